@@ -1,0 +1,58 @@
+# Everything a person does with this repository: `make help`.
+# Needs python3 (3.11 or newer) with its venv module, and make; nothing else.
+
+PYTHON   ?= python3
+VENV     := .venv
+BIN      := $(VENV)/bin
+PACKAGES := $(wildcard fhirserver adapters subscriptions simulator conformance)
+SOURCES  := $(PACKAGES) tests
+PIP      := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-all check format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## start server, phone company and four homes, and watch (Ctrl-C ends it all)
+	@exec $(BIN)/python -m simulator demo
+
+test: $(VENV)/.installed-dev ## the tests, without the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-dev ## every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## format, lint, strict types, import contracts
+	@echo "== format";           $(BIN)/ruff format --check $(SOURCES)
+	@echo "== lint";             $(BIN)/ruff check $(SOURCES)
+	@echo "== types";            $(BIN)/mypy $(SOURCES)
+	@echo "== import contracts"; $(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## put the code into its one format
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix --exit-zero $(SOURCES)
+
+clean: ## remove the environment and caches (never .data)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	  || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@echo "== creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Installed again only when the pinned versions change.
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	@echo "== installing what the server runs with (once, a minute or two)"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
+	@echo "== installing what tests and checks need (once, a minute or two)"
+	@$(PIP) install -r requirements-dev.txt
+	@touch $(VENV)/.installed $@

@@ -1,0 +1,165 @@
+"""The ingest worker: takes device messages from the broker, commits them, answers the devices.
+
+One worker holds the partition's lease. Alarms, births and connection states have a consumer of their own, so a backlog of
+measurements never stands in front of an alarm. A batch that fails is tried again in place, then halved until the message
+that cannot be stored is alone; that one goes to the dead letters.
+"""
+
+import asyncio
+import json
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import structlog
+from nats.aio.client import Client
+
+from adapters.ingest import DOOR, Incoming, Ingest, Outcome
+from adapters.mqtt.consumer import Delivered, StreamConsumer
+from adapters.mqtt.messages import parse_topic
+from fhirserver.kernel.errors import Conflict, Unavailable
+from fhirserver.kernel.telemetry import DeadLetter, TelemetryStore
+
+PARTITION: Final = 0
+URGENT_LEAVES: Final = ("evt", "status", "birth")
+MEASUREMENT_LEAVES: Final = ("tel",)
+UNSTORABLE: Final = "unstorable"
+
+_URGENT_BATCH: Final = 64
+_MEASUREMENT_BATCH: Final = 256
+_URGENT_ACK_WAIT: Final = 2.0
+_MEASUREMENT_ACK_WAIT: Final = 5.0
+_LEASE_BEAT: Final = 1.5
+_FETCH_WAIT: Final = 1.0
+_LONGEST_PAUSE: Final = 2.0
+
+_Result = TypeVar("_Result")
+
+log = structlog.get_logger(__name__)
+
+
+class IngestWorker:
+    """Runs until cancelled."""
+
+    def __init__(self, client: Client, store: TelemetryStore, ingest: Ingest, stream: str) -> None:
+        """Read `stream` through `client`, commit with `ingest`."""
+        self._client = client
+        self._store = store
+        self._ingest = ingest
+        self._holder = f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
+        self._urgent = StreamConsumer(client, stream, "ingest-urgent", [_subject(one) for one in URGENT_LEAVES], _URGENT_ACK_WAIT)
+        self._measured = StreamConsumer(
+            client, stream, "ingest-measured", [_subject(one) for one in MEASUREMENT_LEAVES], _MEASUREMENT_ACK_WAIT
+        )
+        self._tenants: dict[str, int] = {}
+        # Advances with every committed batch and with every empty wait: what a watchdog looks at.
+        self.last_progress = datetime.now(UTC)
+
+    async def prepare(self) -> None:
+        """Make the durable consumers; devices may only be let in after this."""
+        streams = self._client.jetstream()
+        await self._urgent.create(streams, _URGENT_BATCH * 8)
+        await self._measured.create(streams, _MEASUREMENT_BATCH * 8)
+
+    async def run(self) -> None:
+        """Take the lease, then consume while it is held."""
+        while not await self._store.hold_ingest(PARTITION, self._holder):
+            await asyncio.sleep(_LEASE_BEAT)
+        log.info("ingest holds its partition", partition=PARTITION)
+        await self._urgent.start()
+        await self._measured.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_lease())
+                tasks.create_task(self._consume(self._urgent, _URGENT_BATCH))
+                tasks.create_task(self._consume(self._measured, _MEASUREMENT_BATCH))
+        finally:
+            await self._store.release_ingest(PARTITION, self._holder)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(_LEASE_BEAT)
+            try:
+                held = await self._store.hold_ingest(PARTITION, self._holder)
+            except Unavailable:
+                continue
+            if not held:
+                # Somebody else works on: this process ends and is started anew by its supervisor.
+                msg = "another worker holds the ingest partition"
+                raise RuntimeError(msg)
+
+    async def _consume(self, consumer: StreamConsumer, most: int) -> None:
+        while True:
+            delivered = await consumer.fetch(most, _FETCH_WAIT)
+            if delivered:
+                await self._process(delivered)
+                await consumer.acknowledge(delivered[-1])
+            self.last_progress = datetime.now(UTC)
+
+    async def _process(self, delivered: Sequence[Delivered]) -> None:
+        batches: dict[str, list[Incoming]] = {}
+        for one in delivered:
+            topic = parse_topic(one.subject)
+            if topic is None:
+                log.error("a message on a topic that is none of ours", subject=one.subject)
+                continue
+            batches.setdefault(topic.tenant, []).append(Incoming(topic, one.payload, one.received))
+        for tenant_name, batch in batches.items():
+            tenant = await self._tenant(tenant_name)
+            if tenant is None:
+                log.error("messages of an unknown tenant", tenant=tenant_name, messages=len(batch))
+                continue
+            await self._commit(tenant_name, tenant, batch)
+
+    async def _commit(self, tenant_name: str, tenant: int, batch: Sequence[Incoming]) -> None:
+        try:
+            outcome = await _persistently(lambda: self._ingest.commit(tenant, batch))
+        except Exception:
+            if len(batch) == 1:
+                log.exception("a message cannot be stored", device=batch[0].topic.address, kind=batch[0].topic.kind)
+                await _persistently(lambda: self._bury(tenant, batch[0]))
+                return
+            log.warning("a batch failed, halving it", messages=len(batch), exc_info=True)
+            middle = len(batch) // 2
+            await self._commit(tenant_name, tenant, batch[:middle])
+            await self._commit(tenant_name, tenant, batch[middle:])
+            return
+        await self._answer(tenant_name, outcome)
+
+    async def _answer(self, tenant_name: str, outcome: Outcome) -> None:
+        for one in outcome.acknowledgements:
+            subject = f"hd.v1.{tenant_name}.{one.address}.ack"
+            await self._client.publish(subject, json.dumps(one.as_json(), separators=(",", ":")).encode())
+        if outcome.dead_letters:
+            log.warning("dead letters", **outcome.dead_letters)
+
+    async def _bury(self, tenant: int, incoming: Incoming) -> None:
+        async with self._store.telemetry(tenant) as tx:
+            await tx.dead_letter([DeadLetter(DOOR, incoming.topic.address, UNSTORABLE, incoming.payload)])
+
+    async def _tenant(self, name: str) -> int | None:
+        known = self._tenants.get(name)
+        if known is None:
+            found = await _persistently(lambda: self._store.tenant_number(name))
+            if found is None:
+                return None
+            known = self._tenants[name] = found
+        return known
+
+
+async def _persistently(action: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Repeat `action` while the database is away or a concurrent change won; anything else is raised."""
+    pause = 0.05
+    while True:
+        try:
+            return await action()
+        except (Unavailable, Conflict) as hindrance:
+            log.warning("ingest waits", cause=str(hindrance), seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _subject(leaf: str) -> str:
+    return f"$MQTT.msgs.hd.v1.*.*.{leaf}"

@@ -1,0 +1,54 @@
+"""The blind index: equality search without plaintext.
+
+Every equality-searchable value becomes a signed 64-bit keyed BLAKE2b hash (RFC 7693) of resource type, parameter and
+normalized value under a key of its tenant; the tenant needs no place in the hashed text because no two tenants share
+a key. A reference is the hash of its target combined (XOR) with a constant of the parameter, so that a row's own key
+can be joined with the references pointing at it in SQL.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+_SEPARATOR = "\x1f"
+
+
+class BlindIndex:
+    """Hashes under one tenant's index key (32 bytes), of one `version`."""
+
+    __slots__ = ("_constants", "_key", "version")
+
+    def __init__(self, key: bytes, version: int) -> None:
+        """Use `key`; rows record `version` so that a re-keying can run while both versions are searched."""
+        self._key = key
+        self.version = version
+        self._constants: dict[tuple[str, str], int] = {}
+
+    def hash(self, *parts: str) -> int:
+        """Return the signed 64-bit hash of `parts`, which cannot run into each other."""
+        digest = blake2b(_SEPARATOR.join(parts).encode(), digest_size=8, key=self._key).digest()
+        return int.from_bytes(digest, "big", signed=True)
+
+    def value(self, type_: str, parameter: str, text: str) -> int:
+        """Return the key of a token, string, uri or date unit."""
+        return self.hash("value", type_, parameter, text)
+
+    def own(self, reference: str) -> int:
+        """Return a resource's own key; `reference` is ``Type/id`` or an absolute or canonical URL."""
+        return self.hash("reference", reference)
+
+    def reference(self, type_: str, parameter: str, target: str) -> int:
+        """Return the key of a reference from `type_` through `parameter` to `target`."""
+        return self.own(target) ^ self.parameter_constant(type_, parameter)
+
+    def parameter_constant(self, type_: str, parameter: str) -> int:
+        """Return the constant that turns a target's own key into the key of a reference to it."""
+        pair = (type_, parameter)
+        constant = self._constants.get(pair)
+        if constant is None:
+            constant = self._constants[pair] = self.hash("parameter", type_, parameter)
+        return constant
+
+
+def distinct(keys: Iterable[int]) -> list[int]:
+    """Return `keys` sorted and without repeats, as the index wants them."""
+    return sorted(set(keys))

@@ -1,0 +1,1 @@
+"""Values and protocols that every part shares; standard library only."""

@@ -1,0 +1,40 @@
+"""Canonical URLs of everything this product defines, and the code systems it speaks.
+
+One constant per URL, so that a canonical can never be spelled in two ways.
+"""
+
+from typing import Final
+
+BASE: Final = "https://w3id.org/fhirserver/"
+
+ESCALATION_TIER: Final = BASE + "StructureDefinition/escalation-tier"
+MONITORING_RULE: Final = BASE + "StructureDefinition/monitoring-rule"
+INCIDENT: Final = BASE + "StructureDefinition/incident"
+RULE_VERSION: Final = BASE + "StructureDefinition/rule-version"
+CONDITION_PRESENCE: Final = BASE + "StructureDefinition/condition-presence"
+
+ALERT_CODES: Final = BASE + "CodeSystem/alert"
+FLAG_CATEGORIES: Final = BASE + "CodeSystem/flag-category"
+CHANNEL_TYPES: Final = BASE + "CodeSystem/channel-type"
+TASK_CODES: Final = BASE + "CodeSystem/task"
+PAGE_INPUTS: Final = BASE + "CodeSystem/page-input"
+
+TOPIC_READING: Final = BASE + "SubscriptionTopic/reading"
+TOPIC_ALERT_TASK: Final = BASE + "SubscriptionTopic/alert-task"
+TOPIC_DEVICE_ALERT: Final = BASE + "SubscriptionTopic/device-alert"
+
+DEFAULT_RULES: Final = BASE + "PlanDefinition/default-rules"
+ALERT_IDENTIFIER: Final = BASE + "NamingSystem/alert-id"
+
+BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+FLAG_PRIORITY: Final = "http://hl7.org/fhir/StructureDefinition/flag-priority"
+FLAG_DETAIL: Final = "http://hl7.org/fhir/StructureDefinition/flag-detail"
+REQUESTED_PERIOD: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Task.requestedPeriod"
+
+MDC: Final = "urn:iso:std:iso:11073:10101"
+LOINC: Final = "http://loinc.org"
+UCUM: Final = "http://unitsofmeasure.org"
+SNOMED: Final = "http://snomed.info/sct"
+DEVICE_EUI64: Final = "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680"
+ACT_REASON: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+OBSERVATION_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"

@@ -1,0 +1,125 @@
+"""The protocols between the parts. `fhirserver.bootstrap` decides who implements them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, LiteralString, Protocol
+
+from fhirserver.kernel.changes import Change
+from fhirserver.kernel.principal import Access, Membership, Principal
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.resource import Json, Page, Stored
+
+
+class Transaction(Protocol):
+    """One write transaction of one tenant: everything done through it commits together or not at all."""
+
+    @property
+    def tenant(self) -> int:
+        """The tenant's number."""
+
+    @property
+    def now(self) -> datetime:
+        """The server's time for everything this transaction writes (aware, UTC, milliseconds)."""
+
+    async def get(self, type_: str, id_: str, *, lock: bool = False) -> Json | None:
+        """Return the current resource, None when absent or deleted; `lock` holds the row until commit."""
+
+    async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
+        """Return the current version (also a tombstone), None when it never existed."""
+
+    async def put(self, resource: Json, *, id_: str | None = None, if_match: int | None = None) -> Stored:
+        """Create or update `resource` (already validated) and return what was stored.
+
+        Without `id_` the server makes an id. With `id_` the resource is updated, or created under that id.
+        `meta.versionId` and `meta.lastUpdated` are set here. Raises `PreconditionFailed` when `if_match` is not the
+        current version, `Conflict` when a concurrent writer won.
+        """
+
+    async def delete(self, type_: str, id_: str, *, if_match: int | None = None) -> Stored | None:
+        """Leave a tombstone and return it; None when it never existed."""
+
+    async def execute(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run hand-written SQL in this transaction and return its rows (empty for statements without result)."""
+
+    async def seal(self, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
+        """Return an envelope under the data key of `patient` (the tenant's key for None), bound to `purpose`."""
+
+    async def unseal(self, patient: str | None, purpose: str, envelope: bytes) -> bytes:
+        """Return the plaintext of an envelope made by `seal` with the same patient and purpose.
+
+        Raises `fhirserver.crypto.Tampered` when it was made for another place.
+        """
+
+    def new_id(self, patient: str | None) -> str:
+        """Return a fresh resource id whose bucket is the patient's (any bucket for None)."""
+
+    def bucket(self, patient: str | None, kind: str, identity: str) -> int:
+        """Return the bucket of a row: the patient's, or that of ``kind/identity`` where there is no one patient."""
+
+    def blind(self, domain: str, value: str) -> int:
+        """Return the 64-bit keyed hash (signed) of `value` in `domain`, for look-ups without plaintext."""
+
+
+class ChangeObserver(Protocol):
+    """Reacts inside the write transaction. A raised error rolls the whole transaction back."""
+
+    async def admit(
+        self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
+    ) -> Json:
+        """Return the resource as it shall be stored (a Subscription becomes `requested`), or raise a `FhirError`.
+
+        Called for writes by clients, before `put`.
+        """
+
+    async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
+        """React to resources written by anybody, including by observers themselves."""
+
+    async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
+        """Evaluate measured values, in the order they were taken; several patients may be mixed."""
+
+    async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
+        """Evaluate machine alarm events."""
+
+    async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
+        """Learn that a device is alive (ends a silence) or has said it is gone (a silence at once)."""
+
+
+class RecordStore(Protocol):
+    """The record as interactions see it."""
+
+    async def read(self, access: Access, type_: str, id_: str) -> Stored:
+        """Return the current version. Raises `NotFound` (absent or not visible), `Gone`."""
+
+    async def vread(self, access: Access, type_: str, id_: str, version: int) -> Stored:
+        """Return one version. Raises `NotFound`, `Gone` for the version that is a deletion."""
+
+    async def history(self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None) -> Page:
+        """Return versions of one resource, newest first. Raises `NotFound`."""
+
+    async def search(self, access: Access, query: "Any") -> Page:
+        """Return the matches of a `fhirserver.search.query.Query`, only what `access` may see."""
+
+    def transaction(self, tenant: int) -> AbstractAsyncContextManager[Transaction]:
+        """Open a write transaction; leaving the block commits, an exception rolls back."""
+
+    async def principal(self, token: str) -> Principal | None:
+        """Return who holds this bearer token, None when unknown, expired or revoked."""
+
+    async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
+        """Return the CareTeam memberships of `member` (a reference)."""
+
+    async def issue_token(self, principal: Principal, lifetime_seconds: int) -> str:
+        """Return a fresh bearer token (shown once; only its hash is stored)."""
+
+    async def enroll_device(self, tenant: int, device: str) -> "DeviceCredential":
+        """Return fresh broker credentials of ``Device/<device>``, replacing earlier ones. Raises `NotFound`."""
+
+
+class DeviceCredential(Protocol):
+    """What a device needs to speak to the broker; `password` is shown once."""
+
+    username: str
+    password: str
+    tenant: str
+    device: str

@@ -1,0 +1,68 @@
+"""What devices say, after decoding and before any judgement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+Mode = Literal["PRETX", "TX", "POSTTX", "DIS", "IDL", "SVC"]
+Priority = Literal["PH", "PM", "PL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measured value of one patient, committed with the Observation that carries it.
+
+    `code` is an MDC code as decimal text (``158776``) or a LOINC code (``8480-6``) when no MDC is known; `unit` is
+    UCUM. `age` is how old the sample was on receipt, in seconds, judged by the device's monotonic clock and the
+    server's receipt time, never by the device's wall clock. `mode` is the machine mode at the sample, None when
+    unknown or older than 10 s. `bound` says whether a DeviceUseStatement covers `effective`; `simulated` marks
+    simulator and test data (HTEST).
+    """
+
+    patient: str
+    device: str
+    code: str
+    value: Decimal
+    unit: str
+    effective: datetime
+    received: datetime
+    age: float
+    observation: str
+    mode: Mode | None
+    bound: bool
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """One alarm facet message of a machine (IHE PCD-04 shaped). `patient` is None when the device is unbound."""
+
+    patient: str | None
+    device: str
+    alarm_id: str
+    event: str
+    source: str | None
+    phase: Literal["start", "continue", "end"]
+    state: Literal["off", "inactive", "active", "latched"]
+    activity: str
+    priority: str
+    value: Decimal | None
+    unit: str | None
+    effective: datetime
+    received: datetime
+    age: float
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A sign of life of a device: any message, or its broker status. `online` False is a last will or a goodbye."""
+
+    tenant: int
+    device: str
+    patient: str | None
+    mode: Mode | None
+    online: bool
+    received: datetime
+    simulated: bool

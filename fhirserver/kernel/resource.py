@@ -1,0 +1,33 @@
+"""Resources as the store hands them out, and the JSON shapes they are made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+# FHIR JSON as `fhirserver.wire.fhir_json.read` returns it: numbers with a fraction are Decimal, never float.
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of one resource. `content` is its canonical JSON with id and meta, empty for a tombstone."""
+
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    deleted: bool
+    content: bytes
+
+    @property
+    def reference(self) -> str:
+        """Return the relative reference, such as ``Patient/ann``."""
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Matches in order. `cursor` opens the next page and is None on the last one."""
+
+    entries: tuple[Stored, ...]
+    cursor: str | None

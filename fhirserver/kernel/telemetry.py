@@ -1,0 +1,139 @@
+"""Device readings on their way into the record: prepared Observations whose numbers are filled in per message.
+
+An Observation of one device and one metric is validated and indexed once, as a template; each message substitutes
+id, times and numbers. What is stored is an ordinary Observation, readable and searchable like any other.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.resource import Json
+
+# Stand-ins inside a template's resource; `{n}` of VALUE is the position in `ObservationRow.values`.
+EFFECTIVE_MARK = "2000-01-01T00:00:00.000Z"
+
+
+def value_mark(position: int) -> Decimal:
+    """Return the number that stands for the value at `position` (0..8) while a template is prepared."""
+    return Decimal(f"8888888.88888{position}")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKey:
+    """One numbered stream of messages of one device: `seq` counts per boot and kind (``tel`` or ``evt``)."""
+
+    address: str
+    boot: str
+    kind: str
+
+
+@dataclass(slots=True)
+class StreamState:
+    """What is committed of a stream: closed ranges of `seq`, ascending and apart. `clock_offset_ms` is the smallest
+    (server receipt - device monotonic clock) seen, the delay-free offset between the two; None before the first."""
+
+    committed: list[tuple[int, int]]
+    clock_offset_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A device and the patient it is in use for, over [starts, ends)."""
+
+    patient: str
+    starts: datetime | None
+    ends: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledDevice:
+    """A device that may speak: its Device resource and its bindings."""
+
+    address: str
+    device: str
+    bindings: tuple[Binding, ...]
+
+    def patient_at(self, moment: datetime) -> str | None:
+        """Return the patient whose binding covers `moment`, None when no binding does."""
+        for binding in self.bindings:
+            if (binding.starts is None or binding.starts <= moment) and (binding.ends is None or moment < binding.ends):
+                return binding.patient
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationRow:
+    """One Observation to store. `template` is a key of what `TelemetryTransaction.prepare` was given, `values` are
+    number texts exactly as they shall stand in JSON, `tokens` are identifier values of this row only."""
+
+    template: str
+    effective: datetime
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message, or part of one, that cannot be processed. `source` names the sender, never a patient."""
+
+    door: str
+    source: str
+    reason: str
+    raw: bytes
+
+
+class TelemetryTransaction(Transaction, Protocol):
+    """A write transaction that also takes device streams."""
+
+    async def streams(self, wanted: Iterable[StreamKey]) -> Mapping[StreamKey, StreamState]:
+        """Lock the streams in order and return their state; unknown ones are made, empty."""
+
+    async def devices(self, addresses: Iterable[str]) -> Mapping[str, EnrolledDevice]:
+        """Return the enrolled devices among `addresses`."""
+
+    async def births(self, streams: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Json]:
+        """Return the birth messages of (address, boot) pairs that are known."""
+
+    async def save_birth(self, address: str, boot: str, birth: Json) -> None:
+        """Keep a birth message; the newest of a boot stands."""
+
+    async def save_streams(self, streams: Mapping[StreamKey, StreamState]) -> None:
+        """Write back what is committed now."""
+
+    def is_prepared(self, template: str) -> bool:
+        """Return whether `prepare` was called for `template` before in this process."""
+
+    async def prepare(self, template: str, resource: Json, patient: str | None, values: int) -> None:
+        """Validate and index an Observation with `values` value marks. Raises `Unprocessable` with every problem."""
+
+    async def copy_observations(self, rows: Sequence[ObservationRow]) -> Sequence[str]:
+        """Store the rows by COPY and return their ids in order."""
+
+    async def record_fault(self, stream: StreamKey, fault: str, lo: int, hi: int) -> None:
+        """Record a gap in a stream (numbers lo..hi missing) or a clock fault (skew in ms as lo); once each."""
+
+    async def mend_gaps(self, stream: StreamKey, committed: Sequence[tuple[int, int]]) -> None:
+        """Mark recorded gaps that have since been filled."""
+
+    async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep what cannot be processed, sealed, with its reason."""
+
+
+class TelemetryStore(Protocol):
+    """Where ingest commits."""
+
+    def telemetry(self, tenant: int) -> AbstractAsyncContextManager[TelemetryTransaction]:
+        """Open a transaction for a batch of one tenant's messages."""
+
+    async def tenant_number(self, name: str) -> int | None:
+        """Return the number of the tenant called `name`, None when there is none."""
+
+    async def hold_ingest(self, partition: int, holder: str) -> bool:
+        """Take or renew the lease (5 s) on an ingest partition; return whether `holder` has it."""
+
+    async def release_ingest(self, partition: int, holder: str) -> None:
+        """Give the lease up, so that a successor need not wait."""

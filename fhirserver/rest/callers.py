@@ -1,0 +1,122 @@
+"""Who holds a bearer token and what they may touch, remembered for a quarter of a second.
+
+Asking the database twice per request would double the cost of a read. An answer is used for at most
+`MAX_AGE_S`, and only while the access epoch (which every change of a CareTeam moves) is the one it
+was made under: somebody removed from a team is out within a second, also when another process made
+the change.
+
+Spec: https://www.rfc-editor.org/rfc/rfc6750
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from weakref import WeakValueDictionary
+
+from fhirserver.auth import decide
+from fhirserver.kernel.errors import Unauthenticated
+from fhirserver.kernel.ports import RecordStore
+from fhirserver.kernel.principal import Access
+
+MAX_AGE_S: Final = 0.25
+MAX_TOKENS: Final = 10_000
+_LONGEST_TOKEN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    access: Access
+    asked: float
+    epoch: int
+
+
+class Callers:
+    """Bearer tokens to `Access`. One instance serves one application."""
+
+    def __init__(
+        self,
+        store: RecordStore,
+        *,
+        access_epoch: Callable[[], int],
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`access_epoch` returns the newest epoch this process knows, without waiting.
+
+        `clock` is aware UTC.
+        """
+        self._store = store
+        self._access_epoch = access_epoch
+        self._clock = clock
+        self._monotonic = monotonic
+        self._known: dict[str, _Known] = {}
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def access(self, authorization: bytes | None) -> Access:
+        """Return the access of the caller with this Authorization header.
+
+        Raises `Unauthenticated` when it is missing, not a bearer token, or one nobody holds (any
+        more).
+        """
+        token = bearer_token(authorization)
+        found = self._fresh(token)
+        if found is not None:
+            return found
+        lock = self._asking.get(token)
+        if lock is None:
+            lock = self._asking[token] = asyncio.Lock()
+        # Many requests of one caller at once ask the store once.
+        async with lock:
+            return self._fresh(token) or await self._ask(token)
+
+    def _fresh(self, token: str) -> Access | None:
+        known = self._known.get(token)
+        if (
+            known is None
+            or known.epoch != self._access_epoch()
+            or self._monotonic() - known.asked > MAX_AGE_S
+        ):
+            return None
+        return known.access
+
+    async def _ask(self, token: str) -> Access:
+        # Age and epoch are those of before the question: what changes meanwhile must count as
+        # changed.
+        asked, epoch = self._monotonic(), self._access_epoch()
+        principal = await self._store.principal(token)
+        if principal is None:
+            self._known.pop(token, None)
+            message = "The bearer token is unknown, expired or revoked."
+            raise Unauthenticated(message)
+        memberships = (
+            await self._store.memberships(principal.tenant, principal.reference)
+            if principal.reference
+            else ()
+        )
+        access = decide(principal, memberships, self._clock())
+        self._remember(token, _Known(access, asked, epoch))
+        return access
+
+    def _remember(self, token: str, known: _Known) -> None:
+        if len(self._known) >= MAX_TOKENS:
+            old = [key for key, one in self._known.items() if known.asked - one.asked > MAX_AGE_S]
+            for key in old:
+                del self._known[key]
+            if len(self._known) >= MAX_TOKENS:
+                self._known.clear()
+        self._known[token] = known
+
+
+def bearer_token(authorization: bytes | None) -> str:
+    """Return the token of an Authorization header. Raises `Unauthenticated` when there is none."""
+    if authorization is None:
+        message = "This needs an Authorization header with a bearer token."
+        raise Unauthenticated(message)
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+        message = "The Authorization header must be: Bearer <token>."
+        raise Unauthenticated(message)
+    return token

@@ -1,0 +1,158 @@
+"""Who may ask: bearer tokens, CareTeam memberships, the epoch that says something about access changed, tenants, and
+broker credentials of devices."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fhirserver.kernel import canonical
+from fhirserver.kernel.errors import NotFound, Unprocessable
+from fhirserver.kernel.principal import Membership, Principal
+from fhirserver.store.database import Connection, Pool
+from fhirserver.store.telemetry import device_bucket
+from fhirserver.store.transaction import WriteTransaction
+
+_TOKEN_BYTES = 32
+_SECRET_BYTES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCredential:
+    """What a device needs to speak to the broker; `password` is shown once."""
+
+    username: str
+    password: str
+    tenant: str
+    device: str
+
+
+async def principal(pool: Pool, token: str, now: datetime) -> Principal | None:
+    """Return who holds `token`, None when it is unknown or has expired."""
+    async with pool.connection() as connection:
+        found = await connection.execute(
+            "SELECT tenant, kind, reference FROM access_token WHERE digest = %s AND expires > %s", (_digest(token), now)
+        )
+        row = await found.fetchone()
+    return None if row is None else Principal(*row)
+
+
+async def issue_token(pool: Pool, holder: Principal, lifetime: timedelta, now: datetime) -> str:
+    """Return a fresh token of `holder`; only its hash is kept."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    async with pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO access_token (digest, tenant, kind, reference, issued, expires) VALUES (%s, %s, %s, %s, %s, %s)",
+            (_digest(token), holder.tenant, holder.kind, holder.reference, now, now + lifetime),
+        )
+    return token
+
+
+async def memberships(pool: Pool, tenant: int, member: str) -> Sequence[Membership]:
+    """Return the CareTeam memberships of `member`, also those whose period is over: the decision is made elsewhere."""
+    async with pool.connection() as connection, connection.transaction():
+        await _enter(connection, tenant)
+        found = await connection.execute(
+            "SELECT patient, member, role, starts, ends FROM care_membership WHERE tenant = %s AND member = %s",
+            (tenant, member),
+        )
+        rows = await found.fetchall()
+    return [Membership(*row) for row in rows]
+
+
+async def access_epoch(pool: Pool) -> int:
+    """Return a number that grows with every change of who may see what."""
+    async with pool.connection() as connection:
+        found = await connection.execute("SELECT epoch FROM access_epoch")
+        row = await found.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def ensure_tenant(pool: Pool, name: str) -> int:
+    """Return the number of the tenant called `name`, creating it when there is none."""
+    async with pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO tenant (tenant, name) SELECT coalesce(max(tenant), 0) + 1, %s FROM tenant "
+            "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE name = %s) ON CONFLICT DO NOTHING",
+            (name, name),
+        )
+    number = await tenant_number(pool, name)
+    if number is None:
+        return await ensure_tenant(pool, name)
+    return number
+
+
+async def tenant_number(pool: Pool, name: str) -> int | None:
+    """Return the number of the tenant called `name`, None when there is none."""
+    async with pool.connection() as connection:
+        found = await connection.execute("SELECT tenant FROM tenant WHERE name = %s", (name,))
+        row = await found.fetchone()
+    return None if row is None else int(row[0])
+
+
+async def tenants(pool: Pool) -> Sequence[tuple[int, str]]:
+    """Return every tenant as (number, name)."""
+    async with pool.connection() as connection:
+        found = await connection.execute("SELECT tenant, name FROM tenant ORDER BY tenant")
+        return [(number, name) for number, name in await found.fetchall()]
+
+
+async def enroll_device(tx: WriteTransaction, tenant_name: str, device: str) -> DeviceCredential:
+    """Return fresh broker credentials of ``Device/<device>``, replacing earlier ones.
+
+    Raises `NotFound` when there is no such Device, `Unprocessable` when it has no EUI-64 identifier.
+    """
+    resource = await tx.get("Device", device)
+    if resource is None:
+        msg = f"Device/{device} is not known"
+        raise NotFound(msg)
+    address = _address(resource)
+    if address is None:
+        msg = f"Device/{device} needs an identifier with system {canonical.DEVICE_EUI64} before it can be enrolled"
+        raise Unprocessable(msg, expression="Device.identifier")
+    password = secrets.token_urlsafe(_SECRET_BYTES)
+    await tx.execute(
+        "INSERT INTO device_enrollment (bucket, tenant, address, device, secret, enrolled) VALUES (%s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (bucket, tenant, address) DO UPDATE SET device = excluded.device, secret = excluded.secret, "
+        "enrolled = excluded.enrolled, revoked = NULL",
+        (device_bucket(tx.tenant, address), tx.tenant, address, device, _digest(password), tx.now),
+    )
+    return DeviceCredential(f"{tenant_name}.{address}", password, tenant_name, address)
+
+
+async def check_device(pool: Pool, username: str, password: str) -> tuple[str, str] | None:
+    """Return (tenant name, device address) when the credentials are good, None otherwise."""
+    tenant_name, _, address = username.partition(".")
+    number = await tenant_number(pool, tenant_name)
+    if number is None:
+        return None
+    async with pool.connection() as connection, connection.transaction():
+        await _enter(connection, number)
+        found = await connection.execute(
+            "SELECT secret FROM device_enrollment WHERE bucket = %s AND tenant = %s AND address = %s AND revoked IS NULL",
+            (device_bucket(number, address), number, address),
+        )
+        row = await found.fetchone()
+    if row is None or not secrets.compare_digest(bytes(row[0]), _digest(password)):
+        return None
+    return tenant_name, address
+
+
+def _address(device: dict[str, Any]) -> str | None:
+    for identifier in device.get("identifier", ()):
+        if identifier.get("system") == canonical.DEVICE_EUI64:
+            digits = str(identifier.get("value", "")).replace("-", "").replace(":", "").upper()
+            if len(digits) == 16 and all(one in "0123456789ABCDEF" for one in digits):
+                return digits
+    return None
+
+
+def _digest(secret: str) -> bytes:
+    # The secret is 192 random bits or more, so a plain hash cannot be searched; a slow one would only slow us down.
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def _enter(connection: Connection, tenant: int) -> None:
+    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))

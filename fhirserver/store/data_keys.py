@@ -1,0 +1,150 @@
+"""Data keys in the database: keyring -> tenant keys -> one data key per patient.
+
+A data key is committed by a transaction of its own before anything is encrypted with it: a key that only lived in a
+transaction that rolled back, while this process went on using it, would be data nobody can read.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from fhirserver.crypto import envelope
+from fhirserver.crypto.blind_index import BlindIndex
+from fhirserver.crypto.keyring import Keyring
+from fhirserver.kernel import keys
+from fhirserver.store.database import Connection, Pool
+
+_WRAP = "wrap"
+_INDEX = "index"
+_NO_PATIENT = 0
+_BUCKET_BITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKeys:
+    """The two keys of a tenant: one wraps data keys, one makes the blind index."""
+
+    tenant: int
+    wrapping_version: int
+    wrapping: AESGCM
+    blind: BlindIndex
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A usable data key and the id rows name it by."""
+
+    key_id: int
+    cipher: AESGCM
+
+
+class DataKeys:
+    """Keys of every tenant, unwrapped once per process."""
+
+    def __init__(self, pool: Pool, ring: Keyring) -> None:
+        """Read and create keys through `pool` (role fhir_write), wrapped under `ring`."""
+        self._pool = pool
+        self._ring = ring
+        self._tenants: dict[int, TenantKeys] = {}
+        self._by_patient: dict[tuple[int, str | None], DataKey] = {}
+        self._by_id: dict[tuple[int, int], DataKey] = {}
+
+    async def tenant(self, tenant: int) -> TenantKeys:
+        """Return the keys of `tenant`, making them on first use."""
+        known = self._tenants.get(tenant)
+        if known is None:
+            async with self._pool.connection() as connection, connection.transaction():
+                await _enter(connection, tenant)
+                version, wrapping = await self._tenant_key(connection, tenant, _WRAP)
+                index_version, index = await self._tenant_key(connection, tenant, _INDEX)
+            known = TenantKeys(tenant, version, AESGCM(wrapping), BlindIndex(index, index_version))
+            self._tenants[tenant] = known
+        return known
+
+    def known_tenant(self, tenant: int) -> TenantKeys:
+        """Return the keys of a tenant that `tenant()` was awaited for before. Raises `KeyError` otherwise."""
+        return self._tenants[tenant]
+
+    async def _tenant_key(self, connection: Connection, tenant: int, purpose: str) -> tuple[int, bytes]:
+        label = f"tenant|{tenant}|{purpose}|1"
+        ring_key, wrapped = self._ring.wrap(
+            secrets.token_bytes(envelope.NONCE_BYTES), label, secrets.token_bytes(envelope.KEY_BYTES)
+        )
+        await connection.execute(
+            "INSERT INTO tenant_key (tenant, purpose, version, ring_key, wrapped) VALUES (%s, %s, 1, %s, %s) "
+            "ON CONFLICT DO NOTHING",
+            (tenant, purpose, ring_key, wrapped),
+        )
+        found = await connection.execute(
+            "SELECT version, ring_key, wrapped FROM tenant_key WHERE tenant = %s AND purpose = %s "
+            "ORDER BY version DESC LIMIT 1",
+            (tenant, purpose),
+        )
+        row = await found.fetchone()
+        assert row is not None
+        return row[0], self._ring.unwrap(row[1], f"tenant|{tenant}|{purpose}|{row[0]}", row[2])
+
+    async def of_patient(self, tenant: int, patient: str | None) -> DataKey:
+        """Return the data key new content of `patient` is written with; None is the tenant's own key."""
+        known = self._by_patient.get((tenant, patient))
+        return known if known is not None else await self._find_or_make(tenant, patient)
+
+    async def by_id(self, tenant: int, key_id: int) -> DataKey:
+        """Return the data key that a row names. Raises `Tampered` when it is not there: shredded, or foreign data."""
+        known = self._by_id.get((tenant, key_id))
+        if known is not None:
+            return known
+        own = await self.tenant(tenant)
+        async with self._pool.connection() as connection, connection.transaction():
+            await _enter(connection, tenant)
+            found = await connection.execute(
+                "SELECT wrapped FROM data_key WHERE bucket = %s AND tenant = %s AND key_id = %s",
+                (key_id & (keys.BUCKETS - 1), tenant, key_id),
+            )
+            row = await found.fetchone()
+        if row is None:
+            msg = f"data key {key_id} is gone: the content it protected was shredded"
+            raise envelope.Tampered(msg)
+        return self._remember(own, key_id, row[0])
+
+    async def _find_or_make(self, tenant: int, patient: str | None) -> DataKey:
+        own = await self.tenant(tenant)
+        bucket = 0 if patient is None else keys.bucket_of(tenant, "Patient", patient)
+        owner = _NO_PATIENT if patient is None else own.blind.own(f"Patient/{patient}")
+        key_id = (secrets.randbits(52) << _BUCKET_BITS) | bucket
+        wrapped = envelope.seal(
+            own.wrapping,
+            secrets.token_bytes(envelope.NONCE_BYTES),
+            _label(tenant, key_id),
+            secrets.token_bytes(envelope.KEY_BYTES),
+        )
+        async with self._pool.connection() as connection, connection.transaction():
+            await _enter(connection, tenant)
+            await connection.execute(
+                "INSERT INTO data_key (bucket, tenant, key_id, patient, generation, tenant_key, wrapped) "
+                "VALUES (%s, %s, %s, %s, 1, %s, %s) ON CONFLICT (bucket, tenant, patient, generation) DO NOTHING",
+                (bucket, tenant, key_id, owner, own.wrapping_version, wrapped),
+            )
+            found = await connection.execute(
+                "SELECT key_id, wrapped FROM data_key WHERE bucket = %s AND tenant = %s AND patient = %s "
+                "ORDER BY generation DESC LIMIT 1",
+                (bucket, tenant, owner),
+            )
+            row = await found.fetchone()
+        assert row is not None
+        known = self._by_patient[(tenant, patient)] = self._remember(own, row[0], row[1])
+        return known
+
+    def _remember(self, own: TenantKeys, key_id: int, wrapped: bytes) -> DataKey:
+        key = envelope.unseal(own.wrapping, _label(own.tenant, key_id), wrapped)
+        known = self._by_id[(own.tenant, key_id)] = DataKey(key_id, AESGCM(key))
+        return known
+
+
+def _label(tenant: int, key_id: int) -> bytes:
+    return f"data-key|{tenant}|{key_id}".encode()
+
+
+async def _enter(connection: Connection, tenant: int) -> None:
+    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))

@@ -1,0 +1,59 @@
+"""Connections to PostgreSQL: one pool per role, so that a process can do no more than its role may."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+
+def role_dsn(dsn: str, role: str, password: str) -> str:
+    """Return `dsn` with another user."""
+    return psycopg.conninfo.make_conninfo(dsn, user=role, password=password)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Open pools. `write` serves one tenant a transaction, `read` one caller, `work` finds due rows, and `keys` is kept
+    apart so that a transaction in need of a new data key never waits for a connection held by another of its kind."""
+
+    read: Pool
+    write: Pool
+    work: Pool
+    keys: Pool
+
+
+@asynccontextmanager
+async def open_database(dsn: str, passwords: dict[str, str], *, size: int = 8) -> AsyncIterator[Database]:
+    """Open the pools against `dsn` (any user; roles and `passwords` replace it) with up to `size` connections each."""
+
+    def pool(role: str, most: int) -> Pool:
+        return AsyncConnectionPool(
+            role_dsn(dsn, role, passwords[role]),
+            min_size=0,
+            max_size=most,
+            max_idle=300,
+            open=False,
+            kwargs={"autocommit": True, "application_name": f"fhirserver {os.getpid()}"},
+            configure=_configure,
+        )
+
+    async with AsyncExitStack() as stack:
+        pools = [pool("fhir_read", size), pool("fhir_write", size), pool("fhir_worker", size), pool("fhir_write", 2)]
+        for one in pools:
+            await stack.enter_async_context(one)
+        yield Database(*pools)
+
+
+async def _configure(connection: Connection) -> None:
+    # Hot statements are prepared at their second use: planning a query over a hundred partitions costs more than
+    # running it.
+    connection.prepare_threshold = 1
+    await connection.execute("SET TIME ZONE 'UTC'")
+    await connection.execute("SET plan_cache_mode = 'auto'")

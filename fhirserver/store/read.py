@@ -1,0 +1,183 @@
+"""Answers to one caller: read, vread, history. Two walls: the caller's settings for row-level security, and the check of
+what came back against the caller's access.
+
+`set_config` travels with the query in one pipeline, whose statements share one implicit transaction: the settings are
+gone with it, so no connection ever carries one caller's rights to the next.
+"""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+
+from fhirserver.crypto import envelope
+from fhirserver.definitions.loader import Definitions
+from fhirserver.kernel import keys
+from fhirserver.kernel.errors import BadRequest, Gone, NotFound, Unavailable
+from fhirserver.kernel.principal import Access
+from fhirserver.kernel.resource import Page, Stored
+from fhirserver.store.data_keys import DataKeys
+from fhirserver.store.database import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What every read of a process shares."""
+
+    pool: Pool
+    keys: DataKeys
+    definitions: Definitions
+
+
+class Reader:
+    """Reads for one caller after another."""
+
+    def __init__(self, context: ReadContext) -> None:
+        """Read through the pool of role fhir_read."""
+        self._context = context
+
+    async def read(self, access: Access, type_: str, id_: str) -> Stored:
+        """Return the current version. Raises `NotFound` (absent or not visible), `Gone`."""
+        stored = await self._current(access, type_, id_)
+        if stored is None:
+            raise _not_found(type_, id_)
+        if stored.deleted:
+            msg = f"{type_}/{id_} has been deleted"
+            raise Gone(msg)
+        return stored
+
+    async def vread(self, access: Access, type_: str, id_: str, version: int) -> Stored:
+        """Return one version. Raises `NotFound`, `Gone` for a version that is a deletion."""
+        current = await self._current(access, type_, id_)
+        if current is None:
+            raise _not_found(type_, id_)
+        if current.version == version:
+            found = current
+        else:
+            older = await self._versions(access, type_, id_, count=1, below=version + 1)
+            if not older or older[0].version != version:
+                raise _not_found(type_, f"{id_}/_history/{version}")
+            found = older[0]
+        if found.deleted:
+            msg = f"version {version} of {type_}/{id_} is its deletion"
+            raise Gone(msg)
+        return found
+
+    async def history(self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None) -> Page:
+        """Return versions, newest first. Raises `NotFound`, `BadRequest` for a cursor that is none."""
+        current = await self._current(access, type_, id_)
+        if current is None:
+            raise _not_found(type_, id_)
+        below = current.version + 1 if cursor is None else _version_of(cursor)
+        entries = [current] if current.version < below else []
+        older = await self._versions(access, type_, id_, count=count + 1 - len(entries), below=min(below, current.version))
+        entries += older
+        page = entries[:count]
+        more = len(entries) > count and page
+        return Page(tuple(page), _cursor_of(page[-1].version) if more else None)
+
+    @asynccontextmanager
+    async def caller(self, access: Access) -> AsyncIterator[Connection]:
+        """Yield a connection in a pipeline whose first statement names the caller for row-level security."""
+        tenant = access.principal.tenant
+        blind = (await self._context.keys.tenant(tenant)).blind
+        patients = "{" + ",".join(str(blind.own(f"Patient/{one}")) for one in sorted(access.patients)) + "}"
+        try:
+            async with self._context.pool.connection() as connection, connection.transaction(), connection.pipeline():
+                await connection.execute(
+                    "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
+                    "set_config('app.patients', %s, true)",
+                    (str(tenant), "tenant" if access.everything else "", patients),
+                )
+                yield connection
+        except psycopg.OperationalError as outage:
+            msg = "the database is not available, try again"
+            raise Unavailable(msg) from outage
+
+    async def opened(self, tenant: int, type_: str, rows: Sequence[Sequence[Any]]) -> list[Stored]:
+        """Return rows of (id, fhir_id, version, updated, deleted, key_id, content) decrypted, in order."""
+        found = []
+        for row, fhir_id, version, updated, deleted, key_id, content in rows:
+            id_ = fhir_id or str(row)
+            plain = b"" if deleted else await self._open(tenant, type_, id_, version, key_id, content)
+            found.append(Stored(type_, id_, version, updated, deleted, plain))
+        return found
+
+    async def _open(self, tenant: int, type_: str, id_: str, version: int, key_id: int, content: bytes) -> bytes:
+        key = await self._context.keys.by_id(tenant, key_id)
+        place = envelope.resource_place(tenant, type_, id_, version, key_id)
+        return envelope.unseal(key.cipher, place, bytes(content))
+
+    async def _current(self, access: Access, type_: str, id_: str) -> Stored | None:
+        number = self._context.definitions.type_number(type_)
+        row = keys.row_of(id_)
+        if row is not None:
+            found = await self._fetch(access, type_, number, row, id_)
+            if found is not None:
+                return found
+        located = await self._locate(access, number, id_)
+        return None if located is None else await self._fetch(access, type_, number, located, id_)
+
+    async def _locate(self, access: Access, number: int, id_: str) -> UUID | None:
+        async with self.caller(access) as connection:
+            found = await connection.execute(
+                "SELECT id FROM resource_location WHERE tenant = %s AND type = %s AND fhir_id = %s",
+                (access.principal.tenant, number, id_),
+            )
+            row = await found.fetchone()
+        return None if row is None else row[0]
+
+    async def _fetch(self, access: Access, type_: str, number: int, row: UUID, id_: str) -> Stored | None:
+        query: LiteralString = (
+            "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource "
+            "WHERE type = %s AND bucket = %s AND id = %s AND tenant = %s"
+        )
+        async with self.caller(access) as connection:
+            found = await connection.execute(query, (number, keys.bucket_of_row(row), row, access.principal.tenant))
+            rows = await found.fetchall()
+        if not rows or (rows[0][1] or str(rows[0][0])) != id_:
+            return None
+        return (await self.opened(access.principal.tenant, type_, rows))[0]
+
+    async def _versions(self, access: Access, type_: str, id_: str, *, count: int, below: int) -> list[Stored]:
+        number = self._context.definitions.type_number(type_)
+        row = keys.row_of(id_)
+        located = await self._locate(access, number, id_)
+        row = located or row
+        if row is None or count <= 0:
+            return []
+        async with self.caller(access) as connection:
+            found = await connection.execute(
+                "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource_history "
+                "WHERE type = %s AND bucket = %s AND id = %s AND tenant = %s AND version < %s "
+                "ORDER BY version DESC LIMIT %s",
+                (number, keys.bucket_of_row(row), row, access.principal.tenant, below, count),
+            )
+            rows = await found.fetchall()
+        return await self.opened(access.principal.tenant, type_, rows)
+
+
+def _not_found(type_: str, id_: str) -> NotFound:
+    msg = f"{type_}/{id_} is not known"
+    return NotFound(msg)
+
+
+def _cursor_of(version: int) -> str:
+    return base64.urlsafe_b64encode(f"v{version}".encode()).decode().rstrip("=")
+
+
+def _version_of(cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        if text.startswith("v") and text[1:].isdecimal() and len(text) < 12:
+            return int(text[1:])
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        pass
+    msg = "the history cursor is not one of ours; start from the first page"
+    raise BadRequest(msg)
+

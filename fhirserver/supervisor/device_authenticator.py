@@ -1,0 +1,146 @@
+"""Answers the broker's question "may this device come in, and what may it say and hear?".
+
+nats-server delegates every unknown connection to a service on ``$SYS.REQ.USER.AUTH``
+(https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_callout). Several
+processes may answer; they share a queue group, so each question is answered once. While nobody
+answers, no device is let in: that is how devices are kept out until the server is ready.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from fhirserver.supervisor.broker_config import DEVICE_ACCOUNT
+from fhirserver.supervisor.nats_jwt import (
+    AccountKey,
+    ConnectRequest,
+    UnusableToken,
+    answer,
+    read_request,
+    user_token,
+)
+
+QUESTION: Final = "$SYS.REQ.USER.AUTH"
+QUEUE_GROUP: Final = "device-authenticator"
+SIMULATOR_CONTROL: Final = "hd.v1.sim.ctl"
+# Whole subjects only: a dot would open another level, * and > other devices.
+TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# After a power cut all devices of a region connect at once; each question costs one database read.
+CONCURRENT_CHECKS: Final = 16
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGrant:
+    """What an authenticated device is: its tenant's and its own name as they stand in topics.
+
+    `simulated` devices may also hear the simulator's control topic (demo mode). Raises ValueError
+    for a name that could widen the permission.
+    """
+
+    tenant: str
+    device: str
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not one plain level of a topic."""
+        for name in (self.tenant, self.device):
+            if TOPIC_NAME.fullmatch(name) is None:
+                raise ValueError(f"{name!r} cannot be a level of a device's topic")
+
+    @property
+    def publish(self) -> tuple[str, ...]:
+        """The NATS subjects the device may publish to (MQTT's ``/`` is NATS's ``.``)."""
+        return (f"hd.v1.{self.tenant}.{self.device}.>",)
+
+    @property
+    def subscribe(self) -> tuple[str, ...]:
+        """The NATS subjects the device may subscribe to."""
+        own = tuple(f"hd.v1.{self.tenant}.{self.device}.{leaf}" for leaf in ("ack", "cmd"))
+        return (*own, SIMULATOR_CONTROL) if self.simulated else own
+
+
+Check = Callable[[str, str], Awaitable[DeviceGrant | None]]
+
+
+class DeviceAuthenticator:
+    """Serves the broker's questions over `connection` (made with the authenticator's URL).
+
+    `check(username, password)` returns what the device may do, or None to refuse; it must take the
+    same time for an unknown name as for a wrong password. Every failure of `check` refuses.
+    """
+
+    def __init__(self, connection: Client, key: AccountKey, check: Check) -> None:
+        """Answer nothing yet; `start` does."""
+        self._connection = connection
+        self._key = key
+        self._check = check
+        self._places = asyncio.Semaphore(CONCURRENT_CHECKS)
+        self._running: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        """Begin to answer; returns once the broker knows it."""
+        self._subscription = await self._connection.subscribe(
+            QUESTION, queue=QUEUE_GROUP, cb=self._asked
+        )
+        await self._connection.flush()
+
+    async def stop(self) -> None:
+        """Stop answering; questions already taken are answered first."""
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+            self._subscription = None
+        await asyncio.gather(*self._running)
+
+    async def _asked(self, message: Msg) -> None:
+        await self._places.acquire()
+        task = asyncio.create_task(self._answer(message))
+        self._running.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._places.release()
+
+    async def _answer(self, message: Msg) -> None:
+        try:
+            request = read_request(message.data.decode())
+        except (UnusableToken, UnicodeDecodeError) as error:
+            log.warning("broker asked with an unusable token", reason=str(error))
+            return
+        user = await self._user(request)
+        reply = answer(self._key, request, user=user, now=datetime.now(UTC), jti=uuid.uuid4().hex)
+        await message.respond(reply.encode())
+
+    async def _user(self, request: ConnectRequest) -> str | None:
+        grant: DeviceGrant | None = None
+        if request.username and request.password:
+            try:
+                grant = await self._check(request.username, request.password)
+            except (
+                Exception
+            ):  # whatever the store's trouble is, the device is refused and may retry
+                log.exception("device credentials could not be checked")
+        if grant is None:
+            log.warning("device refused", username=request.username, host=request.host)
+            return None
+        return user_token(
+            self._key,
+            request=request,
+            account=DEVICE_ACCOUNT,
+            publish=grant.publish,
+            subscribe=grant.subscribe,
+            now=datetime.now(UTC),
+            jti=uuid.uuid4().hex,
+        )

@@ -1,0 +1,107 @@
+"""Resources within resources: contained ones, Bundle entries, Parameters.
+
+A contained resource has no life of its own: it contains nothing, has no version and no security
+label, and something in its container refers to it. Bundle entries and parameters hold full
+resources, each with its own `contained`.
+
+Spec: https://hl7.org/fhir/R4/references.html#contained (rules dom-2 to dom-5, ref-1)
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from fhirserver.definitions import load
+from fhirserver.validation.findings import (
+    Check,
+    Finding,
+    Findings,
+    Json,
+    fault,
+    under,
+    wrong_type,
+)
+from fhirserver.validation.structure import compile_structure
+
+OUTCOME_PATH = "Bundle.entry.response.outcome"
+
+
+@cache
+def structure_check(name: str) -> Check:
+    """The check of a structure, compiled at first use. KeyError for an unknown name."""
+    return compile_structure(name, nested_check)
+
+
+def nested_check(what: str) -> Check:
+    """The check of an element's value: `what` is a datatype, or the path of an element that
+    holds a whole resource."""
+    if "." not in what:
+        return structure_check(what)
+    if what.endswith(".contained"):
+        return _check_contained
+    return check_resource
+
+
+def check_resource(value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+    """Findings for a resource that stands on its own, its contained resources included."""
+    if type(value) is not dict:
+        return wrong_type("a resource (an object)", value)
+    found = _check_type(value)
+    contained = value.get("contained")
+    if type(contained) is not list:
+        return found
+    found = _resolve(value, contained, found or [])
+    return found or None
+
+
+def _check_type(value: Json) -> Findings:
+    name = value.get("resourceType")
+    if not isinstance(name, str):
+        return fault("structure", "resourceType is required, and is a string", ".resourceType")
+    if not load().is_resource_type(name):
+        return fault("structure", "not a FHIR R4 resource type", ".resourceType")
+    return structure_check(name)(value, None)
+
+
+def _check_contained(value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+    if type(value) is not dict:
+        return wrong_type("a resource (an object)", value)
+    found = _check_type(value) or []
+    if "contained" in value:
+        found += fault("invariant", "dom-2: a contained resource contains no others", ".contained")
+    meta = value.get("meta")
+    if isinstance(meta, dict):
+        for name in ("versionId", "lastUpdated"):
+            if name in meta:
+                message = "dom-4: a contained resource has no version of its own"
+                found += fault("invariant", message, f".meta.{name}")
+        if "security" in meta:
+            message = "dom-5: a contained resource has no security label of its own"
+            found += fault("invariant", message, ".meta.security")
+    return found or None
+
+
+def _resolve(value: Json, contained: list[Any], found: list[Finding]) -> list[Finding]:
+    """Drops the findings of local references that do resolve, and finds what nobody refers to."""
+    ids = {one.get("id") for one in contained if isinstance(one, dict)}
+    kept = [one for one in found if one.local is None or one.local not in ids]
+    mentioned = set(_local_mentions(value))
+    for index, one in enumerate(contained):
+        if not isinstance(one, dict) or one.get("id") in mentioned:
+            continue
+        if "" not in set(_local_mentions(one)):
+            message = "dom-3: nothing in this resource refers to the contained one"
+            kept += under(f".contained[{index}]", fault("invariant", message))
+    return kept
+
+
+def _local_mentions(value: object) -> Iterator[str]:
+    """The ids (empty for the container itself) that local references anywhere below name."""
+    if isinstance(value, dict):
+        for child in value.values():
+            yield from _local_mentions(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _local_mentions(child)
+    elif isinstance(value, str) and value.startswith("#"):
+        yield value[1:]

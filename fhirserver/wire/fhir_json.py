@@ -1,0 +1,154 @@
+"""FHIR JSON without losing a digit.
+
+A clinician's "1.00" is not "1": FHIR decimals carry their precision, so a number with a
+fraction or an exponent becomes a `Decimal` with the digits that were written, never a float,
+and is written back with them. Reading is strict, because two parsers that disagree about the
+same bytes are how bad data gets in: duplicate keys, NaN, broken UTF-8, byte-order marks and
+trailing data are refused.
+
+Most senders use compact JSON. For those, a fast decoder reads the bytes and the encoder writes
+them again: identical bytes prove that nothing (such as a duplicate key) was dropped. Everything
+else takes the slower standard parser, which sees every key.
+
+Spec: https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/datatypes.html#decimal
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+import msgspec
+
+from fhirserver.kernel.errors import Malformed
+
+MAX_DEPTH = 64
+"""Deepest nesting of objects and arrays accepted; real resources stay below 20."""
+
+_FAST = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class MalformedJson(Malformed, ValueError):
+    """The bytes are not one JSON object as FHIR wants it. `position` is a byte offset, None
+    where the fault has no single place."""
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        """`message` says what is wrong in words a sender can act on."""
+        shown = message if position is None else f"{message} (at byte {position})"
+        super().__init__(shown)
+        self.position = position
+
+
+def read(data: bytes) -> dict[str, Any]:
+    """The JSON object in `data`: integers as int, other numbers as Decimal, key order kept.
+
+    Raises MalformedJson for anything that is not exactly one object in UTF-8 JSON, for
+    duplicate keys, numbers beyond what Decimal holds, and nesting deeper than MAX_DEPTH.
+    """
+    value: object
+    try:
+        value = _FAST.decode(data)
+        if _ENCODER.encode(value) != data:
+            value = _read_strictly(data)
+    except (msgspec.DecodeError, UnicodeError, InvalidOperation, ValueError):
+        value = _read_strictly(data)
+    except RecursionError:
+        _refuse_depth()
+    if type(value) is not dict:
+        raise MalformedJson("a resource is a JSON object")
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def write(value: object) -> bytes:
+    """Compact UTF-8 JSON: keys in insertion order, Decimals as numbers with all their digits.
+
+    Raises ValueError for a Decimal that JSON cannot express (NaN, Infinity).
+    """
+    data = _ENCODER.encode(value)
+    if b"NaN" in data or b"Infinity" in data:
+        _refuse_non_numbers(value)
+    return data
+
+
+def write_pretty(value: object) -> bytes:
+    """The same as `write`, indented by two spaces, for people."""
+    return msgspec.json.format(write(value), indent=2)
+
+
+def _read_strictly(data: bytes) -> object:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedJson("not valid UTF-8", error.start) from None
+    try:
+        value = _STRICT.decode(text)
+    except json.JSONDecodeError as error:
+        position = len(text[: error.pos].encode())
+        raise MalformedJson(f"not valid JSON: {error.msg}", position) from None
+    except RecursionError:
+        _refuse_depth()
+    except InvalidOperation:
+        raise MalformedJson("a number has an exponent beyond every use") from None
+    except MalformedJson:
+        raise
+    except ValueError:
+        raise MalformedJson("a number has too many digits") from None
+    try:
+        _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        raise MalformedJson("a string holds half of a surrogate pair") from None
+    except RecursionError:
+        _refuse_depth()
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        seen: set[str] = set()
+        for key, _value in pairs:
+            if key in seen:
+                raise MalformedJson(f"the property {key!r} appears twice in one object")
+            seen.add(key)
+    return out
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedJson(f"{name} is not a JSON number")
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_refuse_constant
+)
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        deeper: list[object] = []
+        for node in level:
+            children = node.values() if type(node) is dict else node
+            deeper += [one for one in children if type(one) is dict or type(one) is list]  # type: ignore[attr-defined]
+        if not deeper:
+            return
+        level = deeper
+    _refuse_depth()
+
+
+def _refuse_depth() -> NoReturn:
+    raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_non_numbers(value: object) -> None:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError("JSON has no NaN and no Infinity")
+    elif isinstance(value, Mapping):
+        for child in value.values():
+            _refuse_non_numbers(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            _refuse_non_numbers(child)

@@ -1,0 +1,1 @@
+"""What goes out: rules become alerts, alerts reach people, changes reach subscribers."""

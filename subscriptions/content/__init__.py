@@ -1,0 +1,1 @@
+"""Data this package ships."""

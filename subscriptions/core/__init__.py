@@ -1,0 +1,1 @@
+"""Decisions without I/O: time, ids and state are arguments, changes and alerts are results."""

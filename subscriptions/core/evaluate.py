@@ -1,0 +1,398 @@
+"""Judge readings against the rules in force.
+
+`evaluate` takes a patient's readings in order and returns what they mean; the caller decides about
+alerts and writes. The common case, a value within its limits of a patient who has nothing open,
+costs two comparisons.
+
+Rules of judgement
+------------------
+1. Missing is never a breach: only a reading that exists is judged.
+2. A value no living patient or working machine has is not judged. In treatment it raises "reading
+   not credible" at once; a second one within two minutes counts as a breach of its side.
+3. Preparation and rinse-back silence only rules on pressures of the circuit outside the body. An
+   unknown mode counts as treatment.
+4. A late sample may open or raise, never clear: what clears must be newer than the newest breach.
+5. Blood pressure: beyond the hard floor PH at once; between limit and floor PM "measure again now",
+   confirmed by a second breach the rule's own priority, and PH when no second reading comes in time
+   (`reread_overdue`).
+6. What clears must be inside the limit by the hysteresis. Between limit and hysteresis nothing
+   changes, except that a sustained breach has been interrupted and a second reading has been given.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fhirserver.kernel.canonical import ALERT_CODES, MDC
+from fhirserver.kernel.readings import Mode, Priority, Reading
+from subscriptions.core.alert import more_urgent
+from subscriptions.core.constants import (
+    PAGES_UNTIL,
+    REREAD_WITHIN,
+    SECOND_IMPLAUSIBLE_WITHIN,
+)
+from subscriptions.core.event_codes import NOT_CREDIBLE
+from subscriptions.core.findings import Finding, What
+from subscriptions.core.rules import CODE_OF_SIDE, Level, RuleSet, Side, SideWatch, Watch
+from subscriptions.core.window import Entry, Window
+
+
+def evaluate(window: Window, rules: RuleSet, readings: Iterable[Reading]) -> list[Finding]:
+    """Judge `readings` of one patient, updating `window` (`window.changed` says whether it did)."""
+    findings: list[Finding] = []
+    watches = rules.watches
+    opened = window.parameters if window.entries else frozenset[str]()
+    for reading in readings:
+        watch = watches.get(reading.code)
+        if watch is None:
+            continue
+        value = reading.value
+        if (
+            reading.unit == watch.unit
+            and value.is_finite()
+            and watch.calm_low <= value <= watch.calm_high
+            and watch.plausible_low <= value <= watch.plausible_high
+            and watch.parameter not in opened
+        ):
+            continue
+        findings += judge(window, watch, reading)
+        opened = window.parameters
+    return findings
+
+
+def judge(window: Window, watch: Watch, reading: Reading) -> list[Finding]:
+    """Return what one reading of a watched parameter means, updating `window`."""
+    value = reading.value
+    credible = (
+        reading.unit == watch.unit
+        and value.is_finite()
+        and watch.plausible_low <= value <= watch.plausible_high
+    )
+    if not credible:
+        return _incredible(window, watch, reading)
+    findings = _credible_again(window, watch, reading)
+    for side in (watch.low, watch.high):
+        findings += _judge_side(window, watch, side, reading)
+    return findings
+
+
+def reread_overdue(window: Window, rules: RuleSet, patient: str, now: datetime) -> list[Finding]:
+    """Return the PH findings of second readings that were due by `now`, updating `window`."""
+    findings: list[Finding] = []
+    for key, entry in window.entries.items():
+        if entry.reread_by is None or entry.reread_by > now:
+            continue
+        entry.reread_by = None
+        entry.priority = "PH"
+        window.changed = True
+        watch = rules.watches.get(entry.code)
+        if watch is None:
+            continue
+        side = watch.low if key.endswith(":low") else watch.high
+        findings.append(
+            Finding(
+                what="breached",
+                key=entry.alert_key,
+                patient=patient,
+                device=entry.device or None,
+                system=MDC,
+                code=CODE_OF_SIDE[side.side],
+                display=side.display,
+                kind="physiological",
+                family=side.family,
+                priority="PH",
+                at=entry.last,
+                age=0.0,
+                bound=True,
+                live=True,
+                damped=True,
+                rule=None if not side.levels else side.levels[0].source,
+                rule_version=None if not side.levels else side.levels[0].version,
+                evidence=entry.evidence or None,
+                simulated=entry.simulated,
+                detail={"reason": "not measured again in time", "parameter": watch.parameter},
+            )
+        )
+    return findings
+
+
+def _incredible(window: Window, watch: Watch, reading: Reading) -> list[Finding]:
+    if not _in_treatment(reading.mode):
+        return []
+    key = f"{watch.parameter}:credibility"
+    entry = window.entries.get(key)
+    first = None if entry is None else entry.first
+    second = (
+        first is not None
+        and reading.effective > first
+        and reading.effective - first <= timedelta(seconds=SECOND_IMPLAUSIBLE_WITHIN.value)
+    )
+    findings = [
+        _finding(
+            "breached" if entry is None else "still-breached",
+            reading,
+            key=key,
+            code=NOT_CREDIBLE.code,
+            system=ALERT_CODES,
+            display=NOT_CREDIBLE.display,
+            priority="PM",
+            detail={"reason": "not credible", "parameter": watch.parameter},
+        )
+    ]
+    if entry is None:
+        entry = Entry(watch.parameter, key, reading.effective, priority="PM", code=reading.code)
+        window.entries[key] = entry
+    if not second:
+        entry.first = reading.effective if first is None else max(first, reading.effective)
+    entry.last = max(entry.last, reading.effective)
+    window.changed = True
+    if second and reading.unit == watch.unit and reading.value.is_finite():
+        side = watch.low if reading.value < watch.plausible_low else watch.high
+        limits = [level for level in side.levels if not level.floor] or list(side.levels)
+        applicable = [level for level in limits if not _suppressed(watch, level, reading.mode)]
+        if applicable:
+            worst = max(applicable, key=_rank)
+            findings += _raise(
+                window, watch, side, reading, worst, worst.priority, "second reading not credible"
+            )
+    return findings
+
+
+def _credible_again(window: Window, watch: Watch, reading: Reading) -> list[Finding]:
+    key = f"{watch.parameter}:credibility"
+    entry = window.entries.get(key)
+    if entry is None or reading.effective <= entry.last:
+        return []
+    del window.entries[key]
+    window.changed = True
+    return [
+        _finding(
+            "ended",
+            reading,
+            key=key,
+            code=NOT_CREDIBLE.code,
+            system=ALERT_CODES,
+            display=NOT_CREDIBLE.display,
+            priority="PM",
+            detail={"reason": "credible again", "parameter": watch.parameter},
+        )
+    ]
+
+
+def _judge_side(window: Window, watch: Watch, side: SideWatch, reading: Reading) -> list[Finding]:
+    if not side.levels:
+        return []
+    levels = [level for level in side.levels if not _suppressed(watch, level, reading.mode)]
+    broken = [level for level in levels if _beyond(side.side, level.bound, reading.value)]
+    if broken:
+        return _breach(window, watch, side, reading, broken)
+    return _within(window, watch, side, reading, levels)
+
+
+def _breach(
+    window: Window, watch: Watch, side: SideWatch, reading: Reading, broken: Sequence[Level]
+) -> list[Finding]:
+    entry = _entry(window, watch, side, reading)
+    late = reading.effective < entry.last
+    if not late:
+        # A level this sample does not break was interrupted; a late sample says nothing about now.
+        for key in entry.since.keys() - {level.key for level in broken}:
+            del entry.since[key]
+    for level in broken:
+        since = entry.since.get(level.key)
+        if since is None or reading.effective < since:
+            entry.since[level.key] = reading.effective
+    newest = max(entry.last, reading.effective)
+    fired = [
+        level
+        for level in broken
+        if (newest - entry.since[level.key]).total_seconds() >= level.sustained
+    ]
+    entry.last = newest
+    window.changed = True
+    if not fired:
+        return []
+    worst = max(fired, key=_rank)
+    priority, reason = (
+        worst.priority,
+        "beyond the hard floor" if worst.floor else "beyond the limit",
+    )
+    if worst.reread:
+        priority, reason = _reread(entry, worst, reading)
+    return _raise(window, watch, side, reading, worst, priority, reason)
+
+
+def _reread(entry: Entry, level: Level, reading: Reading) -> tuple[Priority, str]:
+    """Return the priority of a breach that a second reading must confirm, and why."""
+    if entry.first is None:
+        entry.first = reading.effective
+        if reading.bound and reading.age <= PAGES_UNTIL.value:
+            entry.reread_by = reading.received + timedelta(seconds=REREAD_WITHIN.value)
+        return "PM", "measure again now"
+    if reading.effective > entry.first:
+        entry.reread_by = None
+        return level.priority, "confirmed by a second reading"
+    return entry.priority or "PM", "measure again now"
+
+
+def _raise(
+    window: Window,
+    watch: Watch,
+    side: SideWatch,
+    reading: Reading,
+    level: Level,
+    priority: Priority,
+    reason: str,
+) -> list[Finding]:
+    entry = _entry(window, watch, side, reading)
+    new = entry.priority is None or more_urgent(priority, entry.priority)
+    if new:
+        entry.priority = priority
+    if entry.priority == "PH":
+        entry.reread_by = None
+    entry.code = reading.code
+    entry.device, entry.evidence = reading.device, reading.observation
+    entry.simulated = reading.simulated
+    window.changed = True
+    return [
+        _finding(
+            "breached" if new else "still-breached",
+            reading,
+            key=side.alert_key,
+            code=CODE_OF_SIDE[side.side],
+            system=MDC,
+            display=side.display,
+            priority=entry.priority or priority,
+            level=level,
+            side=side,
+            detail={
+                "reason": reason,
+                "parameter": watch.parameter,
+                "side": side.side,
+                "value": str(reading.value),
+                "unit": reading.unit,
+                "limit": str(level.bound),
+                "effective": reading.effective.isoformat(),
+            },
+        )
+    ]
+
+
+def _within(
+    window: Window, watch: Watch, side: SideWatch, reading: Reading, levels: Sequence[Level]
+) -> list[Finding]:
+    key = f"{watch.parameter}:{side.side}"
+    entry = window.entries.get(key)
+    if entry is None or reading.effective <= entry.last:
+        return []
+    cleared = entry.priority is None or all(
+        not _beyond(side.side, _eased(side.side, level), reading.value) for level in levels
+    )
+    if not cleared:
+        if entry.since or entry.reread_by is not None:
+            entry.since = {}
+            entry.reread_by = None
+            window.changed = True
+        return []
+    del window.entries[key]
+    window.changed = True
+    shared = any(other.alert_key == side.alert_key for other in window.entries.values())
+    if entry.priority is None or shared:
+        return []
+    reason = "within limits again" if levels else f"rule does not apply in mode {reading.mode}"
+    return [
+        _finding(
+            "ended",
+            reading,
+            key=side.alert_key,
+            code=CODE_OF_SIDE[side.side],
+            system=MDC,
+            display=side.display,
+            priority=entry.priority,
+            side=side,
+            detail={
+                "reason": reason,
+                "parameter": watch.parameter,
+                "side": side.side,
+                "value": str(reading.value),
+                "unit": reading.unit,
+                "effective": reading.effective.isoformat(),
+            },
+        )
+    ]
+
+
+def _entry(window: Window, watch: Watch, side: SideWatch, reading: Reading) -> Entry:
+    key = f"{watch.parameter}:{side.side}"
+    entry = window.entries.get(key)
+    if entry is None:
+        entry = Entry(watch.parameter, side.alert_key, reading.effective, code=reading.code)
+        window.entries[key] = entry
+        window.changed = True
+    return entry
+
+
+def _in_treatment(mode: Mode | None) -> bool:
+    return mode is None or mode == "TX"
+
+
+def _suppressed(watch: Watch, level: Level, mode: Mode | None) -> bool:
+    if mode is None or mode == "TX":
+        return False
+    if watch.in_circuit:
+        return mode not in level.modes
+    if mode in ("PRETX", "POSTTX"):
+        return False
+    return bool(level.modes) and mode not in level.modes
+
+
+def _beyond(side: Side, bound: Decimal, value: Decimal) -> bool:
+    return value < bound if side == "low" else value > bound
+
+
+def _eased(side: Side, level: Level) -> Decimal:
+    return level.bound + level.hysteresis if side == "low" else level.bound - level.hysteresis
+
+
+def _rank(level: Level) -> tuple[bool, bool, bool]:
+    # A level that needs no second reading outranks one that does: it may page at once.
+    return (level.priority == "PH", level.floor or not level.reread, level.priority == "PM")
+
+
+def _finding(  # noqa: PLR0913 - every part of a finding, named at each call
+    what: What,
+    reading: Reading,
+    *,
+    key: str,
+    code: str,
+    system: str,
+    display: str,
+    priority: Priority,
+    level: Level | None = None,
+    side: SideWatch | None = None,
+    detail: dict[str, Any],
+) -> Finding:
+    evidence = reading.observation
+    return Finding(
+        what=what,
+        key=key,
+        patient=reading.patient,
+        device=reading.device or None,
+        system=system,
+        code=code,
+        display=display,
+        kind="technical" if side is None else "physiological",
+        family="credibility" if side is None else side.family,
+        priority=priority,
+        at=reading.effective,
+        age=reading.age,
+        bound=reading.bound,
+        live=False,
+        damped=True,
+        rule=None if level is None else level.source,
+        rule_version=None if level is None else level.version,
+        evidence=evidence if "/" in evidence or not evidence else f"Observation/{evidence}",
+        simulated=reading.simulated,
+        detail=detail,
+    )

@@ -1,0 +1,44 @@
+"""What evaluation found: the vocabulary between judging a reading and deciding about an alert."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from fhirserver.kernel.readings import Priority
+from subscriptions.core.alert import Family, Kind
+
+What = Literal["breached", "still-breached", "ended", "kept-alive", "went-stale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing noticed about a patient or a device.
+
+    `what`: ``breached`` is a new crossing or a higher priority, ``still-breached`` a further sample
+    of the same one. `at` is when it happened by the device, `age` how old that was on receipt
+    (seconds). `live` True lifts the age rules (an event whose state is active, a silence noticed
+    now). `damped` False for machine events: every crossing counts. `evidence` is a reference to the
+    Observation, `detail` what a person asking why will want to see.
+    """
+
+    what: What
+    key: str
+    patient: str | None
+    device: str | None
+    system: str
+    code: str
+    display: str
+    kind: Kind
+    family: Family
+    priority: Priority
+    at: datetime
+    age: float
+    bound: bool
+    live: bool
+    damped: bool
+    rule: str | None
+    rule_version: str | None
+    evidence: str | None
+    simulated: bool
+    detail: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""The Flag of an alert: its public face.
+
+https://hl7.org/fhir/R4/flag.html
+
+R4 has no alert resource; the row is the truth, the Flag shows it to every FHIR client. PL alerts
+get none.
+"""
+
+from typing import Any, Final
+
+from fhirserver.kernel import canonical
+from fhirserver.kernel.resource import Json
+from subscriptions.core.alert import Alert
+
+SERVER_DEVICE: Final = "fhirserver"
+_PRIORITY_CODES: Final = "http://hl7.org/fhir/flag-priority-code"
+_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/flag-category"
+_PRIORITY_DISPLAY: Final = {"PH": "High priority", "PM": "Medium priority", "PL": "Low priority"}
+
+
+def flag_of(alert: Alert, *, subject: str, evidence: tuple[str, ...]) -> Json:
+    """Return the Flag of `alert` about `subject` (a reference) with the `evidence` it rests on."""
+    extensions: list[Json] = [
+        {
+            "url": canonical.FLAG_PRIORITY,
+            "valueCodeableConcept": {
+                "coding": [
+                    {
+                        "system": _PRIORITY_CODES,
+                        "code": alert.priority,
+                        "display": _PRIORITY_DISPLAY[alert.priority],
+                    }
+                ]
+            },
+        },
+        *(
+            {"url": canonical.FLAG_DETAIL, "valueReference": {"reference": reference}}
+            for reference in evidence
+        ),
+        {"url": canonical.INCIDENT, "valueString": str(alert.incident)},
+        {"url": canonical.CONDITION_PRESENCE, "valueCode": alert.condition},
+    ]
+    if alert.rule_version is not None:
+        extensions.append({"url": canonical.RULE_VERSION, "valueString": alert.rule_version})
+    period: dict[str, Any] = {"start": _instant(alert.onset.isoformat(timespec="milliseconds"))}
+    if alert.closed is not None:
+        period["end"] = _instant(max(alert.closed, alert.onset).isoformat(timespec="milliseconds"))
+    flag: Json = {"resourceType": "Flag"}
+    if alert.simulated:
+        flag["meta"] = {"security": [{"system": canonical.ACT_REASON, "code": "HTEST"}]}
+    return flag | {
+        "extension": extensions,
+        "identifier": [{"system": canonical.ALERT_IDENTIFIER, "value": str(alert.id)}],
+        "status": "active" if alert.is_open else "inactive",
+        "category": [
+            {"coding": [{"system": canonical.FLAG_CATEGORIES, "code": "device"}]},
+            {"coding": [{"system": _CATEGORY, "code": "safety", "display": "Safety"}]},
+        ],
+        "code": {
+            "coding": [{"system": alert.system, "code": alert.code}],
+            "text": alert.display,
+        },
+        "subject": {"reference": subject},
+        "period": period,
+        "author": {"reference": f"Device/{SERVER_DEVICE}"},
+    }
+
+
+def evidence_in(flag: Json) -> tuple[str, ...]:
+    """Return the references to the Observations a Flag rests on."""
+    return tuple(
+        extension["valueReference"]["reference"]
+        for extension in flag.get("extension", ())
+        if extension.get("url") == canonical.FLAG_DETAIL
+    )
+
+
+def _instant(text: str) -> str:
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""From readings and machine events to alerts, inside the transaction that stores them."""

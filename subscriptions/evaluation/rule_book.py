@@ -1,0 +1,142 @@
+"""The rules in force, remembered per process and checked against each row's version.
+
+A rule change writes a new version in the transaction that stores the order; the next reading of
+that patient, in whatever process, sees it. Versions are random: a rolled-back change can never be
+mistaken for one that happened.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from typing import Any, Final
+from uuid import UUID
+
+from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.resource import Json
+from fhirserver.wire import fhir_json
+from subscriptions.core.rule_reader import read_defaults, read_order
+from subscriptions.core.rules import Rule, RuleSet, compile_rules
+from subscriptions.store import evaluation_rows
+from subscriptions.store.evaluation_rows import DEFAULTS, EvaluationRow
+
+PURPOSE: Final = "rule-set"
+_REMEMBERED: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    rules: int
+    defaults: int
+    set: RuleSet
+
+
+def shipped_plan() -> Json:
+    """Return the default PlanDefinition this version ships."""
+    text = (
+        resources.files("subscriptions.content").joinpath("default-rules.json").read_text("utf-8")
+    )
+    plan: Any = json.loads(text, parse_float=Decimal)
+    return dict(plan)
+
+
+def new_version(tx: Transaction) -> int:
+    """Return a version no other write has."""
+    return UUID(tx.new_id(None)).int & 0x7FFF_FFFF_FFFF_FFFF
+
+
+class RuleBook:
+    """Compiled rule sets of patients.
+
+    `shipped` holds where a tenant has no usable default set of its own.
+    """
+
+    def __init__(self, shipped: Sequence[Rule] | None = None) -> None:
+        self._shipped = tuple(read_defaults(shipped_plan()).rules if shipped is None else shipped)
+        self._defaults: dict[int, tuple[int, tuple[Rule, ...]]] = {}
+        self._common: dict[int, _Known] = {}
+        self._own: dict[tuple[int, str], _Known] = {}
+
+    async def of(self, tx: Transaction, rows: Sequence[EvaluationRow]) -> Mapping[str, RuleSet]:
+        """Return the rules in force for the patients of `rows`."""
+        found: dict[str, RuleSet] = {}
+        missing: list[EvaluationRow] = []
+        now = tx.now
+        for row in rows:
+            known = (
+                self._own.get((tx.tenant, row.patient))
+                if row.rules
+                else self._common.get(tx.tenant)
+            )
+            if known is None or not _current(known, row, now):
+                missing.append(row)
+            else:
+                found[row.patient] = known.set
+        if missing:
+            found.update(await self._load(tx, missing))
+        return found
+
+    async def _load(self, tx: Transaction, rows: Sequence[EvaluationRow]) -> dict[str, RuleSet]:
+        wanted = [row.patient for row in rows if row.rules]
+        version = rows[0].defaults
+        if version and self._defaults.get(tx.tenant, (0, ()))[0] != version:
+            wanted.append(DEFAULTS)
+        stored = await evaluation_rows.rule_sets(tx, wanted) if wanted else {}
+        defaults = await self._default_rules(tx, version, stored.get(DEFAULTS))
+        if len(self._own) > _REMEMBERED:
+            self._own.clear()
+        found: dict[str, RuleSet] = {}
+        for row in rows:
+            if row.rules and row.patient in stored:
+                orders = await open_orders(tx, row.patient, stored[row.patient][1])
+                own = [rule for order in orders.values() for rule in _rules_of(order)]
+                known = _Known(row.rules, version, compile_rules(own, defaults, tx.now))
+                self._own[tx.tenant, row.patient] = known
+            else:
+                known = _Known(0, version, compile_rules((), defaults, tx.now))
+                self._common[tx.tenant] = known
+            found[row.patient] = known.set
+        return found
+
+    async def _default_rules(
+        self, tx: Transaction, version: int, stored: tuple[int, bytes] | None
+    ) -> tuple[Rule, ...]:
+        if not version:
+            return self._shipped
+        if stored is not None:
+            plan = fhir_json.read(await tx.unseal(None, PURPOSE, stored[1]))
+            self._defaults[tx.tenant] = (stored[0], read_defaults(plan).rules)
+        known = self._defaults.get(tx.tenant)
+        return self._shipped if known is None or known[0] != version else known[1]
+
+
+async def open_orders(tx: Transaction, patient: str, sealed: bytes) -> dict[str, Json]:
+    """Return the orders of a patient by reference, each with its ``version``."""
+    orders: dict[str, Json] = fhir_json.read(await tx.unseal(patient, PURPOSE, sealed))
+    return orders
+
+
+async def seal_orders(tx: Transaction, patient: str, orders: Mapping[str, Json]) -> bytes:
+    """Return the envelope that `open_orders` opens."""
+    return await tx.seal(patient, PURPOSE, fhir_json.write(dict(orders)))
+
+
+def order_entry(order: Json, version: int) -> Json:
+    """Return what is remembered of a ServiceRequest."""
+    kept = {key: order[key] for key in ("id", "extension", "occurrencePeriod") if key in order}
+    return {"version": version, "order": kept}
+
+
+def _rules_of(entry: Json) -> tuple[Rule, ...]:
+    return read_order(entry["order"], int(entry["version"])).rules
+
+
+def _current(known: _Known, row: EvaluationRow, now: datetime) -> bool:
+    until = known.set.valid_until
+    return (
+        known.rules == row.rules
+        and known.defaults == row.defaults
+        and (until is None or now < until)
+    )

@@ -1,0 +1,55 @@
+"""The one observer the record knows: rules first, then people.
+
+The order matters: an alert raised by the rules part in a round of changes is already stored when
+the response part sees the same round.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fhirserver.kernel.changes import Change
+from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.resource import Json
+from subscriptions.core.ports import ResponsePart
+from subscriptions.evaluation.part import Evaluation
+
+
+class Observer:
+    """Implements `fhirserver.kernel.ports.ChangeObserver` by asking its two parts."""
+
+    def __init__(self, evaluation: Evaluation, response: ResponsePart) -> None:
+        self._evaluation = evaluation
+        self._response = response
+
+    async def admit(
+        self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
+    ) -> Json:
+        """Return the resource as it shall be stored. Raises a `FhirError` to refuse it."""
+        admitted = await self._evaluation.admit(tx, principal, resource, previous)
+        return await self._response.admit(tx, principal, admitted, previous)
+
+    async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
+        """React to resources written by anybody."""
+        await self._evaluation.changed(tx, changes)
+        await self._response.changed(tx, changes)
+
+    async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
+        """Evaluate measured values."""
+        await self._evaluation.readings(tx, readings)
+        await self._response.readings(tx, readings)
+
+    async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
+        """Evaluate machine alarm events."""
+        await self._evaluation.device_events(tx, events)
+        await self._response.device_events(tx, events)
+
+    async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
+        """Learn that devices are alive, or gone."""
+        await self._evaluation.contacts(tx, contacts)
+        await self._response.contacts(tx, contacts)
+
+    async def scan(self, tx: Transaction, listening_since: datetime) -> int:
+        """Raise what time itself raises; see `subscriptions.evaluation.part.Evaluation.scan`."""
+        return await self._evaluation.scan(tx, listening_since)

@@ -1,0 +1,1 @@
+"""Reacts to alerts and answers inside the write transaction; the worker does the sending."""

@@ -1,0 +1,1 @@
+"""The SQL of the subscriptions package, and nothing but SQL."""

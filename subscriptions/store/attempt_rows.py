@@ -1,0 +1,150 @@
+"""Rows of `attempt`: one try to hand something over, committed before anything is sent.
+
+An attempt without a result is ambiguous: whoever was sending died between the two. The id travels
+to the telephone company and comes back with its reports.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fhirserver.kernel.keys import bucket_of_row
+from fhirserver.kernel.ports import Transaction
+
+AttemptMedium = Literal["sms", "voice", "rest-hook"]
+Outcome = Literal["handed-over", "refused", "unavailable", "not-sent", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """What is about to be sent, by which Subscription, to whom and about what."""
+
+    id: UUID
+    subscription: str
+    epoch: int
+    number: int | None
+    medium: AttemptMedium
+    task: str | None
+    page: int | None
+    incident: UUID | None
+    patient: str | None
+    member: str | None
+    communication: str | None
+    phone_lookup: int | None
+    detail: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt as it stands; `outcome` None means nobody has reported a result."""
+
+    id: UUID
+    subscription: str
+    medium: AttemptMedium
+    task: str | None
+    page: int | None
+    incident: UUID | None
+    patient: str | None
+    member: str | None
+    communication: str | None
+    started: datetime
+    finished: datetime | None
+    outcome: Outcome | None
+    provider_ref: str | None
+    receipt: str | None
+    receipt_stage: int
+
+
+_COLUMNS = (
+    "id, subscription, medium, task, page, incident, patient, member, communication, started,"
+    " finished, outcome, provider_ref, receipt, receipt_stage"
+)
+
+
+async def begin(tx: Transaction, attempt: NewAttempt) -> None:
+    """Record that the attempt begins now."""
+    await tx.execute(
+        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, number, medium, task, page,"
+        " incident, patient, member, communication, phone_lookup, started, detail)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            bucket_of_row(attempt.id),
+            tx.tenant,
+            attempt.id,
+            attempt.subscription,
+            attempt.epoch,
+            attempt.number,
+            attempt.medium,
+            attempt.task,
+            attempt.page,
+            attempt.incident,
+            attempt.patient,
+            attempt.member,
+            attempt.communication,
+            attempt.phone_lookup,
+            tx.now,
+            attempt.detail,
+        ),
+    )
+
+
+async def finish(
+    tx: Transaction, attempt: UUID, outcome: Outcome, provider_ref: str | None
+) -> bool:
+    """Record the result once; False when there already is one."""
+    rows = await tx.execute(
+        "UPDATE attempt SET finished = %s, outcome = %s, provider_ref = coalesce(%s, provider_ref)"
+        " WHERE bucket = %s AND tenant = %s AND id = %s AND outcome IS NULL RETURNING 1",
+        (tx.now, outcome, provider_ref, bucket_of_row(attempt), tx.tenant, attempt),
+    )
+    return bool(rows)
+
+
+async def find(tx: Transaction, attempt: UUID) -> AttemptRow | None:
+    """Return an attempt, held until commit; None when there is none of this tenant."""
+    rows = await tx.execute(
+        f"SELECT {_COLUMNS} FROM attempt WHERE bucket = %s AND tenant = %s AND id = %s FOR UPDATE",
+        (bucket_of_row(attempt), tx.tenant, attempt),
+    )
+    return AttemptRow(*rows[0]) if rows else None
+
+
+async def of_page(tx: Transaction, subscription: str, task: str, page: int) -> list[AttemptRow]:
+    """Return every attempt at one page, oldest first."""
+    rows = await tx.execute(
+        f"SELECT {_COLUMNS} FROM attempt"
+        " WHERE tenant = %s AND subscription = %s AND task = %s AND page = %s ORDER BY started, id",
+        (tx.tenant, subscription, task, page),
+    )
+    return [AttemptRow(*row) for row in rows]
+
+
+async def unfinished(tx: Transaction, subscription: str) -> list[AttemptRow]:
+    """Return the attempts of a Subscription whose result is not known, oldest first."""
+    rows = await tx.execute(
+        f"SELECT {_COLUMNS} FROM attempt"
+        " WHERE tenant = %s AND subscription = %s AND outcome IS NULL ORDER BY started, id",
+        (tx.tenant, subscription),
+    )
+    return [AttemptRow(*row) for row in rows]
+
+
+async def messages_since(tx: Transaction, phone_lookup: int, since: datetime) -> int:
+    """Return how many text messages went to a telephone since then, or are on their way."""
+    rows = await tx.execute(
+        "SELECT count(*) FROM attempt WHERE tenant = %s AND phone_lookup = %s AND started > %s"
+        " AND medium = 'sms' AND (outcome IS NULL OR outcome = 'handed-over')",
+        (tx.tenant, phone_lookup, since),
+    )
+    return int(rows[0][0])
+
+
+async def receive(tx: Transaction, attempt: UUID, receipt: str, stage: int) -> bool:
+    """Record a report of the telephone company unless a later stage is known; False then."""
+    rows = await tx.execute(
+        "UPDATE attempt SET receipt = %s, receipt_stage = %s, receipt_at = %s"
+        " WHERE bucket = %s AND tenant = %s AND id = %s AND receipt_stage < %s RETURNING 1",
+        (receipt, stage, tx.now, bucket_of_row(attempt), tx.tenant, attempt, stage),
+    )
+    return bool(rows)

@@ -1,0 +1,144 @@
+"""Rows of ``device_watch``: when a device was last heard, how far its silence was told."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, LiteralString
+
+from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.readings import Contact
+from subscriptions.core.constants import CONTACT_NOTED_EVERY, MONITORING_LOST_AFTER, SILENT_AFTER
+from subscriptions.core.silence import Stage, Watched
+
+Execute = Callable[[LiteralString, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
+
+_COLUMNS: Final[LiteralString] = (
+    "w.device, w.patient, w.mode, w.mode_at, w.last_contact, w.online, w.stage, w.simulated"
+)
+
+
+async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
+    """Note signs of life, one contact per device, and return the devices that need judging.
+
+    Those are devices whose silence had been told, or that have just said they are gone, as they
+    were before except for `online`. Rows that would only learn a newer time within five seconds are
+    not written. A device nobody is bound to gets no row.
+    """
+    ordered = sorted(contacts, key=lambda contact: contact.device)
+    found = await tx.execute(
+        "WITH said AS (SELECT * FROM unnest(%(buckets)s::smallint[], %(devices)s::text[], "
+        "%(patients)s::text[], "
+        "%(modes)s::text[], %(at)s::timestamptz[], %(online)s::boolean[], "
+        "%(simulated)s::boolean[]) "
+        "AS s(bucket, device, patient, mode, at, online, simulated)), "
+        "known AS (SELECT w.* FROM device_watch w WHERE w.tenant = %(tenant)s AND (w.bucket, "
+        "w.device) IN "
+        "(SELECT s.bucket, s.device FROM said s) ORDER BY w.bucket, w.device FOR UPDATE), "
+        "noted AS (INSERT INTO device_watch AS w (bucket, tenant, device, patient, mode, "
+        "mode_at, last_contact, "
+        "online, simulated) "
+        "SELECT s.bucket, %(tenant)s, s.device, coalesce(s.patient, k.patient), s.mode, "
+        "CASE WHEN s.mode IS NULL THEN NULL ELSE s.at END, s.at, s.online, s.simulated "
+        "FROM said s LEFT JOIN known k ON k.bucket = s.bucket AND k.device = s.device "
+        "WHERE (k.device IS NULL AND s.patient IS NOT NULL) OR (k.device IS NOT NULL AND ("
+        "s.at >= k.last_contact + %(every)s OR s.online <> k.online OR k.stage > 0 "
+        "OR (s.mode IS NOT NULL AND (s.mode IS DISTINCT FROM k.mode OR k.mode_at IS NULL)) "
+        "OR (s.patient IS NOT NULL AND s.patient IS DISTINCT FROM k.patient))) "
+        "ORDER BY s.bucket, s.device "
+        "ON CONFLICT (bucket, tenant, device) DO UPDATE SET patient = excluded.patient, "
+        "mode = coalesce(excluded.mode, w.mode), mode_at = greatest(excluded.mode_at, w.mode_at), "
+        "last_contact = CASE WHEN excluded.online THEN greatest(excluded.last_contact, "
+        "w.last_contact) "
+        "ELSE w.last_contact END, "
+        "online = excluded.online, simulated = excluded.simulated) "
+        "SELECT k.device, coalesce(s.patient, k.patient), k.mode, k.mode_at, k.last_contact, "
+        "s.online, k.stage, "
+        "s.simulated FROM known k JOIN said s ON s.bucket = k.bucket AND s.device = k.device "
+        "WHERE coalesce(s.patient, k.patient) IS NOT NULL AND (k.stage > 0 OR (NOT s.online AND "
+        "k.online))",
+        {
+            "tenant": tx.tenant,
+            "every": timedelta(seconds=CONTACT_NOTED_EVERY.value),
+            "buckets": [tx.bucket(None, "Device", contact.device) for contact in ordered],
+            "devices": [contact.device for contact in ordered],
+            "patients": [contact.patient for contact in ordered],
+            "modes": [contact.mode for contact in ordered],
+            "at": [contact.received for contact in ordered],
+            "online": [contact.online for contact in ordered],
+            "simulated": [contact.simulated for contact in ordered],
+        },
+    )
+    return [Watched(*row) for row in found]
+
+
+async def set_stage(tx: Transaction, device: str, stage: Stage) -> None:
+    """Note how far the silence of `device` has been told."""
+    await tx.execute(
+        "UPDATE device_watch SET stage = %s WHERE bucket = %s AND tenant = %s AND device = %s",
+        (stage, tx.bucket(None, "Device", device), tx.tenant, device),
+    )
+
+
+async def due(tx: Transaction, listening_since: datetime, limit: int) -> list[Watched]:
+    """Lock and return devices that may be silent; busy rows are left for later."""
+    first, second = _thresholds(tx.now, listening_since)
+    if first is None:
+        return []
+    found = await tx.execute(
+        "SELECT " + _COLUMNS + " FROM device_watch w WHERE w.tenant = %s AND w.patient IS NOT NULL "
+        "AND w.mode_at IS NOT NULL AND w.stage < 2 AND w.last_contact < %s "
+        "AND (w.stage = 0 OR w.last_contact < %s) ORDER BY w.last_contact LIMIT %s FOR UPDATE "
+        "SKIP LOCKED",
+        (tx.tenant, first, second or datetime.min.replace(tzinfo=tx.now.tzinfo), limit),
+    )
+    return [Watched(*row) for row in found]
+
+
+async def bind(tx: Transaction, device: str) -> None:
+    """Bring the watch in step with who is using `device` now, as its DeviceUseStatements say."""
+    bucket = tx.bucket(None, "Device", device)
+    await tx.execute(
+        "UPDATE device_watch w SET patient = (SELECT b.patient FROM device_binding b WHERE "
+        "b.bucket = w.bucket "
+        "AND b.tenant = w.tenant AND b.device = w.device AND (b.starts IS NULL OR b.starts <= %s) "
+        "AND (b.ends IS NULL OR b.ends > %s) ORDER BY b.starts DESC NULLS LAST LIMIT 1) "
+        "WHERE w.bucket = %s AND w.tenant = %s AND w.device = %s",
+        (tx.now, tx.now, bucket, tx.tenant, device),
+    )
+
+
+async def in_use(tx: Transaction, device: str, patient: str, at: datetime) -> bool:
+    """Return whether `device` was in use by `patient` at `at`."""
+    found = await tx.execute(
+        "SELECT 1 FROM device_binding WHERE bucket = %s AND tenant = %s AND device = %s AND "
+        "patient = %s "
+        "AND (starts IS NULL OR starts <= %s) AND (ends IS NULL OR ends > %s) LIMIT 1",
+        (tx.bucket(None, "Device", device), tx.tenant, device, patient, at, at),
+    )
+    return bool(found)
+
+
+async def due_tenants(execute: Execute, now: datetime, listening_since: datetime) -> list[int]:
+    """Return the tenants a scan would find something in; needs a role that sees all of them."""
+    first, _ = _thresholds(now, listening_since)
+    found = await execute(
+        "SELECT DISTINCT tenant FROM evaluation WHERE due <= %s UNION SELECT DISTINCT tenant "
+        "FROM device_watch "
+        "WHERE patient IS NOT NULL AND mode_at IS NOT NULL AND stage < 2 AND last_contact < %s "
+        "UNION SELECT DISTINCT tenant FROM alert WHERE kept_alive IS NOT NULL AND closed IS NULL "
+        "AND condition = 'present'",
+        (now, first or datetime.min.replace(tzinfo=now.tzinfo)),
+    )
+    return [tenant for (tenant,) in found]
+
+
+def _thresholds(
+    now: datetime, listening_since: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return the last contacts that mean silent and lost; None while not listened long enough."""
+    listened = (now - listening_since).total_seconds()
+    first = now - timedelta(seconds=SILENT_AFTER.value)
+    second = now - timedelta(seconds=MONITORING_LOST_AFTER.value)
+    return (
+        first if listened >= SILENT_AFTER.value else None,
+        second if listened >= MONITORING_LOST_AFTER.value else None,
+    )

@@ -1,0 +1,246 @@
+"""Rules, alerts and silence against a real database."""
+
+import pytest
+
+from fhirserver.kernel.errors import Forbidden, NotFound, Unprocessable
+from fhirserver.kernel.principal import Principal
+from subscriptions.evaluation import alerts, defaults
+from tests.integration.evaluation.conftest import DEVICE_USE, Home, order
+
+SYSTOLIC = "150021"
+ADMIN = Principal(1, "admin", "")
+
+
+async def test_the_default_rules_are_seeded_once(home: Home) -> None:
+    async with home.record.transaction(1) as tx:
+        await defaults.ensure(tx)
+        plan = await tx.get_stored("PlanDefinition", "default-rules")
+    assert plan is not None
+    assert plan.version == 1
+
+
+async def test_a_breach_leaves_alert_event_and_flag_in_one_transaction(home: Home) -> None:
+    await home.measure(home.reading(SYSTOLIC, 70))
+    assert home.listener.causes == ["raised PH 196670"]
+    alert = home.listener.told[0][1]
+    async with home.record.transaction(1) as tx:
+        assert await alerts.load(tx, "ann", alert.id) == alert
+        flag = await tx.get("Flag", alert.flag or "")
+        why = await alerts.detail(tx, alert)
+    assert flag is not None
+    assert (flag["status"], flag["subject"]) == ("active", {"reference": "Patient/ann"})
+    urls = {extension["url"].rsplit("/", 1)[1]: extension for extension in flag["extension"]}
+    assert urls["flag-detail"]["valueReference"] == {"reference": "Observation/o-1"}
+    assert urls["rule-version"]["valueString"].endswith("PlanDefinition/default-rules|1.0.0")
+    assert why["value"] == "70"
+    assert why["limit"] == "80"
+
+
+async def test_the_window_survives_between_transactions_and_processes(home: Home) -> None:
+    await home.measure(home.reading(SYSTOLIC, 88))
+    home.pass_time(60)
+    await home.measure(home.reading(SYSTOLIC, 87))
+    assert home.listener.causes == ["raised PM 196670", "priority-raised PH 196670"]
+
+
+async def test_a_patient_in_order_leaves_no_state(home: Home) -> None:
+    await home.measure(*(home.reading(SYSTOLIC, 120) for _ in range(20)))
+    assert await home.query("SELECT version, state FROM evaluation") == [(0, None)]
+
+
+async def test_a_missing_second_reading_is_found_by_the_scan(home: Home) -> None:
+    await home.measure(home.reading(SYSTOLIC, 88))
+    home.pass_time(119)
+    assert await home.scan() == 0
+    home.pass_time(1)
+    assert await home.scan() == 1
+    assert home.listener.causes[-1] == "priority-raised PH 196670"
+    assert await home.scan() == 0
+
+
+async def test_an_own_order_takes_effect_with_the_next_reading_and_ends_with_it(home: Home) -> None:
+    await home.measure(home.reading(SYSTOLIC, 105))
+    assert home.listener.told == []
+    await home.put(order(110))
+    await home.measure(home.reading(SYSTOLIC, 105))
+    assert home.listener.told[0][1].rule_version == "ServiceRequest/limits/_history/1"
+    await home.put(order(110, status="revoked"))
+    home.pass_time(10)
+    await home.measure(home.reading(SYSTOLIC, 105))
+    assert home.listener.causes == ["raised PM 196670", "condition-ended PM 196670"]
+
+
+async def test_an_order_beyond_the_floor_is_recorded_as_an_advisory(home: Home) -> None:
+    await home.put(order(60))
+    assert home.listener.causes == ["raised PL rule-ignored"]
+    await home.measure(home.reading(SYSTOLIC, 75))
+    assert home.listener.causes[-1] == "raised PH 196670"
+
+
+async def test_a_malformed_rule_is_refused_with_its_place(home: Home) -> None:
+    async with home.record.transaction(1) as tx:
+        with pytest.raises(Unprocessable) as refusal:
+            await home.evaluation.admit(tx, ADMIN, order(110, unit="kPa"), None)
+    (problem,) = refusal.value.problems
+    assert problem.expression == "ServiceRequest.extension[0].limit.low"
+    assert "mm[Hg]" in problem.message
+
+
+async def test_an_observation_over_rest_is_evaluated_and_pages_only_from_a_device_in_use(
+    home: Home,
+) -> None:
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]},
+        "subject": {"reference": "Patient/ann"},
+        "effectiveDateTime": home.now.isoformat(),
+        "valueQuantity": {"value": 70, "unit": "mmHg"},
+    }
+    async with home.record.transaction(1) as tx:
+        stored = await tx.put(observation)
+    (_, alert) = home.listener.told[0]
+    assert not alert.pages
+    await home.put(DEVICE_USE)
+    home.pass_time(30)
+    bound = {
+        **observation,
+        "device": {"reference": "Device/m1"},
+        "effectiveDateTime": home.now.isoformat(),
+    }
+    async with home.record.transaction(1) as tx:
+        await tx.put(bound)
+        flag = await tx.get("Flag", alert.flag or "")
+    assert home.listener.causes[-1] == "rang-again PH 196670"
+    assert flag is not None
+    assert f"Observation/{stored.id}" in str(flag["extension"])
+
+
+async def test_a_device_in_use_makes_the_rule_engine_subscription(home: Home) -> None:
+    await home.put(DEVICE_USE)
+    async with home.record.transaction(1) as tx:
+        subscription = await tx.get("Subscription", "rule-engine-ann")
+    assert subscription is not None
+    assert subscription["status"] == "active"
+
+
+async def test_a_needle_slip_is_one_incident_with_its_cause(home: Home) -> None:
+    for code in ("198242", "198260"):
+        await home.hear(home.event(code))
+        home.pass_time(5)
+    incidents = {alert.incident for _, alert in home.listener.told}
+    assert len(home.listener.told) == 2
+    assert len(incidents) == 1
+
+
+async def test_a_machine_alarm_is_kept_alive_goes_stale_and_ends_latched(home: Home) -> None:
+    await home.hear(home.event("198260"))
+    home.pass_time(40)
+    await home.hear(home.event("198260", "continue"))
+    home.pass_time(40)
+    assert await home.scan() == 0
+    home.pass_time(6)
+    assert await home.scan() == 1
+    assert home.listener.told[-1][1].condition == "stale"
+    await home.hear(home.event("198260", "end"))
+    alert = home.listener.told[-1][1]
+    assert (alert.condition, alert.signal, alert.closed) == ("absent", "latched", None)
+
+
+async def test_an_alarm_of_an_unbound_device_is_stored_without_a_patient(home: Home) -> None:
+    await home.hear(home.event("198260", patient=None))
+    await home.hear(home.event("198260", "continue", patient=None))
+    ((cause, alert),) = home.listener.told
+    assert (cause, alert.patient, alert.device, alert.priority) == ("raised", None, "m1", "PH")
+    async with home.record.transaction(1) as tx:
+        assert await alerts.load(tx, None, alert.id) == alert
+
+
+async def test_silence_in_treatment_is_told_twice_and_ends_with_a_sign_of_life(home: Home) -> None:
+    await home.contact(home.sign())
+    home.pass_time(19)
+    assert await home.scan() == 0
+    home.pass_time(1.5)
+    assert await home.scan() == 1
+    home.pass_time(45)
+    assert await home.scan() == 1
+    assert await home.scan() == 0
+    await home.contact(home.sign())
+    assert home.listener.causes == [
+        "raised PM device-silent",
+        "priority-raised PH device-silent",
+        "condition-ended PH device-silent",
+    ]
+
+
+async def test_a_last_will_in_treatment_is_told_at_once(home: Home) -> None:
+    await home.contact(home.sign())
+    home.pass_time(3)
+    await home.contact(home.sign(online=False, mode=None, patient=None))
+    assert home.listener.causes == ["raised PM device-silent"]
+
+
+@pytest.mark.parametrize("mode", ["IDL", "PRETX", None])
+async def test_outside_treatment_and_from_a_cuff_silence_is_nothing(
+    home: Home, mode: str | None
+) -> None:
+    await home.contact(home.sign(mode=mode))  # type: ignore[arg-type]
+    await home.contact(home.sign(online=False, mode=None))
+    home.pass_time(300)
+    assert await home.scan() == 0
+
+
+async def test_a_device_nobody_uses_is_not_watched(home: Home) -> None:
+    await home.contact(home.sign(patient=None))
+    home.pass_time(300)
+    assert await home.scan() == 0
+
+
+async def test_the_servers_own_absence_is_not_the_devices(home: Home) -> None:
+    await home.contact(home.sign())
+    home.pass_time(300)
+    assert await home.scan(listening_since=home.now) == 0
+
+
+async def test_a_returned_device_is_no_longer_watched(home: Home) -> None:
+    await home.put(DEVICE_USE)
+    await home.contact(home.sign())
+    await home.put(
+        {
+            **DEVICE_USE,
+            "status": "completed",
+            "timingPeriod": {"start": "2026-07-01", "end": "2026-07-31"},
+        }
+    )
+    home.pass_time(300)
+    assert await home.scan() == 0
+
+
+async def test_answers_move_the_alert_and_closing_ends_the_flag(home: Home) -> None:
+    await home.measure(home.reading(SYSTOLIC, 70))
+    alert = home.listener.told[0][1]
+    async with home.record.transaction(1) as tx:
+        with pytest.raises(Forbidden):
+            await alerts.respond(tx, alert.id, "ann", "arrive", "Patient/ann")
+    async with home.record.transaction(1) as tx:
+        await alerts.respond(tx, alert.id, "ann", "notify", "Device/fhirserver")
+        await alerts.respond(tx, alert.id, "ann", "arrive", "RelatedPerson/bob")
+        late = await alerts.respond(tx, alert.id, "ann", "acknowledge", "RelatedPerson/eve")
+        assert late.response == "at-patient"
+        closed = await alerts.respond(tx, alert.id, "ann", "close", "Practitioner/nurse")
+        flag = await tx.get("Flag", alert.flag or "")
+    assert closed.closed == home.now
+    assert flag is not None
+    assert flag["status"] == "inactive"
+    kinds = await home.query(
+        "SELECT kind FROM alert_event WHERE alert = %s ORDER BY at, id", (alert.id,)
+    )
+    assert sorted(kind for (kind,) in kinds) == ["arrive", "close", "ignored", "notify", "raised"]
+
+
+async def test_another_patients_alert_is_not_found(home: Home) -> None:
+    await home.measure(home.reading(SYSTOLIC, 70))
+    alert = home.listener.told[0][1]
+    async with home.record.transaction(1) as tx:
+        with pytest.raises(NotFound):
+            await alerts.load(tx, "eve", alert.id)

@@ -1,0 +1,127 @@
+"""Our validator against two others, over resources damaged in one place at a time.
+
+`fhirkit` knows R4 4.0.1; `fhir.resources` knows R4B, so only types that are the same in both are
+used. Wherever one of them refuses, we must refuse too. Where we refuse and one of them does not,
+the kind of damage must stand in STRICTER with the rule of the specification that we check.
+"""
+
+import copy
+import importlib
+from typing import Any
+
+import fhirkit
+import pytest
+from pydantic import ValidationError
+
+from fhirserver.definitions import load
+from fhirserver.validation import validate
+from fhirserver.wire.fhir_json import read, write
+from tests.oracles.instances import instance, valid_instance
+from tests.oracles.mutations import mutations
+
+SAME_IN_R4B = ("Observation", "Patient", "Encounter", "Condition")
+
+CONSTRUCTED = (
+    *("AllergyIntolerance", "Appointment", "Bundle", "CarePlan", "CareTeam", "Communication"),
+    *("Condition", "Consent", "Coverage", "DiagnosticReport", "Encounter", "Flag", "Goal"),
+    *("Group", "Immunization", "Location", "MedicationRequest", "Observation", "Organization"),
+    *("Patient", "Practitioner", "Procedure", "Provenance", "Questionnaire", "RelatedPerson"),
+    *("ServiceRequest", "Task"),
+)
+
+PYDANTIC = "pydantic converts or ignores what JSON types FHIR forbids"
+
+STRICTER: dict[tuple[str, str], str] = {
+    # (damage, who lets it pass) -> what we hold against it
+    ("array", "fhirkit"): "json.html: an array where max is 1",
+    ("bad id", "R4B"): "datatypes.html#id: 64 characters of A-Z a-z 0-9 - .",
+    ("bad id", "fhirkit"): "datatypes.html#id: 64 characters of A-Z a-z 0-9 - .",
+    ("bad status", "R4B"): "terminologies.html#required: codes are not checked there",
+    ("bad status", "fhirkit"): "terminologies.html#required: codes are not checked there",
+    ("bad system", "R4B"): "datatypes.html#uri: no white space",
+    ("bad use", "R4B"): "terminologies.html#required: codes are not checked there",
+    ("bad use", "fhirkit"): "terminologies.html#required: codes are not checked there",
+    ("bad gender", "R4B"): "terminologies.html#required: codes are not checked there",
+    ("bad gender", "fhirkit"): "terminologies.html#required: codes are not checked there",
+    ("boolean for number", "R4B"): PYDANTIC,
+    (
+        "control character",
+        "R4B",
+    ): "datatypes.html#string: no characters below U+0020 but tab, CR, LF",
+    ("control character", "fhirkit"): "datatypes.html#string: no characters below U+0020",
+    ("dangling #", "R4B"): "references.html#contained: ref-1",
+    ("dangling #", "fhirkit"): "references.html#contained: ref-1",
+    ("empty array", "R4B"): "json.html: arrays are never empty",
+    ("empty array", "fhirkit"): "json.html: arrays are never empty, those of primitives too",
+    ("empty object", "R4B"): "json.html: objects are never empty; ele-1",
+    ("empty object", "fhirkit"): "json.html: objects are never empty; ele-1",
+    ("empty string", "R4B"): "json.html: strings are never empty",
+    ("null", "R4B"): "json.html: null is only for arrays of primitives",
+    ("null in array", "R4B"): "json.html: null needs an entry in the sibling array",
+    ("number for boolean", "R4B"): PYDANTIC,
+    ("number for string", "R4B"): PYDANTIC,
+    ("only an id", "R4B"): "element.html: ele-1",
+    ("only an id", "fhirkit"): "element.html: ele-1",
+    ("reference to a wrong type", "R4B"): "references.html: target types",
+    ("reference to a wrong type", "fhirkit"): "references.html: target types",
+    ("removed", "R4B"): "removing the only element leaves an empty object; ele-1, or an invariant",
+    (
+        "removed",
+        "fhirkit",
+    ): "removing the only element leaves an empty object; ele-1, or an invariant",
+    ("string for boolean", "R4B"): PYDANTIC,
+    ("string for number", "R4B"): PYDANTIC,
+}
+
+
+def _we_refuse(resource: dict[str, Any]) -> bool:
+    return any(one.severity == "error" for one in validate(resource))
+
+
+def _fhirkit_refuses(resource: dict[str, Any]) -> bool:
+    return any(one.severity == "error" for one in fhirkit.validate(write(resource).decode()))
+
+
+def _r4b_refuses(resource: dict[str, Any]) -> bool:
+    try:
+        _r4b(resource["resourceType"]).model_validate(copy.deepcopy(resource))
+    except (ValidationError, ValueError, TypeError):
+        return True
+    return False
+
+
+def _r4b(name: str) -> Any:  # noqa: ANN401 - a model class made by the library
+    return getattr(importlib.import_module(f"fhir.resources.R4B.{name.lower()}"), name)
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("name", SAME_IN_R4B)
+def test_we_are_never_more_lenient_and_can_say_why_we_are_stricter(name: str, number: int) -> None:
+    resource = valid_instance(name, number)
+    assert not _fhirkit_refuses(resource)
+    assert not _r4b_refuses(resource)
+    for damage, path, damaged in mutations(resource):
+        ours = _we_refuse(damaged)
+        for oracle, refuses in (("fhirkit", _fhirkit_refuses), ("R4B", _r4b_refuses)):
+            theirs = refuses(damaged)
+            if theirs:
+                assert ours, f"{oracle} refuses {damage} at {path}, we do not"
+            elif ours:
+                assert (damage, oracle) in STRICTER, f"{damage} at {path}"
+
+
+@pytest.mark.parametrize("name", load().resource_types)
+def test_every_type_made_from_the_definitions_is_accepted_by_both(name: str) -> None:
+    for number, richness in ((1, 0.1), (2, 0.3), (3, 0.6)):
+        resource = instance(name, number, richness)
+        broken = [one for one in validate(resource) if one.code != "invariant"]
+        assert broken == []
+        assert not _fhirkit_refuses(resource)
+        assert read(write(resource)) == resource
+
+
+@pytest.mark.parametrize("name", CONSTRUCTED)
+def test_what_fhir_resources_builds_passes(name: str) -> None:
+    for number in range(6):
+        built = _r4b(name).model_validate(copy.deepcopy(valid_instance(name, number, 0.2)))
+        assert not _we_refuse(read(built.model_dump_json().encode()))

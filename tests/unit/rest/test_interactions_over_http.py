@@ -1,0 +1,557 @@
+"""Status codes, headers and bodies of every interaction: https://hl7.org/fhir/R4/http.html."""
+
+import httpx
+import pytest
+
+from fhirserver.kernel.errors import Unprocessable
+from tests.unit.rest.conftest import BASE, Server, token
+
+PATIENT = {"resourceType": "Patient", "gender": "female"}
+FHIR = {"content-type": "application/fhir+json"}
+
+
+def issues(answer: httpx.Response) -> list[dict[str, object]]:
+    content = answer.json()
+    assert content["resourceType"] == "OperationOutcome"
+    return list(content["issue"])
+
+
+async def test_read(client: httpx.AsyncClient) -> None:
+    answer = await client.get("Patient/ann")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/fhir+json"
+    assert answer.headers["etag"] == 'W/"1"'
+    assert answer.headers["last-modified"] == "Wed, 04 Mar 2026 05:06:08 GMT"
+    assert answer.json()["id"] == "ann"
+
+
+async def test_read_answers_the_stored_bytes(client: httpx.AsyncClient, server: Server) -> None:
+    stored = server.record.current("Patient", "ann")
+    assert stored is not None
+
+    answer = await client.get("Patient/ann")
+
+    assert answer.content == stored.content
+    assert answer.headers["content-length"] == str(len(stored.content))
+
+
+async def test_head_answers_like_get_without_a_body(client: httpx.AsyncClient) -> None:
+    get, head = await client.get("Patient/ann"), await client.head("Patient/ann")
+
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers == get.headers
+
+
+async def test_head_of_an_error_has_no_body_either(client: httpx.AsyncClient) -> None:
+    head = await client.head("Patient/nobody")
+
+    assert head.status_code == 404
+    assert head.content == b""
+
+
+@pytest.mark.parametrize("etag", ['W/"1"', '"1"', '"7", W/"1"', "*"])
+async def test_read_of_a_known_version_is_not_sent_again(
+    client: httpx.AsyncClient, etag: str
+) -> None:
+    answer = await client.get("Patient/ann", headers={"if-none-match": etag})
+
+    assert answer.status_code == 304
+    assert answer.content == b""
+    assert answer.headers["etag"] == 'W/"1"'
+
+
+async def test_read_of_a_newer_version_is_sent(client: httpx.AsyncClient) -> None:
+    answer = await client.get("Patient/ann", headers={"if-none-match": 'W/"9"'})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["Patient/nobody", "Unknown/x", "Unknown", "Patient/ann/x", "", "x/y/z/a/b"]
+)
+async def test_what_is_not_there(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert answer.status_code == 404
+    assert issues(answer)[0]["code"] == "not-found"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Patient/ann/_history/2",
+        "Patient/ann/_history/x",
+        "Patient/ann/_history/",
+        "Patient/ann/_history/99999999999",
+    ],
+)
+async def test_versions_that_are_not_there(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_vread(client: httpx.AsyncClient) -> None:
+    answer = await client.get("Patient/ann/_history/1")
+
+    assert answer.status_code == 200
+    assert answer.headers["etag"] == 'W/"1"'
+
+
+async def test_create(client: httpx.AsyncClient) -> None:
+    answer = await client.post("Patient", json={**PATIENT, "id": "mine"}, headers=FHIR)
+
+    made = answer.json()
+    assert answer.status_code == 201
+    assert made["id"] != "mine"
+    assert answer.headers["location"] == f"{BASE}/Patient/{made['id']}/_history/1"
+    assert answer.headers["etag"] == 'W/"1"'
+    assert answer.headers["last-modified"].endswith("GMT")
+
+
+async def test_create_keeps_every_digit(client: httpx.AsyncClient) -> None:
+    body = (
+        b'{"resourceType":"Observation","status":"final","code":{"text":"x"},'
+        b'"valueQuantity":{"value":1.00}}'
+    )
+
+    answer = await client.post("Observation", content=body, headers=FHIR)
+
+    assert answer.status_code == 201
+    assert b'"value":1.00' in answer.content
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/fhir+json",
+        "application/json",
+        "text/json",
+        "application/fhir+json; charset=UTF-8",
+        "application/fhir+json; fhirVersion=4.0",
+    ],
+)
+async def test_media_types_we_read(client: httpx.AsyncClient, content_type: str) -> None:
+    answer = await client.post("Patient", json=PATIENT, headers={"content-type": content_type})
+
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/fhir+xml",
+        "text/plain",
+        "",
+        "application/fhir+json; charset=latin-1",
+        "application/fhir+json; fhirVersion=5.0",
+    ],
+)
+async def test_media_types_we_do_not_read(client: httpx.AsyncClient, content_type: str) -> None:
+    answer = await client.post("Patient", content=b"{}", headers={"content-type": content_type})
+
+    assert answer.status_code == 415
+    assert issues(answer)[0]["code"] == "not-supported"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/fhir+json",
+        "application/json",
+        "*/*",
+        "application/*",
+        "text/html, */*;q=0.1",
+        "application/fhir+json; fhirVersion=4.0",
+    ],
+)
+async def test_representations_we_have(client: httpx.AsyncClient, accept: str) -> None:
+    assert (await client.get("Patient/ann", headers={"accept": accept})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/fhir+xml",
+        "text/html",
+        "application/json;q=0",
+        "application/fhir+json; fhirVersion=3.0",
+    ],
+)
+async def test_representations_we_have_not(client: httpx.AsyncClient, accept: str) -> None:
+    answer = await client.get("Patient/ann", headers={"accept": accept})
+
+    assert answer.status_code == 406
+    assert issues(answer)[0]["severity"] == "error"
+
+
+async def test_format_overrides_accept(client: httpx.AsyncClient) -> None:
+    xml = {"accept": "application/fhir+xml"}
+
+    assert (await client.get("Patient/ann?_format=json", headers=xml)).status_code == 200
+    assert (
+        await client.get("Patient/ann?_format=application/fhir+json", headers=xml)
+    ).status_code == 200
+    assert (await client.get("Patient/ann?_format=xml")).status_code == 406
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[1]",
+        b'"x"',
+        b"\xff",
+        b'{"resourceType":"Patient","a":1,"a":2}',
+        b"[" * 100_000,
+    ],
+)
+async def test_bodies_that_are_not_a_json_object(client: httpx.AsyncClient, body: bytes) -> None:
+    answer = await client.post("Patient", content=body, headers=FHIR)
+
+    assert answer.status_code == 400
+    assert issues(answer)[0]["code"] == "structure"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"resourceType": "Group"}, {"gender": "female"}, {"resourceType": 7}, {"resourceType": None}],
+)
+async def test_the_body_must_be_of_the_urls_type(
+    client: httpx.AsyncClient, body: dict[str, object]
+) -> None:
+    answer = await client.post("Patient", json=body, headers=FHIR)
+
+    assert answer.status_code == 400
+
+
+async def test_an_invalid_resource_is_refused_with_every_problem(client: httpx.AsyncClient) -> None:
+    body = {"resourceType": "Patient", "gender": "x", "unheard": 1, "birthDate": "yesterday"}
+
+    answer = await client.post("Patient", json=body, headers=FHIR)
+
+    assert answer.status_code == 422
+    places = [place for issue in issues(answer) for place in issue.get("expression", [])]  # type: ignore[attr-defined]
+    assert {"Patient.gender", "Patient.birthDate"} <= set(places)
+    assert len(places) >= 3
+
+
+async def test_an_observer_may_refuse(client: httpx.AsyncClient, server: Server) -> None:
+    server.observer.refusal = Unprocessable("no such topic", expression="Subscription.criteria")
+
+    answer = await client.post("Patient", json=PATIENT, headers=FHIR)
+
+    assert answer.status_code == 422
+    assert issues(answer) == [
+        {
+            "severity": "error",
+            "code": "processing",
+            "diagnostics": "no such topic",
+            "expression": ["Subscription.criteria"],
+        }
+    ]
+
+
+async def test_a_conditional_create_is_refused_and_not_done(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    before = len(server.record.versions)
+
+    answer = await client.post(
+        "Patient", json=PATIENT, headers={**FHIR, "if-none-exist": "_id=ann"}
+    )
+
+    assert answer.status_code == 400
+    assert len(server.record.versions) == before
+
+
+async def test_update(client: httpx.AsyncClient, server: Server) -> None:
+    answer = await client.put(
+        "Patient/ann", json={**PATIENT, "id": "ann", "active": True}, headers=FHIR
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["etag"] == 'W/"2"'
+    assert "location" not in answer.headers
+    resource, previous = server.observer.admitted[-1]
+    assert resource["active"] is True
+    assert previous is not None
+    assert "active" not in previous
+
+
+async def test_update_as_create(client: httpx.AsyncClient) -> None:
+    answer = await client.put("Patient/new", json={**PATIENT, "id": "new"}, headers=FHIR)
+
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"{BASE}/Patient/new/_history/1"
+
+
+@pytest.mark.parametrize("id_", [None, "joe", 7])
+async def test_an_update_needs_the_id_of_the_url(client: httpx.AsyncClient, id_: object) -> None:
+    body = PATIENT if id_ is None else {**PATIENT, "id": id_}
+
+    assert (await client.put("Patient/ann", json=body, headers=FHIR)).status_code == 400
+
+
+async def test_an_update_needs_an_id_that_is_one(client: httpx.AsyncClient) -> None:
+    answer = await client.put("Patient/a%20b", json={**PATIENT, "id": "a b"}, headers=FHIR)
+
+    assert answer.status_code == 400
+
+
+async def test_if_match(client: httpx.AsyncClient) -> None:
+    body = {**PATIENT, "id": "ann"}
+
+    first = await client.put("Patient/ann", json=body, headers={**FHIR, "if-match": 'W/"1"'})
+    second = await client.put("Patient/ann", json=body, headers={**FHIR, "if-match": 'W/"1"'})
+    none = await client.put(
+        "Patient/x", json={**body, "id": "x"}, headers={**FHIR, "if-match": 'W/"1"'}
+    )
+
+    assert first.status_code == 200
+    assert second.status_code == 412
+    assert issues(second)[0]["code"] == "conflict"
+    assert none.status_code == 412
+
+
+@pytest.mark.parametrize("value", ["1", "W/1", '"x"', '"1","2"', "*", '"0"', ""])
+async def test_a_malformed_if_match(client: httpx.AsyncClient, value: str) -> None:
+    body = {**PATIENT, "id": "ann"}
+
+    answer = await client.put("Patient/ann", json=body, headers={**FHIR, "if-match": value})
+
+    assert answer.status_code == 400
+
+
+async def test_an_update_that_may_only_create(client: httpx.AsyncClient) -> None:
+    only_new = {**FHIR, "if-none-match": "*"}
+
+    there = await client.put("Patient/ann", json={**PATIENT, "id": "ann"}, headers=only_new)
+    new = await client.put("Patient/new", json={**PATIENT, "id": "new"}, headers=only_new)
+    unclear = await client.put(
+        "Patient/ann", json={**PATIENT, "id": "ann"}, headers={**FHIR, "if-none-match": 'W/"1"'}
+    )
+
+    assert there.status_code == 412
+    assert new.status_code == 201
+    assert unclear.status_code == 400
+
+
+async def test_delete_leaves_a_tombstone_and_an_update_brings_it_back(
+    client: httpx.AsyncClient,
+) -> None:
+    assert (await client.delete("Patient/ann")).status_code == 204
+    gone = await client.get("Patient/ann")
+    assert gone.status_code == 410
+    assert issues(gone)[0]["code"] == "deleted"
+    assert (await client.get("Patient/ann/_history/2")).status_code == 410
+    assert (await client.get("Patient/ann/_history/1")).status_code == 200
+    assert (await client.delete("Patient/ann")).status_code == 204
+    back = await client.put("Patient/ann", json={**PATIENT, "id": "ann"}, headers=FHIR)
+    assert back.status_code == 201
+    assert back.headers["etag"] == 'W/"3"'
+
+
+async def test_deleting_what_is_not_there_succeeds(client: httpx.AsyncClient) -> None:
+    assert (await client.delete("Patient/nobody")).status_code == 204
+
+
+async def test_a_delete_can_be_conditional_on_the_version(client: httpx.AsyncClient) -> None:
+    assert (await client.delete("Patient/ann", headers={"if-match": 'W/"2"'})).status_code == 412
+    assert (await client.delete("Patient/no", headers={"if-match": 'W/"2"'})).status_code == 412
+    assert (await client.delete("Patient/ann", headers={"if-match": 'W/"1"'})).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("prefer", "type_"),
+    [
+        ("return=minimal", None),
+        ("return=representation", "Patient"),
+        ("return=OperationOutcome", "OperationOutcome"),
+        ("handling=strict; return=minimal", None),
+        ("respond-async", "Patient"),
+    ],
+)
+async def test_prefer(client: httpx.AsyncClient, prefer: str, type_: str | None) -> None:
+    headers = {**FHIR, "prefer": prefer}
+
+    created = await client.post("Patient", json=PATIENT, headers=headers)
+    updated = await client.put("Patient/ann", json={**PATIENT, "id": "ann"}, headers=headers)
+
+    for answer in (created, updated):
+        assert (answer.json()["resourceType"] if answer.content else None) == type_
+
+
+async def test_prefer_an_outcome_of_a_delete(client: httpx.AsyncClient) -> None:
+    wish = {"prefer": "return=OperationOutcome"}
+
+    deleted = await client.delete("Patient/ann", headers=wish)
+    nothing = await client.delete("Patient/nobody", headers=wish)
+
+    for answer in (deleted, nothing):
+        assert answer.status_code == 200
+        assert issues(answer)[0]["severity"] == "information"
+
+
+async def test_instance_history(client: httpx.AsyncClient) -> None:
+    await client.put("Patient/ann", json={**PATIENT, "id": "ann"}, headers=FHIR)
+    await client.delete("Patient/ann")
+
+    bundle = (await client.get("Patient/ann/_history")).json()
+
+    assert bundle["type"] == "history"
+    assert [entry["request"]["method"] for entry in bundle["entry"]] == ["DELETE", "PUT", "PUT"]
+    assert [entry["response"]["etag"] for entry in bundle["entry"]] == ['W/"3"', 'W/"2"', 'W/"1"']
+    assert [entry["response"]["status"] for entry in bundle["entry"]] == ["204", "200", "201"]
+    assert ["resource" in entry for entry in bundle["entry"]] == [False, True, True]
+    assert bundle["entry"][0]["fullUrl"] == f"{BASE}/Patient/ann"
+    assert bundle["entry"][0]["response"]["lastModified"].endswith("Z")
+
+
+async def test_history_pages(client: httpx.AsyncClient) -> None:
+    for _ in range(4):
+        await client.put("Patient/ann", json={**PATIENT, "id": "ann"}, headers=FHIR)
+
+    seen: list[str] = []
+    url: str | None = "Patient/ann/_history?_count=2"
+    while url is not None:
+        bundle = (await client.get(url)).json()
+        seen += [entry["resource"]["meta"]["versionId"] for entry in bundle["entry"]]
+        links = {link["relation"]: link["url"] for link in bundle["link"]}
+        url = links.get("next")
+
+    assert seen == ["5", "4", "3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["_since=2026-01-01", "_count=0", "_count=x", "_count=-1", "_count=9999999999999", "name=x"],
+)
+async def test_history_refuses_what_it_cannot_do(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"Patient/ann/_history?{query}")).status_code == 400
+
+
+async def test_history_of_what_is_not_there(client: httpx.AsyncClient) -> None:
+    assert (await client.get("Patient/nobody/_history")).status_code == 404
+
+
+async def test_search_by_get_and_by_form(client: httpx.AsyncClient, server: Server) -> None:
+    server.record.next_cursor = "a+b/c=="
+
+    by_get = await client.get("Patient", params={"_count": "2", "_format": "json"})
+    by_form = await client.post("Patient/_search", data={"_count": "2", "_format": "json"})
+
+    bundle = by_get.json()
+    assert by_get.status_code == by_form.status_code == 200
+    assert bundle == by_form.json()
+    assert bundle["type"] == "searchset"
+    assert "total" not in bundle
+    assert [entry["fullUrl"] for entry in bundle["entry"]] == [
+        f"{BASE}/Patient/ann",
+        f"{BASE}/Patient/joe",
+    ]
+    assert {entry["search"]["mode"] for entry in bundle["entry"]} == {"match"}
+    links = {link["relation"]: link["url"] for link in bundle["link"]}
+    assert links["self"] == f"{BASE}/Patient?_count=2"
+    assert links["next"] == f"{BASE}/Patient?_count=2&_cursor=a%2Bb%2Fc%3D%3D"
+
+
+async def test_an_empty_search_has_no_entry(client: httpx.AsyncClient) -> None:
+    bundle = (await client.get("Encounter")).json()
+
+    assert "entry" not in bundle
+    assert [link["relation"] for link in bundle["link"]] == ["self"]
+
+
+async def test_an_unknown_search_parameter_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.get("Patient", params={"nonsense": "1"})
+
+    assert answer.status_code == 400
+    assert "nonsense" in str(issues(answer)[0]["diagnostics"])
+
+
+@pytest.mark.parametrize("query", ["_id=%ff", "&".join(f"_id={n}" for n in range(2000))])
+async def test_a_query_string_that_is_not_one(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"Patient?{query}")).status_code == 400
+
+
+async def test_a_search_body_that_is_no_form(client: httpx.AsyncClient) -> None:
+    assert (await client.post("Patient/_search", json={"_id": "ann"})).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("GET", "Patient/ann", "_pretty=true"),
+        ("GET", "Patient/ann", "_summary=true"),
+        ("GET", "Patient/ann/_history/1", "x=1"),
+        ("POST", "Patient", "x=1"),
+        ("PUT", "Patient/ann", "x=1"),
+        ("DELETE", "Patient/ann", "x=1"),
+        ("GET", "metadata", "mode=terminology"),
+    ],
+)
+async def test_parameters_nobody_understands_are_refused(
+    client: httpx.AsyncClient, method: str, path: str, query: str
+) -> None:
+    answer = await client.request(
+        method, f"{path}?{query}", json={**PATIENT, "id": "ann"}, headers=FHIR
+    )
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PATCH", "Patient/ann", "GET, HEAD, PUT, DELETE"),
+        ("POST", "Patient/ann", "GET, HEAD, PUT, DELETE"),
+        ("DELETE", "Patient", "POST, GET, HEAD"),
+        ("PUT", "Patient/ann/_history/1", "GET, HEAD"),
+        ("GET", "Patient/_search", "POST"),
+        ("GET", "Device/cuff/$enroll", "POST"),
+        ("POST", "metadata", "GET, HEAD"),
+        ("GET", "$issue-token", "POST"),
+    ],
+)
+async def test_methods_that_are_not_possible(
+    client: httpx.AsyncClient, method: str, path: str, allow: str
+) -> None:
+    answer = await client.request(method, path)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allow
+    assert issues(answer)[0]["code"] == "not-supported"
+
+
+@pytest.mark.parametrize(
+    "path", ["Patient/ann/$enroll", "$unknown", "Patient/$match", "Patient/_history"]
+)
+async def test_operations_that_are_not_there(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.post(path)).status_code == 404
+
+
+async def test_a_body_beyond_the_bound(client: httpx.AsyncClient) -> None:
+    big = b'{"resourceType":"Patient","x":"' + b"a" * (5 * 1024 * 1024) + b'"}'
+
+    async def pieces():  # type: ignore[no-untyped-def] # noqa: ANN202
+        for start in range(0, len(big), 65536):
+            yield big[start : start + 65536]
+
+    declared = await client.post("Patient", content=big, headers=FHIR)
+    streamed = await client.post("Patient", content=pieces(), headers=FHIR)
+
+    for answer in (declared, streamed):
+        assert answer.status_code == 413
+        assert issues(answer)[0]["code"] == "too-long"
+
+
+async def test_a_write_by_a_role_that_never_may_is_refused_before_anything_else(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    answer = await client.delete("Patient/ann", headers=token("nurse"))
+
+    assert answer.status_code == 403
+    assert server.record.current("Patient", "ann") is not None

@@ -1,0 +1,112 @@
+"""Settings: defaults, refusals that say what to do, and the way to children and back."""
+
+from pathlib import Path
+
+import pytest
+
+from fhirserver.settings import Settings, SettingsError
+
+EXTERNAL_BROKER = {
+    "NATS_URL": "nats://server:secret@broker:4222",
+    "NATS_AUTHENTICATOR_URL": "nats://authenticator:secret@broker:4222",
+    "NATS_CALLOUT_SEED": "SAA",
+}
+
+
+def test_nothing_set_means_a_private_server_on_this_machine() -> None:
+    settings = Settings.from_environment({})
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8080, Path("./.data"))
+    assert (settings.mqtt_host, settings.mqtt_port) == ("127.0.0.1", 1883)
+    assert settings.database_url == settings.nats_url == ""
+    assert not settings.demo
+    assert not settings.allow_insecure_endpoints
+    assert settings.workers == (("api",), ("ingest",), ("engine", "deliver"))
+    assert settings.fhir_base == "http://127.0.0.1:8080/fhir"
+
+
+def test_public_url_replaces_host_and_port_in_links() -> None:
+    settings = Settings.from_environment({"PUBLIC_URL": "https://fhir.example.org/"})
+    assert settings.fhir_base == "https://fhir.example.org/fhir"
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("0.0.0.0", "http://127.0.0.1:8080"), ("::", "http://[::1]:8080"), ("h", "http://h:8080")],
+)
+def test_health_is_asked_here_and_not_at_the_public_url(host: str, local: str) -> None:
+    settings = Settings.from_environment({"HOST": host, "PUBLIC_URL": "https://fhir.example.org"})
+    assert settings.local_url == local
+
+
+def test_ipv6_address_is_bracketed_in_the_base() -> None:
+    assert Settings.from_environment({"HOST": "::1"}).base_url == "http://[::1]:8080"
+
+
+def test_settings_survive_the_way_to_a_child_process() -> None:
+    settings = Settings.from_environment(
+        {
+            **EXTERNAL_BROKER,
+            "PORT": "0",
+            "ROLES": "api,api,ingest+engine+deliver",
+            "DEMO": "yes",
+            "DATA": "/srv/data",
+            "DATABASE_URL": "postgresql://u:p@/db?host=%2Ftmp&port=1",
+        }
+    )
+    assert Settings.from_environment(settings.environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("PORT", "http", "give a port number"),
+        ("PORT", "65536", "give a port number"),
+        ("PORT", "-1", "give a port number"),
+        ("PORT", "٣", "give a port number"),
+        ("PUBLIC_URL", "fhir.example.org", "http:// or https://"),
+        ("PUBLIC_URL", "https://", "http:// or https://"),
+        ("DATABASE_URL", "mysql://localhost/db", "postgresql://"),
+        ("NATS_URL", "localhost:4222", "nats://"),
+        ("DEMO", "maybe", "say 1 or 0"),
+        ("ROLES", "api,cook", "'cook' is no role"),
+        ("ROLES", "", "is no role"),
+        ("LOG_LEVEL", "loud", "choose one of debug"),
+    ],
+)
+def test_wrong_value_names_the_variable_and_the_remedy(name: str, value: str, remedy: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is .*") as refusal:
+        Settings.from_environment({name: value})
+    assert remedy in str(refusal.value)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_environment({"PORT": "x", "DEMO": "x"})
+    assert len(str(refusal.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"NATS_URL": "nats://broker:4222"}, "belong together"),
+        ({"SMS_URL": "https://sms.example.org"}, "SMS_URL, SMS_ACCOUNT"),
+        ({"DEMO": "1", "HOST": "0.0.0.0"}, "switch DEMO off"),
+    ],
+)
+def test_contradictions_are_refused(environment: dict[str, str], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        Settings.from_environment(environment)
+
+
+def test_secrets_are_neither_in_repr_nor_in_refusals() -> None:
+    secret = "mysql://user:hunter2@db/x"
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_environment({"DATABASE_URL": secret})
+    assert "hunter2" not in str(refusal.value)
+    assert "secret" not in repr(Settings.from_environment(EXTERNAL_BROKER))
+
+
+def test_each_setting_has_a_name_of_its_own_and_a_sentence() -> None:
+    described = Settings.describe()
+    assert len({item.name for item in described}) == len(described)
+    assert all(item.meaning.endswith(".") for item in described)
