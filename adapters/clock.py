@@ -28,7 +28,13 @@ class Timing:
         return self.skew is not None and abs(self.skew) > FAULTY_SKEW
 
 
-def timing(received: datetime, received_ms: int, mono_ms: int | None, known_offset_ms: int | None, wall: datetime | None) -> Timing:
+def timing(
+    received: datetime,
+    received_ms: int,
+    mono_ms: int | None,
+    known_offset_ms: int | None,
+    wall: datetime | None,
+) -> Timing:
     """Return the timing of a message.
 
     `received_ms` is `received` in milliseconds since 1970, `known_offset_ms` the smallest offset seen so far. A message

@@ -20,25 +20,33 @@ def resources(device: str, birth: dict[str, Any]) -> Iterator[Json]:
 
     Metrics we do not know, or that come in a unit that is not theirs, are left out: their readings are refused as well.
     """
-    metrics = [METRICS[code] for code, told in birth.get("metrics", {}).items() if _known(code, told)]
+    metrics = [
+        METRICS[code] for code, told in birth.get("metrics", {}).items() if _known(code, told)
+    ]
     channels = sorted({metric.channel for metric in metrics if metric.channel is not None})
     vmd = f"{device[:48]}.{MACHINE_VMD}"
     if channels:
         yield _device(vmd, MACHINE_VMD, "Hemodialysis VMD", f"Device/{device}")
     for channel in channels:
-        yield _device(f"{device[:48]}.{channel}", channel, CHANNELS[channel].display, f"Device/{vmd}")
+        yield _device(
+            f"{device[:48]}.{channel}", channel, CHANNELS[channel].display, f"Device/{vmd}"
+        )
     for metric in metrics:
         if metric.channel is None:
             continue
         body: Json = {
             "resourceType": "DeviceMetric",
             "id": metric_id(device, metric.code),
-            "type": {"coding": [{"system": canonical.MDC, "code": metric.code, "display": metric.refid}]},
+            "type": {
+                "coding": [{"system": canonical.MDC, "code": metric.code, "display": metric.refid}]
+            },
             "unit": {"coding": [{"system": canonical.UCUM, "code": metric.unit}]},
             "source": {"reference": f"Device/{device}"},
             "parent": {"reference": f"Device/{device[:48]}.{metric.channel}"},
             "operationalStatus": "on",
-            "category": _CATEGORY_OF_SETTING if metric.refid.endswith("_SETTING") else "measurement",
+            "category": _CATEGORY_OF_SETTING
+            if metric.refid.endswith("_SETTING")
+            else "measurement",
         }
         yield body
 

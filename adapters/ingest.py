@@ -117,7 +117,13 @@ class Ingest:
                 await tx.dead_letter(state.letters)
         return _outcome(state)
 
-    async def _take(self, tx: TelemetryTransaction, state: _Batch, incoming: Incoming, message: Message | Rejected) -> None:
+    async def _take(
+        self,
+        tx: TelemetryTransaction,
+        state: _Batch,
+        incoming: Incoming,
+        message: Message | Rejected,
+    ) -> None:
         address = incoming.topic.address
         device = state.devices.get(address)
         key = _stream(incoming, message)
@@ -133,7 +139,7 @@ class Ingest:
             _refuse(state, incoming, reason, key, number)
             return
         if isinstance(message, Status):
-            self._status(tx, state, incoming, device, message)
+            await self._status(tx, state, incoming, device, message)
         elif isinstance(message, Birth):
             await self._birth(tx, incoming, device, message)
         elif isinstance(message, Telemetry):
@@ -141,12 +147,17 @@ class Ingest:
         else:
             await self._event(tx, state, incoming, device, message)
 
-    def _status(
-        self, tx: TelemetryTransaction, state: _Batch, incoming: Incoming, device: EnrolledDevice, message: Status
+    async def _status(
+        self,
+        tx: TelemetryTransaction,
+        state: _Batch,
+        incoming: Incoming,
+        device: EnrolledDevice,
+        message: Status,
     ) -> None:
         state.contacts[device.address] = Contact(
             tx.tenant, device.device, device.patient_at(incoming.received), None, message.online, incoming.received,
-            simulated=self._is_simulated(state, device.address),
+            simulated=await tx.is_simulator(device.address),
         )  # fmt: skip
 
     async def _birth(
@@ -162,7 +173,12 @@ class Ingest:
                 await tx.put(resource, id_=resource["id"])
 
     async def _telemetry(
-        self, tx: TelemetryTransaction, state: _Batch, incoming: Incoming, device: EnrolledDevice, message: Telemetry
+        self,
+        tx: TelemetryTransaction,
+        state: _Batch,
+        incoming: Incoming,
+        device: EnrolledDevice,
+        message: Telemetry,
     ) -> None:
         key = StreamKey(device.address, message.boot, "tel")
         birth = state.births.get((device.address, message.boot), {})
@@ -174,7 +190,13 @@ class Ingest:
         for sample in message.samples:
             at = sent.sent + timedelta(milliseconds=sample.offset_ms)
             age = (sent.delay - timedelta(milliseconds=sample.offset_ms)).total_seconds()
-            moment = _Moment(at, age, message.mode if age <= _MODE_MEMORY.total_seconds() else None, incoming.received, simulated)
+            moment = _Moment(
+                at,
+                age,
+                message.mode if age <= _MODE_MEMORY.total_seconds() else None,
+                incoming.received,
+                simulated,
+            )
             refused |= await self._sample(tx, state, device, birth, message, sample, moment)
         for reason in sorted(refused):
             _refuse(state, incoming, reason, key, message.seq)
@@ -205,7 +227,10 @@ class Ingest:
             if metric is None:
                 refused.add(messages.UNKNOWN_METRIC)
                 continue
-            if unit_of(message.units.get(code) or declared.get(code, {}).get("unit", metric.unit)) != metric.unit:
+            if (
+                unit_of(message.units.get(code) or declared.get(code, {}).get("unit", metric.unit))
+                != metric.unit
+            ):
                 refused.add(messages.WRONG_UNIT)
                 continue
             if value is None:
@@ -219,9 +244,19 @@ class Ingest:
             if code in observation.BLOOD_PRESSURE_CODES:
                 pressures.append((metric, number))
             else:
-                await self._draft(tx, state, device, patient, (metric,), ((metric, number),), moment)
+                await self._draft(
+                    tx, state, device, patient, (metric,), ((metric, number),), moment
+                )
         if pressures:
-            await self._draft(tx, state, device, patient, tuple(metric for metric, _ in pressures), tuple(pressures), moment)
+            await self._draft(
+                tx,
+                state,
+                device,
+                patient,
+                tuple(metric for metric, _ in pressures),
+                tuple(pressures),
+                moment,
+            )
         return refused
 
     async def _draft(
@@ -239,16 +274,32 @@ class Ingest:
         name = self._template_names.get(cache_key)
         if name is None or not tx.is_prepared(name):
             name = "|".join(map(str, cache_key))
-            resource = _template(device, patient, shape, with_values=bool(values), simulated=moment.simulated)
+            resource = _template(
+                device, patient, shape, with_values=bool(values), simulated=moment.simulated
+            )
             await tx.prepare(name, resource, patient, len(values))
             self._template_names[cache_key] = name
         row = ObservationRow(name, moment.at, tuple(str(value) for _, value in values))
         state.drafts.append(
-            _Draft(row, values, device, patient, moment.age, moment.received, moment.mode, moment.simulated)
+            _Draft(
+                row,
+                values,
+                device,
+                patient,
+                moment.age,
+                moment.received,
+                moment.mode,
+                moment.simulated,
+            )
         )
 
     async def _event(
-        self, tx: TelemetryTransaction, state: _Batch, incoming: Incoming, device: EnrolledDevice, message: Event
+        self,
+        tx: TelemetryTransaction,
+        state: _Batch,
+        incoming: Incoming,
+        device: EnrolledDevice,
+        message: Event,
     ) -> None:
         key = StreamKey(device.address, message.boot, "evt")
         birth = state.births.get((device.address, message.boot), {})
@@ -260,7 +311,11 @@ class Ingest:
         simulated = message.test or bool(birth.get("sim"))
         patient = device.patient_at(sent.sent)
         effective = sent.sent.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        await tx.put(observation.device_event(message, device.device, patient, effective, simulated=simulated))
+        await tx.put(
+            observation.device_event(
+                message, device.device, patient, effective, simulated=simulated
+            )
+        )
         value = None if message.value is None else Decimal(message.value)
         state.events.append(
             DeviceEvent(
@@ -271,11 +326,22 @@ class Ingest:
         )  # fmt: skip
 
     def _timing(
-        self, stream: StreamState, birth: Json, incoming: Incoming, mono_ms: int | None, wall: datetime | None
+        self,
+        stream: StreamState,
+        birth: Json,
+        incoming: Incoming,
+        mono_ms: int | None,
+        wall: datetime | None,
     ) -> Timing:
-        offsets = [one for one in (stream.clock_offset_ms, birth.get("offset_ms")) if one is not None]
+        offsets = [
+            one for one in (stream.clock_offset_ms, birth.get("offset_ms")) if one is not None
+        ]
         found = timing(
-            incoming.received, keys.unix_ms(incoming.received), mono_ms, min(offsets) if offsets else None, wall
+            incoming.received,
+            keys.unix_ms(incoming.received),
+            mono_ms,
+            min(offsets) if offsets else None,
+            wall,
         )
         stream.clock_offset_ms = found.offset_ms
         return found
@@ -311,9 +377,6 @@ class Ingest:
                     await tx.record_fault(key, f"gap-{key.kind}", lo, hi)
             await tx.mend_gaps(key, state.committed)
 
-    def _is_simulated(self, state: _Batch, address: str) -> bool:
-        return any(bool(birth.get("sim")) for (one, _), birth in state.births.items() if one == address)
-
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
@@ -325,11 +388,18 @@ class _Moment:
 
 
 def _template(
-    device: EnrolledDevice, patient: str | None, shape: tuple[Metric, ...], *, with_values: bool, simulated: bool
+    device: EnrolledDevice,
+    patient: str | None,
+    shape: tuple[Metric, ...],
+    *,
+    with_values: bool,
+    simulated: bool,
 ) -> Json:
     codes = tuple(metric.code for metric in shape)
     if not with_values:
-        return observation.absent(shape[0], device.device, patient, _QUALITY_ABSENT, simulated=simulated)
+        return observation.absent(
+            shape[0], device.device, patient, _QUALITY_ABSENT, simulated=simulated
+        )
     if codes[0] in observation.BLOOD_PRESSURE_CODES:
         return observation.blood_pressure(codes, device.device, patient, simulated=simulated)
     return observation.measure(shape[0], device.device, patient, simulated=simulated)
@@ -338,7 +408,11 @@ def _template(
 def _stream(incoming: Incoming, message: Message | Rejected) -> StreamKey | None:
     """Return the numbered stream a message belongs to; births and status have no numbers."""
     boot = getattr(message, "boot", None)
-    if incoming.topic.kind not in ("tel", "evt") or boot is None or getattr(message, "seq", None) is None:
+    if (
+        incoming.topic.kind not in ("tel", "evt")
+        or boot is None
+        or getattr(message, "seq", None) is None
+    ):
         return None
     return StreamKey(incoming.topic.address, boot, incoming.topic.kind)
 
@@ -347,7 +421,9 @@ def _reason(message: Message | Rejected) -> str:
     return message.reason if isinstance(message, Rejected) else messages.MALFORMED
 
 
-def _refuse(state: _Batch, incoming: Incoming, reason: str, key: StreamKey | None, number: int | None) -> None:
+def _refuse(
+    state: _Batch, incoming: Incoming, reason: str, key: StreamKey | None, number: int | None
+) -> None:
     state.letters.append(DeadLetter(DOOR, incoming.topic.address, reason, incoming.payload))
     if key is not None and number is not None:
         state.rejected[key].append(number)
@@ -358,7 +434,9 @@ def _outcome(state: _Batch) -> Outcome:
     for letter in state.letters:
         reasons[letter.reason] += 1
     acknowledgements = tuple(
-        streams.acknowledge(key.address, key.boot, key.kind, one.committed, state.rejected.get(key, ()))
+        streams.acknowledge(
+            key.address, key.boot, key.kind, one.committed, state.rejected.get(key, ())
+        )
         for key, one in state.states.items()
     )
     return Outcome(acknowledgements, len(state.drafts), state.duplicates, dict(reasons))

@@ -99,7 +99,12 @@ METRICS: Final[Mapping[str, Metric]] = {
 }  # fmt: skip
 
 # Spellings other guides use for the same unit.
-UNIT_ALIASES: Final[Mapping[str, str]] = {"{beats}/min": "/min", "{breaths}/min": "/min", "mmHg": "mm[Hg]", "ml/h": "mL/h"}
+UNIT_ALIASES: Final[Mapping[str, str]] = {
+    "{beats}/min": "/min",
+    "{breaths}/min": "/min",
+    "mmHg": "mm[Hg]",
+    "ml/h": "mL/h",
+}
 
 
 def unit_of(text: str) -> str:

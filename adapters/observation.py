@@ -33,14 +33,18 @@ def measure(metric: Metric, device: str, patient: str | None, *, simulated: bool
     return body
 
 
-def absent(metric: Metric, device: str, patient: str | None, reason: str, *, simulated: bool) -> Json:
+def absent(
+    metric: Metric, device: str, patient: str | None, reason: str, *, simulated: bool
+) -> Json:
     """Return the Observation of a measure the device says it could not take; `reason` is a data-absent-reason code."""
     body = _frame(metric, device, patient, simulated=simulated)
     body["dataAbsentReason"] = {"coding": [{"system": _ABSENT, "code": reason}]}
     return body
 
 
-def blood_pressure(present: Sequence[str], device: str, patient: str | None, *, simulated: bool) -> Json:
+def blood_pressure(
+    present: Sequence[str], device: str, patient: str | None, *, simulated: bool
+) -> Json:
     """Return a blood-pressure panel with a value mark for each code of `present`, in order.
 
     Systolic and diastolic always stand in the panel; one the cuff did not send is marked absent.
@@ -69,7 +73,9 @@ def blood_pressure(present: Sequence[str], device: str, patient: str | None, *, 
     return body
 
 
-def device_event(event: Event, device: str, patient: str | None, effective: str, *, simulated: bool) -> Json:
+def device_event(
+    event: Event, device: str, patient: str | None, effective: str, *, simulated: bool
+) -> Json:
     """Return the Observation that records one alarm facet of a machine; `effective` is an instant."""
     body: Json = {
         "resourceType": "Observation",
@@ -86,17 +92,28 @@ def device_event(event: Event, device: str, patient: str | None, effective: str,
     }
     if event.source is not None:
         source = {"coding": [{"system": canonical.MDC, "code": event.source}]}
-        body["component"].append(_fact("68480", "MDC_ATTR_ALERT_SOURCE", {"valueCodeableConcept": source}))
+        body["component"].append(
+            _fact("68480", "MDC_ATTR_ALERT_SOURCE", {"valueCodeableConcept": source})
+        )
         metric = METRICS.get(event.source)
         if event.value is not None and metric is not None:
-            quantity = {"value": event.value, "unit": metric.unit, "system": canonical.UCUM, "code": metric.unit}
-            body["component"].append({"code": {"coding": _codings(metric)}, "valueQuantity": quantity})
+            quantity = {
+                "value": event.value,
+                "unit": metric.unit,
+                "system": canonical.UCUM,
+                "code": metric.unit,
+            }
+            body["component"].append(
+                {"code": {"coding": _codings(metric)}, "valueQuantity": quantity}
+            )
     return _about(body, patient, simulated=simulated)
 
 
 def _frame(metric: Metric, device: str, patient: str | None, *, simulated: bool) -> Json:
     if metric.loinc is not None:
-        return _vital_frame(_codings(metric), device, patient, profile=_VITAL_SIGNS, simulated=simulated)
+        return _vital_frame(
+            _codings(metric), device, patient, profile=_VITAL_SIGNS, simulated=simulated
+        )
     body: Json = {
         "resourceType": "Observation",
         "status": "final",
@@ -108,12 +125,17 @@ def _frame(metric: Metric, device: str, patient: str | None, *, simulated: bool)
     return _about(body, patient, simulated=simulated)
 
 
-def _vital_frame(codings: list[Json], device: str, patient: str | None, *, profile: str, simulated: bool) -> Json:
+def _vital_frame(
+    codings: list[Json], device: str, patient: str | None, *, profile: str, simulated: bool
+) -> Json:
     body: Json = {
         "resourceType": "Observation",
         "extension": [{"url": _GATEWAY, "valueReference": {"reference": SERVER_DEVICE}}],
         "status": "final",
-        "category": [_category(canonical.OBSERVATION_CATEGORY, "vital-signs"), _category(_PHD_CATEGORY, "phd")],
+        "category": [
+            _category(canonical.OBSERVATION_CATEGORY, "vital-signs"),
+            _category(_PHD_CATEGORY, "phd"),
+        ],
         "code": {"coding": codings},
         "effectiveDateTime": EFFECTIVE_MARK,
         "device": {"reference": f"Device/{device}"},
@@ -134,12 +156,19 @@ def _about(body: Json, patient: str | None, *, simulated: bool) -> Json:
 def _codings(metric: Metric) -> list[Json]:
     codings = [{"system": canonical.MDC, "code": metric.code, "display": metric.refid}]
     if metric.loinc is not None:
-        codings.insert(0, {"system": canonical.LOINC, "code": metric.loinc, "display": metric.display})
+        codings.insert(
+            0, {"system": canonical.LOINC, "code": metric.loinc, "display": metric.display}
+        )
     return codings
 
 
 def _quantity(metric: Metric, position: int) -> Json:
-    return {"value": value_mark(position), "unit": metric.unit, "system": canonical.UCUM, "code": metric.unit}
+    return {
+        "value": value_mark(position),
+        "unit": metric.unit,
+        "system": canonical.UCUM,
+        "code": metric.unit,
+    }
 
 
 def _category(system: str, code: str) -> Json:
@@ -147,7 +176,10 @@ def _category(system: str, code: str) -> Json:
 
 
 def _fact(code: str, refid: str, value: dict[str, Any]) -> Json:
-    return {"code": {"coding": [{"system": canonical.MDC, "code": code, "display": refid}]}, **value}
+    return {
+        "code": {"coding": [{"system": canonical.MDC, "code": code, "display": refid}]},
+        **value,
+    }
 
 
 def metric_id(device: str, code: str) -> str:

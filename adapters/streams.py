@@ -1,5 +1,6 @@
 """Numbered streams of messages: what is committed, what is missing, what the device is told. Pure."""
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ _MOST_RANGES = 32
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
     """What a device is told after a commit: every number up to `through` is committed or dead-lettered, and so are the
-    ranges in `also`; `rejected` are the numbers among them that were refused."""
+    ranges in `also`; `rejected` are the numbers among them that were refused.
+    """
 
     address: str
     boot: str
@@ -65,11 +67,15 @@ def add(ranges: Ranges, number: int) -> None:
 
 def holes(ranges: Ranges) -> list[tuple[int, int]]:
     """Return the closed ranges missing between `ranges`; what came before the first number is not known to be missing."""
-    return [(one[1] + 1, other[0] - 1) for one, other in zip(ranges, ranges[1:], strict=False)]
+    return [(one[1] + 1, other[0] - 1) for one, other in itertools.pairwise(ranges)]
 
 
-def acknowledge(address: str, boot: str, kind: str, ranges: Ranges, rejected: Sequence[int]) -> Acknowledgement:
+def acknowledge(
+    address: str, boot: str, kind: str, ranges: Ranges, rejected: Sequence[int]
+) -> Acknowledgement:
     """Return what the device may forget."""
     through = ranges[0][1] if ranges and ranges[0][0] <= 1 else 0
     rest = ranges[1:] if through else ranges
-    return Acknowledgement(address, boot, kind, through, tuple(rest[-_MOST_RANGES:]), tuple(sorted(set(rejected))))
+    return Acknowledgement(
+        address, boot, kind, through, tuple(rest[-_MOST_RANGES:]), tuple(sorted(set(rejected)))
+    )

@@ -36,7 +36,14 @@ class Delivered:
 class StreamConsumer:
     """Reads one durable consumer of one stream."""
 
-    def __init__(self, client: Client, stream: str, durable: str, subjects: Sequence[str], ack_wait_seconds: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        durable: str,
+        subjects: Sequence[str],
+        ack_wait_seconds: float,
+    ) -> None:
         """Consume `subjects` of `stream` as `durable`; what is not acknowledged comes again after `ack_wait_seconds`."""
         self._client = client
         self._stream = stream
@@ -108,7 +115,11 @@ class StreamConsumer:
         """Keep a request standing; the broker forgets one after it expires or when it restarts."""
         if self._outstanding > most // 2 and now - self._requested_at < _EXPIRES_SECONDS:
             return
-        wanted = most * 2 - self._outstanding if now - self._requested_at < _EXPIRES_SECONDS else most * 2
+        wanted = (
+            most * 2 - self._outstanding
+            if now - self._requested_at < _EXPIRES_SECONDS
+            else most * 2
+        )
         if wanted <= 0:
             return
         request = {"batch": wanted, "expires": int(_EXPIRES_SECONDS * _NANOSECONDS)}
@@ -120,7 +131,8 @@ class StreamConsumer:
 
 def _broker_time(reply: str) -> datetime:
     """Return when the broker stored the message: part of the acknowledgement subject
-    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>``."""
+    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>``.
+    """
     parts = reply.split(".")
     nanoseconds = int(parts[-2] if len(parts) == _ACK_TOKENS else parts[-4])
     return datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, tz=UTC)

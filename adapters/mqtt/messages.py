@@ -215,7 +215,9 @@ def _read_telemetry(payload: bytes) -> Telemetry:
     samples = []
     for sample in raw.s:
         for value in sample.v.values():
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | Decimal)
+            ):
                 msg = "a value is not a number"
                 raise ValueError(msg)
         samples.append(Sample(sample.t, sample.v))
@@ -264,4 +266,8 @@ def _salvage(payload: bytes) -> Rejected:
     seq = _SEQ.search(payload)
     boot = _BOOT.search(payload)
     reason = NOT_A_NUMBER if _NAN.search(payload) else MALFORMED
-    return Rejected(reason, boot.group(1).decode(errors="replace") if boot else None, int(seq.group(1)) if seq else None)
+    return Rejected(
+        reason,
+        boot.group(1).decode(errors="replace") if boot else None,
+        int(seq.group(1)) if seq else None,
+    )

@@ -49,9 +49,19 @@ class IngestWorker:
         self._store = store
         self._ingest = ingest
         self._holder = f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
-        self._urgent = StreamConsumer(client, stream, "ingest-urgent", [_subject(one) for one in URGENT_LEAVES], _URGENT_ACK_WAIT)
+        self._urgent = StreamConsumer(
+            client,
+            stream,
+            "ingest-urgent",
+            [_subject(one) for one in URGENT_LEAVES],
+            _URGENT_ACK_WAIT,
+        )
         self._measured = StreamConsumer(
-            client, stream, "ingest-measured", [_subject(one) for one in MEASUREMENT_LEAVES], _MEASUREMENT_ACK_WAIT
+            client,
+            stream,
+            "ingest-measured",
+            [_subject(one) for one in MEASUREMENT_LEAVES],
+            _MEASUREMENT_ACK_WAIT,
         )
         self._tenants: dict[str, int] = {}
         # Advances with every committed batch and with every empty wait: what a watchdog looks at.
@@ -65,7 +75,8 @@ class IngestWorker:
 
     async def run(self) -> None:
         """Take the lease, then consume while it is held."""
-        while not await self._store.hold_ingest(PARTITION, self._holder):
+        # The lease is a row other processes write, so there is no event to wait for.
+        while not await self._store.hold_ingest(PARTITION, self._holder):  # noqa: ASYNC110
             await asyncio.sleep(_LEASE_BEAT)
         log.info("ingest holds its partition", partition=PARTITION)
         await self._urgent.start()
@@ -118,7 +129,11 @@ class IngestWorker:
             outcome = await _persistently(lambda: self._ingest.commit(tenant, batch))
         except Exception:
             if len(batch) == 1:
-                log.exception("a message cannot be stored", device=batch[0].topic.address, kind=batch[0].topic.kind)
+                log.exception(
+                    "a message cannot be stored",
+                    device=batch[0].topic.address,
+                    kind=batch[0].topic.kind,
+                )
                 await _persistently(lambda: self._bury(tenant, batch[0]))
                 return
             log.warning("a batch failed, halving it", messages=len(batch), exc_info=True)
@@ -131,13 +146,17 @@ class IngestWorker:
     async def _answer(self, tenant_name: str, outcome: Outcome) -> None:
         for one in outcome.acknowledgements:
             subject = f"hd.v1.{tenant_name}.{one.address}.ack"
-            await self._client.publish(subject, json.dumps(one.as_json(), separators=(",", ":")).encode())
+            await self._client.publish(
+                subject, json.dumps(one.as_json(), separators=(",", ":")).encode()
+            )
         if outcome.dead_letters:
             log.warning("dead letters", **outcome.dead_letters)
 
     async def _bury(self, tenant: int, incoming: Incoming) -> None:
         async with self._store.telemetry(tenant) as tx:
-            await tx.dead_letter([DeadLetter(DOOR, incoming.topic.address, UNSTORABLE, incoming.payload)])
+            await tx.dead_letter(
+                [DeadLetter(DOOR, incoming.topic.address, UNSTORABLE, incoming.payload)]
+            )
 
     async def _tenant(self, name: str) -> int | None:
         known = self._tenants.get(name)

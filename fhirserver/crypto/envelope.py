@@ -33,7 +33,9 @@ def unseal(cipher: AESGCM, associated: bytes, envelope: bytes) -> bytes:
         msg = "unknown envelope format"
         raise Tampered(msg)
     try:
-        return cipher.decrypt(envelope[1 : 1 + NONCE_BYTES], envelope[1 + NONCE_BYTES :], associated)
+        return cipher.decrypt(
+            envelope[1 : 1 + NONCE_BYTES], envelope[1 + NONCE_BYTES :], associated
+        )
     except InvalidTag:
         msg = "the envelope does not belong here or was changed"
         raise Tampered(msg) from None

@@ -28,7 +28,9 @@ class Keyring:
 
     def wrap(self, nonce: bytes, purpose: str, key: bytes) -> tuple[str, bytes]:
         """Return the name of the active root key and `key` wrapped under it for `purpose`."""
-        return self.active, envelope.seal(AESGCM(self.keys[self.active]), nonce, purpose.encode(), key)
+        return self.active, envelope.seal(
+            AESGCM(self.keys[self.active]), nonce, purpose.encode(), key
+        )
 
     def unwrap(self, name: str, purpose: str, wrapped: bytes) -> bytes:
         """Return the key that `wrap` wrapped.
@@ -51,7 +53,9 @@ def parse(document: bytes) -> Keyring:
     """Return the ring that `render` wrote. Raises `UnusableKeyring` naming the defect."""
     try:
         data = json.loads(document)
-        keys = {str(name): base64.b64decode(text, validate=True) for name, text in data["keys"].items()}
+        keys = {
+            str(name): base64.b64decode(text, validate=True) for name, text in data["keys"].items()
+        }
         active = str(data["active"])
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as defect:
         msg = f"not a keyring document: {defect}"

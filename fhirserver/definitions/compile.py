@@ -43,8 +43,7 @@ CORRECTED_TYPES: dict[str, tuple[str, str]] = {
     # path -> (type, why)
     "Resource.id": (
         "id",
-        "the machine-readable 4.0.1 definition says string; https://hl7.org/fhir/R4/resource.html"
-        " and the JSON schema say id",
+        "the 4.0.1 definition file says string, https://hl7.org/fhir/R4/resource.html says id",
     ),
 }
 
@@ -58,8 +57,10 @@ CORRECTED_EXPRESSIONS: dict[str, tuple[str, str]] = {
 
 
 def compile_definitions(source: Source) -> Json:
-    """The content of the data file. Raises BadSourceError or NotEnumerableError when the package
-    lacks something that 4.0.1 has."""
+    """Return the content of the data file.
+
+    Raises BadSourceError or NotEnumerableError when the package lacks something 4.0.1 has.
+    """
     structures = {
         name: _structure(definition) for name, definition in sorted(_compiled(source).items())
     }
@@ -107,8 +108,11 @@ def _rules_of(row: Json) -> tuple[object, ...]:
 
 
 def _compiled(source: Source) -> dict[str, Json]:
-    """The definitions that become structures; profiles (SimpleQuantity, MoneyQuantity) and the
-    logical MetadataResource describe no type of their own."""
+    """Return the definitions that become structures, by name.
+
+    Profiles (SimpleQuantity, MoneyQuantity) and the logical MetadataResource describe no type
+    of their own.
+    """
     return {
         definition["name"]: definition
         for definition in source.structures.values()
@@ -207,10 +211,21 @@ def _required_value_sets(rows: Iterable[Json]) -> Iterator[str]:
 
 
 def _search_parameters(source: Source) -> dict[str, list[Json]]:
+    """Compile the parameters by type: those that HL7's CapabilityStatement lists, all of them."""
     by_type: dict[str, list[Json]] = {}
     for definition in source.search_parameters.values():
         for base in definition["base"]:
+            if base in source.listed and definition["code"] not in source.listed[base]:
+                source.left_out.append(
+                    f"SearchParameter {definition['url']}: not listed for {base}"
+                )
+                continue
             by_type.setdefault(base, []).append(_search_parameter(source, definition, base))
+    for base, codes in source.listed.items():
+        compiled = {row["code"] for row in by_type.get(base, [])}
+        missing = sorted(one for one in codes - compiled if not one.startswith("_"))
+        if missing:
+            raise BadSourceError(f"{base} lacks the search parameters {', '.join(missing)}")
     return {
         base: sorted(rows, key=lambda row: str(row["code"]))
         for base, rows in sorted(by_type.items())
@@ -303,7 +318,7 @@ def main(arguments: list[str]) -> int:
     output.write_bytes(packed)
     say = sys.stdout.write
     for line in source.left_out:
-        say(f"left out, not {FHIR_VERSION}: {line}\n")
+        say(f"left out, not part of {FHIR_VERSION}: {line}\n")
     for line in snapshot_edits(source):
         say(f"snapshot edited by the package, differential used: {line}\n")
     for (compartment, name), (parameters, why) in RESTORED_COMPARTMENTS.items():

@@ -19,6 +19,7 @@ class NotEnumerableError(Exception):
 
 NOT_ENUMERABLE: dict[str, tuple[str, str, str]] = {
     # value set -> (system, pattern for a whole code, why it cannot be listed)
+    # Each pattern matches in one way only, so that no text can make matching slow.
     "http://hl7.org/fhir/ValueSet/currencies": (
         "urn:iso:std:iso:4217",
         "[A-Z]{3}",
@@ -26,7 +27,7 @@ NOT_ENUMERABLE: dict[str, tuple[str, str, str]] = {
     ),
     "http://hl7.org/fhir/ValueSet/mimetypes": (
         "urn:ietf:bcp:13",
-        r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+*-]+(\s*;\s*[^\s;=]+=[^;]+)*|xml|json|ttl",
+        r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+*-]+\s*(;\s*[^\s;=]+=[^;=]+)*|xml|json|ttl",
         "BCP 13 is an open registry; the short names are the ones CapabilityStatement.format has",
     ),
     "http://hl7.org/fhir/ValueSet/ucum-units": (
@@ -43,8 +44,11 @@ NOT_ENUMERABLE: dict[str, tuple[str, str, str]] = {
 
 
 def expand(source: Source, url: str) -> Json:
-    """The compiled row of one value set: `systems` (system -> sorted codes) and, for the ones
-    listed in NOT_ENUMERABLE, `pattern`. Raises NotEnumerableError for any other that cannot be."""
+    """Return the compiled row of one value set.
+
+    `systems` maps system to sorted codes; the ones listed in NOT_ENUMERABLE have `pattern` too.
+    Raises NotEnumerableError for any other that cannot be listed.
+    """
     if url in NOT_ENUMERABLE:
         system, pattern, _reason = NOT_ENUMERABLE[url]
         return {"systems": {system: []}, "pattern": pattern}

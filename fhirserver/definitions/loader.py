@@ -90,8 +90,10 @@ class Definitions:
         return found
 
     def search_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
-        """The parameters of a resource type by code, `_id` and the other ones that all
-        resources share included. KeyError for an unknown type."""
+        """Return the parameters of a resource type by code. KeyError for an unknown type.
+
+        `_id`, `_lastUpdated` and the others that all resources share are included.
+        """
         found = self._search.get(resource_type)
         if found is None:
             self.type_number(resource_type)
@@ -105,9 +107,11 @@ class Definitions:
         return found
 
     def compartment(self, name: str) -> Mapping[str, tuple[str, ...]]:
-        """The compartment of Patient, Encounter, Practitioner, RelatedPerson or Device: by
-        resource type, the codes of the parameters that put a resource into it (no parameters:
-        never in it). KeyError for another name."""
+        """Return by resource type the codes of the parameters that put a resource into it.
+
+        `name` is Patient, Encounter, Practitioner, RelatedPerson or Device; KeyError for
+        another. Types that are never in the compartment are left out.
+        """
         return MappingProxyType(self._file.compartments[name])
 
     def _bases(self, name: str) -> list[str]:

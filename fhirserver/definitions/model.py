@@ -108,8 +108,10 @@ class Structure:
     _by_path: dict[str, Element] = field(default_factory=dict, repr=False, compare=False)
 
     def element(self, path: str) -> Element | None:
-        """The element at `path` ("Observation.component.code"), or None. A content reference
-        is followed, so paths may go through repeated structures."""
+        """Return the element at `path` ("Observation.component.code"), or None.
+
+        A content reference is followed, so paths may go through repeated structures.
+        """
         if not self._by_path:
             for element in self.elements:
                 self._index(element)

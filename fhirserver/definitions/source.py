@@ -17,6 +17,8 @@ from typing import Any
 
 FHIR_VERSION = "4.0.1"
 
+EVERYTHING = "http://hl7.org/fhir/CapabilityStatement/base"
+
 FILES = (
     "profiles-types.json",
     "profiles-resources.json",
@@ -35,13 +37,18 @@ class BadSourceError(Exception):
 
 @dataclass(slots=True)
 class Source:
-    """The definitions by canonical URL, and `left_out`: one line for each one refused."""
+    """The definitions by canonical URL, and `left_out`: one line for each one refused.
+
+    `listed` holds, by resource type, the search parameters that HL7's own CapabilityStatement
+    for everything (`/CapabilityStatement/base`) lists.
+    """
 
     structures: dict[str, Json] = field(default_factory=dict)
     search_parameters: dict[str, Json] = field(default_factory=dict)
     compartments: dict[str, Json] = field(default_factory=dict)
     value_sets: dict[str, Json] = field(default_factory=dict)
     code_systems: dict[str, Json] = field(default_factory=dict)
+    listed: dict[str, frozenset[str]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -68,6 +75,10 @@ def _sort_in(source: Source, resource: Json) -> None:
         case "CompartmentDefinition":
             if _is_r4(source, resource, resource.get("version")):
                 source.compartments[resource["url"]] = resource
+        case "CapabilityStatement" if resource["url"] == EVERYTHING:
+            for row in resource["rest"][0]["resource"]:
+                codes = frozenset(one["name"] for one in row.get("searchParam", []))
+                source.listed[row["type"]] = codes
         case "ValueSet":
             source.value_sets.setdefault(resource["url"], resource)
         case "CodeSystem":

@@ -29,7 +29,9 @@ ALERT_IDENTIFIER: Final = BASE + "NamingSystem/alert-id"
 BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
 FLAG_PRIORITY: Final = "http://hl7.org/fhir/StructureDefinition/flag-priority"
 FLAG_DETAIL: Final = "http://hl7.org/fhir/StructureDefinition/flag-detail"
-REQUESTED_PERIOD: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Task.requestedPeriod"
+REQUESTED_PERIOD: Final = (
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-Task.requestedPeriod"
+)
 
 MDC: Final = "urn:iso:std:iso:11073:10101"
 LOINC: Final = "http://loinc.org"

@@ -50,7 +50,9 @@ class FhirError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "exception"
 
-    def __init__(self, message: str, *, problems: Sequence[Problem] = (), expression: str = "") -> None:
+    def __init__(
+        self, message: str, *, problems: Sequence[Problem] = (), expression: str = ""
+    ) -> None:
         """Carry `message`, or the whole list of `problems` when several were found at once."""
         super().__init__(message)
         self.message = message

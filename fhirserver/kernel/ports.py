@@ -28,7 +28,9 @@ class Transaction(Protocol):
     async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
         """Return the current version (also a tombstone), None when it never existed."""
 
-    async def put(self, resource: Json, *, id_: str | None = None, if_match: int | None = None) -> Stored:
+    async def put(
+        self, resource: Json, *, id_: str | None = None, if_match: int | None = None
+    ) -> Stored:
         """Create or update `resource` (already validated) and return what was stored.
 
         Without `id_` the server makes an id. With `id_` the resource is updated, or created under that id.
@@ -39,7 +41,9 @@ class Transaction(Protocol):
     async def delete(self, type_: str, id_: str, *, if_match: int | None = None) -> Stored | None:
         """Leave a tombstone and return it; None when it never existed."""
 
-    async def execute(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    async def execute(
+        self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """Run hand-written SQL in this transaction and return its rows (empty for statements without result)."""
 
     async def seal(self, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
@@ -94,7 +98,9 @@ class RecordStore(Protocol):
     async def vread(self, access: Access, type_: str, id_: str, version: int) -> Stored:
         """Return one version. Raises `NotFound`, `Gone` for the version that is a deletion."""
 
-    async def history(self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None) -> Page:
+    async def history(
+        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
+    ) -> Page:
         """Return versions of one resource, newest first. Raises `NotFound`."""
 
     async def search(self, access: Access, query: "Any") -> Page:
@@ -117,9 +123,20 @@ class RecordStore(Protocol):
 
 
 class DeviceCredential(Protocol):
-    """What a device needs to speak to the broker; `password` is shown once."""
+    """What a device needs to speak to the broker."""
 
-    username: str
-    password: str
-    tenant: str
-    device: str
+    @property
+    def username(self) -> str:
+        """The name it connects with."""
+
+    @property
+    def password(self) -> str:
+        """The secret it connects with; shown once."""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant's level of its topics."""
+
+    @property
+    def device(self) -> str:
+        """The device's level of its topics: its EUI-64, upper case without dashes."""

@@ -10,7 +10,8 @@ PrincipalKind = Literal["admin", "practitioner", "related-person", "patient", "d
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. `reference` is the FHIR resource it acts as (``RelatedPerson/bob``), empty for an
-    administrator or the system itself."""
+    administrator or the system itself.
+    """
 
     tenant: int
     kind: PrincipalKind

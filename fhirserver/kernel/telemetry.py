@@ -35,7 +35,8 @@ class StreamKey:
 @dataclass(slots=True)
 class StreamState:
     """What is committed of a stream: closed ranges of `seq`, ascending and apart. `clock_offset_ms` is the smallest
-    (server receipt - device monotonic clock) seen, the delay-free offset between the two; None before the first."""
+    (server receipt - device monotonic clock) seen, the delay-free offset between the two; None before the first.
+    """
 
     committed: list[tuple[int, int]]
     clock_offset_ms: int | None
@@ -61,7 +62,9 @@ class EnrolledDevice:
     def patient_at(self, moment: datetime) -> str | None:
         """Return the patient whose binding covers `moment`, None when no binding does."""
         for binding in self.bindings:
-            if (binding.starts is None or binding.starts <= moment) and (binding.ends is None or moment < binding.ends):
+            if (binding.starts is None or binding.starts <= moment) and (
+                binding.ends is None or moment < binding.ends
+            ):
                 return binding.patient
         return None
 
@@ -69,7 +72,8 @@ class EnrolledDevice:
 @dataclass(frozen=True, slots=True)
 class ObservationRow:
     """One Observation to store. `template` is a key of what `TelemetryTransaction.prepare` was given, `values` are
-    number texts exactly as they shall stand in JSON, `tokens` are identifier values of this row only."""
+    number texts exactly as they shall stand in JSON, `tokens` are identifier values of this row only.
+    """
 
     template: str
     effective: datetime
@@ -101,13 +105,18 @@ class TelemetryTransaction(Transaction, Protocol):
     async def save_birth(self, address: str, boot: str, birth: Json) -> None:
         """Keep a birth message; the newest of a boot stands."""
 
+    async def is_simulator(self, address: str) -> bool:
+        """Return whether the device's newest birth said that it is a simulator."""
+
     async def save_streams(self, streams: Mapping[StreamKey, StreamState]) -> None:
         """Write back what is committed now."""
 
     def is_prepared(self, template: str) -> bool:
         """Return whether `prepare` was called for `template` before in this process."""
 
-    async def prepare(self, template: str, resource: Json, patient: str | None, values: int) -> None:
+    async def prepare(
+        self, template: str, resource: Json, patient: str | None, values: int
+    ) -> None:
         """Validate and index an Observation with `values` value marks. Raises `Unprocessable` with every problem."""
 
     async def copy_observations(self, rows: Sequence[ObservationRow]) -> Sequence[str]:

@@ -73,10 +73,7 @@ def application(services: Services) -> Envelope:
     shell = FastAPI(
         title="FHIR server for home dialysis safety",
         version=services.version,
-        # The interactive pages load scripts from other hosts; the FHIR API describes itself at
-        # /fhir/metadata.
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
     )
     shell.include_router(health(services.readiness))
     if services.demo_page is not None:
@@ -96,15 +93,8 @@ def fhir_api(services: Services) -> FhirApi:
     base = services.base.rstrip("/")
     product = Product(services.version, base, services.clock(), services.topics)
     definitions = services.definitions
-
-    def metadata() -> bytes:
-        parameters = {
-            one: supported_parameters(one, definitions) for one in definitions.resource_types
-        }
-        return fhir_json.write(
-            capability_statement(offers(routes), definitions, parameters, product)
-        )
-
+    searchable = {one: supported_parameters(one, definitions) for one in definitions.resource_types}
+    statement = capability_statement(offers(routes), definitions, searchable, product)
     callers = Callers(
         services.store,
         access_epoch=services.access_epoch,
@@ -118,7 +108,7 @@ def fhir_api(services: Services) -> FhirApi:
         observer=services.observer,
         callers=callers,
         base=base,
-        metadata=metadata,
+        metadata=fhir_json.write(statement),
     )
 
 

@@ -6,11 +6,11 @@ and response objects cost several times what the read itself does.
 Spec: https://hl7.org/fhir/R4/http.html
 """
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Final
 
 from fhirserver.definitions import Definitions
+from fhirserver.interactions.admission import ID
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import FhirError, MethodNotAllowed, NotFound
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
@@ -40,18 +40,15 @@ class FhirApi:
         observer: ChangeObserver,
         callers: Callers,
         base: str,
-        metadata: Callable[[], bytes],
+        metadata: bytes,
     ) -> None:
-        """`base` is the public URL without trailing slash.
-
-        `metadata` makes the CapabilityStatement when first asked.
-        """
+        """`base` is the public URL without trailing slash, `metadata` the CapabilityStatement."""
         self._store = store
         self._definitions = definitions
         self._observer = observer
         self._callers = callers
         self._base = base
-        self._make_metadata = metadata
+        self._metadata = metadata
         self._types = frozenset(definitions.resource_types)
         self._shapes: dict[str, dict[str, Route]] = {}
         for route in routes:
@@ -107,6 +104,9 @@ class FhirApi:
         second = segments[1]
         if second[:1] in ("_", "$", ""):
             return self._shape("{type}/" + second if count == 2 else "")
+        if request.method != "PUT" and ID.fullmatch(second) is None:
+            # No such id can exist. (An update under one is told so: 400.)
+            raise NotFound(_NOWHERE)
         request.id = second
         if count == 2:
             return self._shape("{type}/{id}")
@@ -127,10 +127,6 @@ class FhirApi:
     def _capabilities(self, request: Request) -> Reply:
         request.no_parameters()
         return replies.ready_made(self._metadata)
-
-    @cached_property
-    def _metadata(self) -> bytes:
-        return self._make_metadata()
 
 
 def _method_refused(methods: Methods, method: str, resource_type: str) -> Reply:

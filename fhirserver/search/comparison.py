@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from fhirserver.search.condition import DateValue, NumberValue, Prefix
 from fhirserver.search.period import Span
@@ -133,3 +133,47 @@ def _over_one(test: Test, unit: Span) -> Truth:
     if first and last:
         return Truth.ALL
     return Truth.SOME if first or last else Truth.NONE
+
+
+def of_instants(comparison: Comparison, width: int) -> Comparison:
+    """Return the same comparison for spans of one fixed `width`, tested on their lower end only.
+
+    So a column that holds moments, such as the last update, needs no second one for the end.
+    """
+    return tuple(
+        tuple(
+            test if test.side == "lo" else Test("lo", test.op, test.bound - width) for test in tests
+        )
+        for tests in comparison
+    )
+
+
+class Envelope(NamedTuple):
+    """What every hit of a date comparison has: ``hi > after`` and ``lo < before`` (None: any).
+
+    It is necessary, not sufficient, and simple enough for an index to start from.
+    """
+
+    after: Bound | None
+    before: Bound | None
+
+
+def envelope(comparison: Comparison) -> Envelope:
+    """Return the envelope of a comparison of spans, which are half-open and never empty."""
+    afters: list[Bound] = []
+    befores: list[Bound] = []
+    for tests in comparison:
+        # The lower end is before the upper one, so a bound on either side says something of both.
+        above = [
+            test.bound - (test.op == ">=" and test.side == "hi") for test in tests if ">" in test.op
+        ]
+        below = [
+            test.bound + (test.op == "<=" and test.side == "lo") for test in tests if "<" in test.op
+        ]
+        afters.extend([max(above)] if above else [])
+        befores.extend([min(below)] if below else [])
+    every = len(comparison)
+    return Envelope(
+        min(afters) if every and len(afters) == every else None,
+        max(befores) if every and len(befores) == every else None,
+    )

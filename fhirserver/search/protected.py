@@ -61,13 +61,14 @@ def query_units(comparison: Comparison) -> tuple[tuple[str, ...], bool]:
     found: list[str] = []
     exact = True
     edges = (
-        (_BEFORE, Span(BEGINNING, _year(FIRST_YEAR).hi)),
-        (_AFTER, Span(_year(LAST_YEAR).lo, END)),
+        (_BEFORE, Span(BEGINNING, _year(FIRST_YEAR).lo)),
+        (_AFTER, Span(_year(LAST_YEAR).hi, END)),
     )
     for name, span in edges:
-        if over(comparison, span) is not Truth.NONE:
+        truth = over(comparison, span)
+        if truth is not Truth.NONE:
             found.append(name)
-            exact = False
+            exact &= truth is Truth.ALL
     for year in range(FIRST_YEAR, LAST_YEAR + 1):
         exact &= _cover(comparison, f"{year:04}", found)
     return tuple(found), exact

@@ -33,11 +33,14 @@ from fhirserver.search.value import (
 DEFAULT_COUNT: Final = 20
 MAX_COUNT: Final = 1000
 MAX_PAIRS: Final = 100
+# All names and values of a request together, in characters.
+MAX_LENGTH: Final = 200_000
 MAX_VALUES: Final = 1000
 MAX_VALUE_LENGTH: Final = 2048
 MAX_CURSOR_LENGTH: Final = 2048
-# One value can stand for many targets or calendar units; all of a query's together are bounded.
+# One value can stand for many targets or calendar units: these bound a whole request.
 MAX_TARGETS: Final = 5000
+MAX_PROTECTED_DATES: Final = 50
 
 _SEARCHABLE = frozenset({"token", "reference", "string", "date", "uri", "number", "quantity"})
 _RESULT_PARAMETERS: Final = ("_count", "_sort", "_cursor")
@@ -94,6 +97,8 @@ def parse(
     """
     if len(pairs) > MAX_PAIRS:
         raise BadRequest(f"more than {MAX_PAIRS} search parameters")
+    if sum(len(name) + len(text) for name, text in pairs) > MAX_LENGTH:
+        raise BadRequest(f"the search parameters are longer than {MAX_LENGTH} characters")
     parser = _Parser(resource_type, definitions, base.rstrip("/"))
     conditions: list[Condition] = []
     results: dict[str, str] = {}
@@ -131,6 +136,7 @@ class _Parser:
         self._definitions = definitions
         self._base = base
         self._targets = 0
+        self._protected = 0
 
     def condition(self, name: str, text: str) -> Condition:
         code, colon, modifier = name.partition(":")
@@ -208,6 +214,9 @@ class _Parser:
             case "uri":
                 return parse_uri(text)
             case "date":
+                self._protected += (self._type, parameter.code) in PROTECTED
+                if self._protected > MAX_PROTECTED_DATES:
+                    raise RefusedError(f"more than {MAX_PROTECTED_DATES} dates")
                 return parse_date(text)
             case "number":
                 return parse_number(text)

@@ -1,5 +1,6 @@
 """Who may ask: bearer tokens, CareTeam memberships, the epoch that says something about access changed, tenants, and
-broker credentials of devices."""
+broker credentials of devices.
+"""
 
 import hashlib
 import secrets
@@ -33,7 +34,8 @@ async def principal(pool: Pool, token: str, now: datetime) -> Principal | None:
     """Return who holds `token`, None when it is unknown or has expired."""
     async with pool.connection() as connection:
         found = await connection.execute(
-            "SELECT tenant, kind, reference FROM access_token WHERE digest = %s AND expires > %s", (_digest(token), now)
+            "SELECT tenant, kind, reference FROM access_token WHERE digest = %s AND expires > %s",
+            (_digest(token), now),
         )
         row = await found.fetchone()
     return None if row is None else Principal(*row)

@@ -34,7 +34,9 @@ def encode(position: Position, query: Query, caller: Principal, blind: BlindInde
 def decode(text: str, query: Query, caller: Principal, blind: BlindIndex) -> Position:
     """Return the position. Raises `BadRequest` for a cursor that is forged, of another caller or of another query."""
     try:
-        body, _, signature = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().rpartition(".")
+        body, _, signature = (
+            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().rpartition(".")
+        )
         if signature == _signature(body, query, caller, blind):
             values, row = json.loads(body)
             return Position(tuple(values), UUID(row))

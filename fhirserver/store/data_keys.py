@@ -66,10 +66,14 @@ class DataKeys:
         """Return the keys of a tenant that `tenant()` was awaited for before. Raises `KeyError` otherwise."""
         return self._tenants[tenant]
 
-    async def _tenant_key(self, connection: Connection, tenant: int, purpose: str) -> tuple[int, bytes]:
+    async def _tenant_key(
+        self, connection: Connection, tenant: int, purpose: str
+    ) -> tuple[int, bytes]:
         label = f"tenant|{tenant}|{purpose}|1"
         ring_key, wrapped = self._ring.wrap(
-            secrets.token_bytes(envelope.NONCE_BYTES), label, secrets.token_bytes(envelope.KEY_BYTES)
+            secrets.token_bytes(envelope.NONCE_BYTES),
+            label,
+            secrets.token_bytes(envelope.KEY_BYTES),
         )
         await connection.execute(
             "INSERT INTO tenant_key (tenant, purpose, version, ring_key, wrapped) VALUES (%s, %s, 1, %s, %s) "

@@ -8,20 +8,22 @@ from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.engine import make_url
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
 
-def role_dsn(dsn: str, role: str, password: str) -> str:
-    """Return `dsn` with another user."""
-    return psycopg.conninfo.make_conninfo(dsn, user=role, password=password)
+def role_url(url: str, role: str, password: str) -> str:
+    """Return the database URL `url` with another user."""
+    return make_url(url).set(username=role, password=password).render_as_string(hide_password=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """Open pools. `write` serves one tenant a transaction, `read` one caller, `work` finds due rows, and `keys` is kept
-    apart so that a transaction in need of a new data key never waits for a connection held by another of its kind."""
+    apart so that a transaction in need of a new data key never waits for a connection held by another of its kind.
+    """
 
     read: Pool
     write: Pool
@@ -30,12 +32,14 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(dsn: str, passwords: dict[str, str], *, size: int = 8) -> AsyncIterator[Database]:
-    """Open the pools against `dsn` (any user; roles and `passwords` replace it) with up to `size` connections each."""
+async def open_database(
+    url: str, passwords: dict[str, str], *, size: int = 8
+) -> AsyncIterator[Database]:
+    """Open the pools against `url` (any user; roles and `passwords` replace it) with up to `size` connections each."""
 
     def pool(role: str, most: int) -> Pool:
         return AsyncConnectionPool(
-            role_dsn(dsn, role, passwords[role]),
+            role_url(url, role, passwords[role]),
             min_size=0,
             max_size=most,
             max_idle=300,
@@ -45,7 +49,12 @@ async def open_database(dsn: str, passwords: dict[str, str], *, size: int = 8) -
         )
 
     async with AsyncExitStack() as stack:
-        pools = [pool("fhir_read", size), pool("fhir_write", size), pool("fhir_worker", size), pool("fhir_write", 2)]
+        pools = [
+            pool("fhir_read", size),
+            pool("fhir_write", size),
+            pool("fhir_worker", size),
+            pool("fhir_write", 2),
+        ]
         for one in pools:
             await stack.enter_async_context(one)
         yield Database(*pools)

@@ -30,7 +30,9 @@ async def follow(tx: "Transaction", change: Change) -> None:
 
 
 async def _follow_care_team(tx: "Transaction", change: Change) -> None:
-    await tx.execute("DELETE FROM care_membership WHERE tenant = %s AND team = %s", (tx.tenant, change.id))
+    await tx.execute(
+        "DELETE FROM care_membership WHERE tenant = %s AND team = %s", (tx.tenant, change.id)
+    )
     for position, membership in enumerate(memberships(change.resource) if change.resource else ()):
         await tx.execute(
             "INSERT INTO care_membership (bucket, tenant, patient, team, position, member, role, starts, ends) "
@@ -42,7 +44,9 @@ async def _follow_care_team(tx: "Transaction", change: Change) -> None:
 
 
 async def _follow_device_use(tx: "Transaction", change: Change) -> None:
-    await tx.execute("DELETE FROM device_binding WHERE tenant = %s AND statement = %s", (tx.tenant, change.id))
+    await tx.execute(
+        "DELETE FROM device_binding WHERE tenant = %s AND statement = %s", (tx.tenant, change.id)
+    )
     statement = change.resource
     if statement is None or change.patient is None or statement.get("status") not in _IN_USE:
         return
@@ -53,7 +57,15 @@ async def _follow_device_use(tx: "Transaction", change: Change) -> None:
     await tx.execute(
         "INSERT INTO device_binding (bucket, tenant, device, statement, patient, starts, ends) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (keys.bucket_of(tx.tenant, "Device", device), tx.tenant, device, change.id, change.patient, starts, ends),
+        (
+            keys.bucket_of(tx.tenant, "Device", device),
+            tx.tenant,
+            device,
+            change.id,
+            change.patient,
+            starts,
+            ends,
+        ),
     )
 
 
@@ -73,7 +85,13 @@ def memberships(care_team: Json) -> Sequence[Membership]:
             continue
         starts, ends = _period(participant.get("period"))
         found.append(
-            Membership(patient, member, _role(participant), _later(team_starts, starts), _earlier(team_ends, ends))
+            Membership(
+                patient,
+                member,
+                _role(participant),
+                _later(team_starts, starts),
+                _earlier(team_ends, ends),
+            )
         )
     return found
 

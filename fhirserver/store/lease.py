@@ -25,5 +25,6 @@ async def release(pool: Pool, partition: int, holder: str, now: datetime) -> Non
     """Give the lease up, so that a successor need not wait for it to run out."""
     async with pool.connection() as connection:
         await connection.execute(
-            "UPDATE ingest_lease SET until = %s WHERE partition = %s AND holder = %s", (now, partition, holder)
+            "UPDATE ingest_lease SET until = %s WHERE partition = %s AND holder = %s",
+            (now, partition, holder),
         )

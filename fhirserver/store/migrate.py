@@ -30,7 +30,9 @@ def upgrade(dsn: str, passwords: Mapping[str, str]) -> None:
             psycopg.sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO fhir_owner"),
         )
         connection.execute(
-            psycopg.sql.SQL("GRANT CREATE ON DATABASE {} TO fhir_owner").format(psycopg.sql.Identifier(database))
+            psycopg.sql.SQL("GRANT CREATE ON DATABASE {} TO fhir_owner").format(
+                psycopg.sql.Identifier(database)
+            )
         )
     engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
     try:

@@ -21,7 +21,11 @@ async def ensure_partitions(pool: Pool, now: datetime) -> None:
             start = _monday(now) + week * _WEEK
             await connection.execute(
                 "SELECT ensure_observation_partition(%s, %s, %s)",
-                (observation_leaf(start), keys.first_row_at(start), keys.first_row_at(start + _WEEK)),
+                (
+                    observation_leaf(start),
+                    keys.first_row_at(start),
+                    keys.first_row_at(start + _WEEK),
+                ),
             )
 
 

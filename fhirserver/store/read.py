@@ -68,14 +68,18 @@ class Reader:
             raise Gone(msg)
         return found
 
-    async def history(self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None) -> Page:
+    async def history(
+        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
+    ) -> Page:
         """Return versions, newest first. Raises `NotFound`, `BadRequest` for a cursor that is none."""
         current = await self._current(access, type_, id_)
         if current is None:
             raise _not_found(type_, id_)
         below = current.version + 1 if cursor is None else _version_of(cursor)
         entries = [current] if current.version < below else []
-        older = await self._versions(access, type_, id_, count=count + 1 - len(entries), below=min(below, current.version))
+        older = await self._versions(
+            access, type_, id_, count=count + 1 - len(entries), below=min(below, current.version)
+        )
         entries += older
         page = entries[:count]
         more = len(entries) > count and page
@@ -86,9 +90,17 @@ class Reader:
         """Yield a connection in a pipeline whose first statement names the caller for row-level security."""
         tenant = access.principal.tenant
         blind = (await self._context.keys.tenant(tenant)).blind
-        patients = "{" + ",".join(str(blind.own(f"Patient/{one}")) for one in sorted(access.patients)) + "}"
+        patients = (
+            "{"
+            + ",".join(str(blind.own(f"Patient/{one}")) for one in sorted(access.patients))
+            + "}"
+        )
         try:
-            async with self._context.pool.connection() as connection, connection.transaction(), connection.pipeline():
+            async with (
+                self._context.pool.connection() as connection,
+                connection.transaction(),
+                connection.pipeline(),
+            ):
                 await connection.execute(
                     "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
                     "set_config('app.patients', %s, true)",
@@ -104,11 +116,15 @@ class Reader:
         found = []
         for row, fhir_id, version, updated, deleted, key_id, content in rows:
             id_ = fhir_id or str(row)
-            plain = b"" if deleted else await self._open(tenant, type_, id_, version, key_id, content)
+            plain = (
+                b"" if deleted else await self._open(tenant, type_, id_, version, key_id, content)
+            )
             found.append(Stored(type_, id_, version, updated, deleted, plain))
         return found
 
-    async def _open(self, tenant: int, type_: str, id_: str, version: int, key_id: int, content: bytes) -> bytes:
+    async def _open(
+        self, tenant: int, type_: str, id_: str, version: int, key_id: int, content: bytes
+    ) -> bytes:
         key = await self._context.keys.by_id(tenant, key_id)
         place = envelope.resource_place(tenant, type_, id_, version, key_id)
         return envelope.unseal(key.cipher, place, bytes(content))
@@ -132,19 +148,25 @@ class Reader:
             row = await found.fetchone()
         return None if row is None else row[0]
 
-    async def _fetch(self, access: Access, type_: str, number: int, row: UUID, id_: str) -> Stored | None:
+    async def _fetch(
+        self, access: Access, type_: str, number: int, row: UUID, id_: str
+    ) -> Stored | None:
         query: LiteralString = (
             "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource "
             "WHERE type = %s AND bucket = %s AND id = %s AND tenant = %s"
         )
         async with self.caller(access) as connection:
-            found = await connection.execute(query, (number, keys.bucket_of_row(row), row, access.principal.tenant))
+            found = await connection.execute(
+                query, (number, keys.bucket_of_row(row), row, access.principal.tenant)
+            )
             rows = await found.fetchall()
         if not rows or (rows[0][1] or str(rows[0][0])) != id_:
             return None
         return (await self.opened(access.principal.tenant, type_, rows))[0]
 
-    async def _versions(self, access: Access, type_: str, id_: str, *, count: int, below: int) -> list[Stored]:
+    async def _versions(
+        self, access: Access, type_: str, id_: str, *, count: int, below: int
+    ) -> list[Stored]:
         number = self._context.definitions.type_number(type_)
         row = keys.row_of(id_)
         located = await self._locate(access, number, id_)
@@ -180,4 +202,3 @@ def _version_of(cursor: str) -> int:
         pass
     msg = "the history cursor is not one of ours; start from the first page"
     raise BadRequest(msg)
-

@@ -1,12 +1,17 @@
 """The record as the rest of the server sees it: implements `fhirserver.kernel.ports.RecordStore` and
-`fhirserver.kernel.telemetry.TelemetryStore`."""
+`fhirserver.kernel.telemetry.TelemetryStore`.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+import psycopg
 
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.definitions.loader import Definitions
+from fhirserver.kernel.errors import Unavailable
 from fhirserver.kernel.ports import ChangeObserver
 from fhirserver.kernel.principal import Access, Membership, Principal
 from fhirserver.kernel.resource import Page, Stored
@@ -50,7 +55,9 @@ class Record:
         """Return one version. Raises `NotFound`, `Gone`."""
         return await self._reader.vread(access, type_, id_, version)
 
-    async def history(self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None) -> Page:
+    async def history(
+        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
+    ) -> Page:
         """Return versions, newest first. Raises `NotFound`."""
         return await self._reader.history(access, type_, id_, count=count, cursor=cursor)
 
@@ -65,6 +72,16 @@ class Record:
     def work(self, tenant: int) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction for a worker, which may also find due rows of other tenants."""
         return open_transaction(self._work, tenant, WriteTransaction)
+
+    async def scan(self, sql: LiteralString, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run one SELECT over due rows of every tenant, without locks. Raises `Unavailable`."""
+        try:
+            async with self._database.work.connection() as connection:
+                found = await connection.execute(sql, args)
+                return await found.fetchall()
+        except psycopg.OperationalError as outage:
+            msg = "the database is not available, try again"
+            raise Unavailable(msg) from outage
 
     @asynccontextmanager
     async def telemetry(self, tenant: int) -> AsyncIterator[TelemetryTransaction]:

@@ -18,7 +18,9 @@ _OWNER: Final = "fhir_owner"
 _ADVISORY_LOCK: Final = 7_205_759_403_792_794
 
 
-def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]) -> None:
+def ensure(
+    connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]
+) -> None:
     """Create the roles that are missing and set the login roles' passwords.
 
     `connection` must be allowed to create roles. Two servers starting at once wait for each other.
@@ -31,10 +33,15 @@ def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mappin
                 connection.execute(sql.SQL("CREATE ROLE {} " + kind).format(sql.Identifier(role)))
         for role in LOGIN_ROLES:
             connection.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(passwords[role]))
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                    sql.Identifier(role), sql.Literal(passwords[role])
+                )
             )
         connection.execute("GRANT fhir_write TO fhir_worker")
 
 
 def _exists(connection: psycopg.Connection[tuple[object, ...]], role: str) -> bool:
-    return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None
+    return (
+        connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+        is not None
+    )

@@ -56,7 +56,9 @@ async def search(reader: Reader, context: ReadContext, access: Access, query: Qu
     blind = (await context.keys.tenant(caller.tenant)).blind
     located = await _locate(reader, context, access, query)
     planned = plan(query, access, blind, context.definitions, located)
-    position = None if query.cursor_key is None else cursor.decode(query.cursor_key, query, caller, blind)
+    position = (
+        None if query.cursor_key is None else cursor.decode(query.cursor_key, query, caller, blind)
+    )
     if query.count == 0:
         return Page((), None)
     found: list[tuple[Stored, Position]] = []
@@ -73,13 +75,21 @@ async def search(reader: Reader, context: ReadContext, access: Access, query: Qu
             break
     page = found[: query.count]
     more = len(found) > query.count
-    return Page(tuple(stored for stored, _ in page), cursor.encode(page[-1][1], query, caller, blind) if more else None)
+    return Page(
+        tuple(stored for stored, _ in page),
+        cursor.encode(page[-1][1], query, caller, blind) if more else None,
+    )
 
 
-def plan(query: Query, access: Access, blind: BlindIndex, definitions: Definitions, located: list[UUID]) -> Plan:
+def plan(
+    query: Query, access: Access, blind: BlindIndex, definitions: Definitions, located: list[UUID]
+) -> Plan:
     """Return the SQL of `query` as `access` may run it; `located` are the rows its `_id` conditions name."""
     clauses = [
-        Clause("type = %s AND tenant = %s AND NOT deleted", (definitions.type_number(query.type), access.principal.tenant))
+        Clause(
+            "type = %s AND tenant = %s AND NOT deleted",
+            (definitions.type_number(query.type), access.principal.tenant),
+        )
     ]
     if not access.everything:
         patients = sorted(blind.own(f"Patient/{one}") for one in access.patients)
@@ -108,7 +118,9 @@ def plan(query: Query, access: Access, blind: BlindIndex, definitions: Definitio
     sort = query.sort or (SortKey("id", descending=False),)
     if sort[-1].by != "id":
         sort = (*sort, SortKey("id", sort[-1].descending))
-    order: LiteralString = ", ".join(_COLUMNS[key.by] + (" DESC" if key.descending else "") for key in sort)
+    order: LiteralString = ", ".join(
+        _COLUMNS[key.by] + (" DESC" if key.descending else "") for key in sort
+    )
     return Plan(tuple(clauses), order, sort, exact)
 
 
@@ -120,7 +132,9 @@ def _range(type_: str, condition: Condition) -> tuple[Clause, bool]:
             "EXISTS (SELECT 1 FROM resource_range r WHERE r.bucket = resource.bucket AND r.type = resource.type "
             "AND r.id = resource.id AND r.param = %s AND "
         )
-        return Clause(sql + inner.sql + ")", (parameter_number(type_, condition.param), *inner.args)), wanted.exact
+        return Clause(
+            sql + inner.sql + ")", (parameter_number(type_, condition.param), *inner.args)
+        ), wanted.exact
     lo: LiteralString = "time"
     hi: LiteralString = "time_end"
     if condition.answered_by == "last-updated":
@@ -128,7 +142,9 @@ def _range(type_: str, condition: Condition) -> tuple[Clause, bool]:
     return _comparison(wanted.comparison, lo, hi, as_time=True), wanted.exact
 
 
-def _comparison(comparison: Comparison, lo: LiteralString, hi: LiteralString, *, as_time: bool) -> Clause:
+def _comparison(
+    comparison: Comparison, lo: LiteralString, hi: LiteralString, *, as_time: bool
+) -> Clause:
     alternatives: list[LiteralString] = []
     args: list[Any] = []
     for tests in comparison:
@@ -153,7 +169,9 @@ def after(sort: tuple[SortKey, ...], position: Position) -> Clause:
     values = (*position.values, None)
     for key, value in zip(sort, values, strict=True):
         column = _COLUMNS[key.by]
-        bound: Any = position.row if key.by == "id" else (None if value is None else as_datetime(value))
+        bound: Any = (
+            position.row if key.by == "id" else (None if value is None else as_datetime(value))
+        )
         behind = _behind(column, bound, descending=key.descending)
         if behind is not None:
             alternatives.append("(" + " AND ".join([*equal, behind]) + ")")
@@ -171,8 +189,12 @@ def _behind(column: LiteralString, bound: Any, *, descending: bool) -> LiteralSt
     return column + " > %s" if column == "id" else "(" + column + " > %s OR " + column + " IS NULL)"
 
 
-async def _run(reader: Reader, access: Access, planned: Plan, position: Position | None, limit: int) -> list[Any]:
-    clauses = planned.clauses if position is None else (*planned.clauses, after(planned.sort, position))
+async def _run(
+    reader: Reader, access: Access, planned: Plan, position: Position | None, limit: int
+) -> list[Any]:
+    clauses = (
+        planned.clauses if position is None else (*planned.clauses, after(planned.sort, position))
+    )
     where: LiteralString = " AND ".join(clause.sql for clause in clauses)
     args = [argument for clause in clauses for argument in clause.args]
     async with reader.caller(access) as connection:

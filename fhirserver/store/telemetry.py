@@ -62,7 +62,8 @@ class PreparedTemplate:
 @dataclass(frozen=True, slots=True)
 class PreparedTemplates:
     """What a process remembers between batches. A template is keyed by everything it depends on, a birth by its boot, so
-    neither becomes wrong."""
+    neither becomes wrong.
+    """
 
     templates: dict[tuple[int, str], PreparedTemplate] = field(default_factory=dict)
     births: dict[tuple[int, str, str], Json] = field(default_factory=dict)
@@ -82,7 +83,9 @@ class TelemetryTransaction(WriteTransaction):
 
     async def streams(self, wanted: Iterable[StreamKey]) -> Mapping[StreamKey, StreamState]:
         """Lock and return the streams, making unknown ones."""
-        ordered = sorted({(self._device_bucket(key.address), key.address, key.boot, key.kind) for key in wanted})
+        ordered = sorted(
+            {(self._device_bucket(key.address), key.address, key.boot, key.kind) for key in wanted}
+        )
         columns: list[list[Any]] = [list(column) for column in zip(*ordered, strict=True)]
         locked = await self._lock_streams(columns)
         if len(locked) < len(ordered):
@@ -94,7 +97,9 @@ class TelemetryTransaction(WriteTransaction):
             )
             locked = await self._lock_streams(columns)
         return {
-            StreamKey(address, boot, kind): StreamState([(one.lower, one.upper - 1) for one in committed], offset)
+            StreamKey(address, boot, kind): StreamState(
+                [(one.lower, one.upper - 1) for one in committed], offset
+            )
             for address, boot, kind, committed, offset in locked
         }
 
@@ -139,7 +144,10 @@ class TelemetryTransaction(WriteTransaction):
             bindings = found.setdefault(address, (device, []))[1]
             if patient is not None:
                 bindings.append(Binding(patient, starts, ends))
-        return {address: EnrolledDevice(address, device, tuple(bound)) for address, (device, bound) in found.items()}
+        return {
+            address: EnrolledDevice(address, device, tuple(bound))
+            for address, (device, bound) in found.items()
+        }
 
     async def births(self, streams: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Json]:
         """Return known births, from the process's memory where possible."""
@@ -166,17 +174,39 @@ class TelemetryTransaction(WriteTransaction):
         await self.connection.execute(
             "INSERT INTO device_birth (bucket, tenant, address, boot, received, birth) VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (bucket, tenant, address, boot) DO UPDATE SET birth = excluded.birth, received = excluded.received",
-            (self._device_bucket(address), self.tenant, address, boot, self.now, fhir_json.write(birth).decode()),
+            (
+                self._device_bucket(address),
+                self.tenant,
+                address,
+                boot,
+                self.now,
+                fhir_json.write(birth).decode(),
+            ),
         )
         self._births.pop((self.tenant, address, boot), None)
+
+    async def is_simulator(self, address: str) -> bool:
+        """Return what the newest birth of `address` says of itself."""
+        found = await self.execute(
+            "SELECT birth->'sim' = 'true'::jsonb FROM device_birth WHERE bucket = %s AND tenant = %s AND address = %s "
+            "ORDER BY received DESC LIMIT 1",
+            (self._device_bucket(address), self.tenant, address),
+        )
+        return bool(found and found[0][0])
 
     def is_prepared(self, template: str) -> bool:
         """Return whether `template` can be used already."""
         return (self.tenant, template) in self._templates
 
-    async def prepare(self, template: str, resource: Json, patient: str | None, values: int) -> None:
+    async def prepare(
+        self, template: str, resource: Json, patient: str | None, values: int
+    ) -> None:
         """Validate, index and cut the Observation; see `fhirserver.kernel.telemetry`."""
-        body: Json = {"resourceType": "Observation", "id": _ID_MARK, "meta": {"versionId": "1", "lastUpdated": _UPDATED_MARK}}
+        body: Json = {
+            "resourceType": "Observation",
+            "id": _ID_MARK,
+            "meta": {"versionId": "1", "lastUpdated": _UPDATED_MARK},
+        }
         body["meta"].update(resource.get("meta", {}))
         body.update((key, value) for key, value in resource.items() if key not in body)
         problems = [one for one in validate(body) if one.severity in ("error", "fatal")]
@@ -219,12 +249,16 @@ class TelemetryTransaction(WriteTransaction):
             ids.append(fhir_id)
             content = _fill(template, fhir_id.encode(), updated, row)
             place = envelope.resource_place(self.tenant, "Observation", fhir_id, 1, template.key_id)
-            sealed = envelope.seal(template.cipher, noise[position * step + 8 : (position + 1) * step], place, content)
+            sealed = envelope.seal(
+                template.cipher, noise[position * step + 8 : (position + 1) * step], place, content
+            )
             time = _microseconds(row.effective)
             out += template.head
             out += b"\x00\x00\x00\x10" + id_.bytes
             out += template.patient
-            out += struct.pack("!iqiqiq", 8, self._own.blind.own("Observation/" + fhir_id), 8, time, 8, time + 1000)
+            out += struct.pack(
+                "!iqiqiq", 8, self._own.blind.own("Observation/" + fhir_id), 8, time, 8, time + 1000
+            )
             out += updated_field
             out += template.keys
             out += struct.pack("!i", len(sealed))
@@ -249,7 +283,16 @@ class TelemetryTransaction(WriteTransaction):
         await self.connection.execute(
             "INSERT INTO device_fault (bucket, tenant, address, boot, fault, lo, hi, noticed) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (self._device_bucket(stream.address), self.tenant, stream.address, stream.boot, fault, lo, hi, self.now),
+            (
+                self._device_bucket(stream.address),
+                self.tenant,
+                stream.address,
+                stream.boot,
+                fault,
+                lo,
+                hi,
+                self.now,
+            ),
         )
 
     async def mend_gaps(self, stream: StreamKey, committed: Sequence[tuple[int, int]]) -> None:
@@ -283,7 +326,11 @@ def device_bucket(tenant: int, address: str) -> int:
 
 def _cut(content: bytes, values: int) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Return the literal pieces around every mark, and which field goes into each gap."""
-    marks = [(_ID_MARK.encode(), "id"), (_UPDATED_MARK.encode(), "updated"), (EFFECTIVE_MARK.encode(), "effective")]
+    marks = [
+        (_ID_MARK.encode(), "id"),
+        (_UPDATED_MARK.encode(), "updated"),
+        (EFFECTIVE_MARK.encode(), "effective"),
+    ]
     marks += [(str(value_mark(position)).encode(), str(position)) for position in range(values)]
     found = sorted((content.index(mark), mark, name) for mark, name in marks)
     pieces, fields, start = [], [], 0
@@ -297,16 +344,18 @@ def _cut(content: bytes, values: int) -> tuple[tuple[bytes, ...], tuple[str, ...
 
 def _fill(template: PreparedTemplate, id_: bytes, updated: bytes, row: ObservationRow) -> bytes:
     out = []
-    for piece, field in zip(template.pieces, template.fields, strict=False):
+    for piece, name in zip(template.pieces, template.fields, strict=False):
         out.append(piece)
-        if field == "id":
+        if name == "id":
             out.append(id_)
-        elif field == "updated":
+        elif name == "updated":
             out.append(updated)
-        elif field == "effective":
-            out.append(row.effective.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode())
+        elif name == "effective":
+            out.append(
+                row.effective.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+            )
         else:
-            out.append(row.values[int(field)].encode())
+            out.append(row.values[int(name)].encode())
     out.append(template.pieces[-1])
     return b"".join(out)
 
@@ -323,4 +372,3 @@ def _microseconds(moment: datetime) -> int:
 
 def _multirange_text(ranges: Multirange[int]) -> str:
     return "{" + ",".join(f"[{one.lower},{one.upper})" for one in ranges) + "}"
-

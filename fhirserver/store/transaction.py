@@ -62,7 +62,9 @@ class WriteContext:
 
 
 @asynccontextmanager
-async def open_transaction(context: WriteContext, tenant: int, kind: type[_Kind]) -> AsyncIterator[_Kind]:
+async def open_transaction(
+    context: WriteContext, tenant: int, kind: type[_Kind]
+) -> AsyncIterator[_Kind]:
     """Open a transaction of `tenant`; leaving the block lets observers react and commits.
 
     Raises `Conflict` when the database chose this transaction to end a deadlock, `Unavailable` when the database is
@@ -109,7 +111,9 @@ class WriteTransaction:
 
     def new_id(self, patient: str | None) -> str:
         """Return a fresh resource id in the bucket of `patient`, any bucket for None."""
-        bucket = secrets.randbelow(keys.BUCKETS) if patient is None else self.bucket(patient, "", "")
+        bucket = (
+            secrets.randbelow(keys.BUCKETS) if patient is None else self.bucket(patient, "", "")
+        )
         return str(self._row(bucket))
 
     def bucket(self, patient: str | None, kind: str, identity: str) -> int:
@@ -136,7 +140,9 @@ class WriteTransaction:
         place = envelope.purpose_place(self.tenant, patient, purpose, key_id)
         return envelope.unseal(key.cipher, place, bytes(envelope_[8:]))
 
-    async def execute(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    async def execute(
+        self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """Run hand-written SQL here and return its rows."""
         result = await self.connection.execute(sql, args or None)
         return await result.fetchall() if result.description else []
@@ -154,7 +160,9 @@ class WriteTransaction:
         content = b"" if current.deleted else await self._open(type_, current)
         return Stored(type_, id_, current.version, current.updated, current.deleted, content)
 
-    async def put(self, resource: Json, *, id_: str | None = None, if_match: int | None = None) -> Stored:
+    async def put(
+        self, resource: Json, *, id_: str | None = None, if_match: int | None = None
+    ) -> Stored:
         """Create or update; see `fhirserver.kernel.ports.Transaction.put`."""
         type_ = resource["resourceType"]
         if id_ is None:
@@ -225,7 +233,9 @@ class WriteTransaction:
         )  # fmt: skip
         await self._add_ranges(number, bucket, row, patient, index)
         content = fhir_json.read(stored.content)
-        await self._record(Change(self.tenant, "create", type_, fhir_id, 1, bucket, patient, content, None))
+        await self._record(
+            Change(self.tenant, "create", type_, fhir_id, 1, bucket, patient, content, None)
+        )
         return stored
 
     async def _update(self, type_: str, resource: Json, current: CurrentRow) -> Stored:
@@ -233,8 +243,12 @@ class WriteTransaction:
         version = current.version + 1
         previous = None if current.deleted else fhir_json.read(await self._open(type_, current))
         patient = _one(patients_of({**resource, "id": current.fhir_id}))
-        bucket = self.bucket(patient, type_, current.fhir_id) if patient is not None else current.bucket
-        stored, sealed, key_id, index = await self._prepare(type_, resource, current.fhir_id, version, patient)
+        bucket = (
+            self.bucket(patient, type_, current.fhir_id) if patient is not None else current.bucket
+        )
+        stored, sealed, key_id, index = await self._prepare(
+            type_, resource, current.fhir_id, version, patient
+        )
         await self._archive(number, current)
         await self._drop_ranges(number, current.bucket, current.row)
         row = current.row
@@ -251,23 +265,48 @@ class WriteTransaction:
         content = fhir_json.read(stored.content)
         action: Literal["create", "update"] = "create" if previous is None else "update"
         await self._record(
-            Change(self.tenant, action, type_, current.fhir_id, version, bucket, patient, content, previous)
+            Change(
+                self.tenant,
+                action,
+                type_,
+                current.fhir_id,
+                version,
+                bucket,
+                patient,
+                content,
+                previous,
+            )
         )
         return stored
 
     async def _prepare(
         self, type_: str, resource: Json, fhir_id: str, version: int, patient: str | None
     ) -> tuple[Stored, bytes, int, IndexColumns]:
-        meta = {key: value for key, value in resource.get("meta", {}).items() if key not in ("versionId", "lastUpdated")}
+        meta = {
+            key: value
+            for key, value in resource.get("meta", {}).items()
+            if key not in ("versionId", "lastUpdated")
+        }
         stamped = self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body: Json = {"resourceType": type_, "id": fhir_id, "meta": {"versionId": str(version), "lastUpdated": stamped, **meta}}
+        body: Json = {
+            "resourceType": type_,
+            "id": fhir_id,
+            "meta": {"versionId": str(version), "lastUpdated": stamped, **meta},
+        }
         body.update((key, value) for key, value in resource.items() if key not in body)
         content = fhir_json.write(body)
         key = await self._context.keys.of_patient(self.tenant, patient)
         place = envelope.resource_place(self.tenant, type_, fhir_id, version, key.key_id)
-        sealed = envelope.seal(key.cipher, secrets.token_bytes(envelope.NONCE_BYTES), place, content)
+        sealed = envelope.seal(
+            key.cipher, secrets.token_bytes(envelope.NONCE_BYTES), place, content
+        )
         index = index_columns(body, self._own.blind, self._context.definitions)
-        return Stored(type_, fhir_id, version, self.now, deleted=False, content=content), sealed, key.key_id, index
+        return (
+            Stored(type_, fhir_id, version, self.now, deleted=False, content=content),
+            sealed,
+            key.key_id,
+            index,
+        )
 
     async def _find(self, type_: str, id_: str, *, lock: bool) -> CurrentRow | None:
         number = self._context.definitions.type_number(type_)
@@ -277,7 +316,8 @@ class WriteTransaction:
             if current is not None:
                 return current
         found = await self.execute(
-            "SELECT id FROM resource_location WHERE tenant = %s AND type = %s AND fhir_id = %s", (self.tenant, number, id_)
+            "SELECT id FROM resource_location WHERE tenant = %s AND type = %s AND fhir_id = %s",
+            (self.tenant, number, id_),
         )
         return await self._fetch(number, found[0][0], id_, lock=lock) if found else None
 
@@ -287,12 +327,16 @@ class WriteTransaction:
             "WHERE type = %s AND bucket = %s AND id = %s AND coalesce(fhir_id, id::text) = %s"
         )
         bucket = keys.bucket_of_row(row)
-        found = await self.execute(columns + (" FOR UPDATE" if lock else ""), (number, bucket, row, id_))
+        found = await self.execute(
+            columns + (" FOR UPDATE" if lock else ""), (number, bucket, row, id_)
+        )
         return CurrentRow(row, bucket, id_, *found[0]) if found else None
 
     async def _open(self, type_: str, current: CurrentRow) -> bytes:
         key = await self._context.keys.by_id(self.tenant, current.key_id)
-        place = envelope.resource_place(self.tenant, type_, current.fhir_id, current.version, current.key_id)
+        place = envelope.resource_place(
+            self.tenant, type_, current.fhir_id, current.version, current.key_id
+        )
         return envelope.unseal(key.cipher, place, bytes(current.content))
 
     async def _archive(self, number: int, current: CurrentRow) -> None:
@@ -320,8 +364,12 @@ class WriteTransaction:
             place,
         )
         old = (number, current.bucket, current.row)
-        await self.connection.execute("DELETE FROM resource_history WHERE type = %s AND bucket = %s AND id = %s", old)
-        await self.connection.execute("DELETE FROM resource WHERE type = %s AND bucket = %s AND id = %s", old)
+        await self.connection.execute(
+            "DELETE FROM resource_history WHERE type = %s AND bucket = %s AND id = %s", old
+        )
+        await self.connection.execute(
+            "DELETE FROM resource WHERE type = %s AND bucket = %s AND id = %s", old
+        )
         await self.connection.execute(
             "INSERT INTO resource_location (tenant, type, fhir_id, id) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT (tenant, type, fhir_id) DO UPDATE SET id = excluded.id",
@@ -329,7 +377,9 @@ class WriteTransaction:
         )
         return row
 
-    async def _add_ranges(self, number: int, bucket: int, row: UUID, patient: str | None, index: IndexColumns) -> None:
+    async def _add_ranges(
+        self, number: int, bucket: int, row: UUID, patient: str | None, index: IndexColumns
+    ) -> None:
         if not index.ranges:
             return
         async with self.connection.cursor() as cursor:
@@ -337,14 +387,24 @@ class WriteTransaction:
                 "INSERT INTO resource_range (bucket, tenant, type, id, param, lo, hi, patient) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 [
-                    (bucket, self.tenant, number, row, one.param, one.lo, one.hi, self._patient_key(patient))
+                    (
+                        bucket,
+                        self.tenant,
+                        number,
+                        row,
+                        one.param,
+                        one.lo,
+                        one.hi,
+                        self._patient_key(patient),
+                    )
                     for one in index.ranges
                 ],
             )
 
     async def _drop_ranges(self, number: int, bucket: int, row: UUID) -> None:
         await self.connection.execute(
-            "DELETE FROM resource_range WHERE bucket = %s AND type = %s AND id = %s", (bucket, number, row)
+            "DELETE FROM resource_range WHERE bucket = %s AND type = %s AND id = %s",
+            (bucket, number, row),
         )
 
     async def _record(self, change: Change) -> None:
@@ -370,5 +430,3 @@ def _check(if_match: int | None, version: int) -> None:
     if if_match is not None and if_match != version:
         msg = f"the current version is {version}, not {if_match}"
         raise PreconditionFailed(msg)
-
-

@@ -31,6 +31,7 @@ from fhirserver.supervisor.nats_jwt import (
 
 QUESTION: Final = "$SYS.REQ.USER.AUTH"
 QUEUE_GROUP: Final = "device-authenticator"
+MQTT: Final = "mqtt"
 SIMULATOR_CONTROL: Final = "hd.v1.sim.ctl"
 # Whole subjects only: a dot would open another level, * and > other devices.
 TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -99,7 +100,8 @@ class DeviceAuthenticator:
     async def stop(self) -> None:
         """Stop answering; questions already taken are answered first."""
         if self._subscription is not None:
-            await self._subscription.unsubscribe()
+            # The broker must know before we are gone, or it goes on asking us and devices wait.
+            await self._subscription.drain()
             self._subscription = None
         await asyncio.gather(*self._running)
 
@@ -125,7 +127,8 @@ class DeviceAuthenticator:
 
     async def _user(self, request: ConnectRequest) -> str | None:
         grant: DeviceGrant | None = None
-        if request.username and request.password:
+        # The port of our own processes asks us too; a device's credentials are for MQTT alone.
+        if request.connection_type == MQTT and request.username and request.password:
             try:
                 grant = await self._check(request.username, request.password)
             except (

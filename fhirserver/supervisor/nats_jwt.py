@@ -27,7 +27,7 @@ HEADER: Final = {"typ": "JWT", "alg": "ed25519-nkey"}
 UNLIMITED: Final = -1
 
 
-class UnusableToken(ValueError):  # noqa: N818 - named like the other refusals
+class UnusableToken(ValueError):
     """A key or token that is not what it claims to be."""
 
 

@@ -12,11 +12,14 @@ from fhirserver.definitions import load
 from fhirserver.kernel.errors import Problem
 from fhirserver.validation.containment import check_resource
 
-__all__ = ["validate"]
+__all__ = ["MAX_PROBLEMS", "validate"]
+
+MAX_PROBLEMS = 1000
+"""Problems listed at most; one more then says that there are others."""
 
 
 def validate(resource: object) -> list[Problem]:
-    """Every problem of `resource`, in document order; an empty list when it is valid.
+    """Return the problems of `resource`, in document order: none when it is valid.
 
     Numbers must have been read without floats (`fhirserver.wire.fhir_json.read`); a float is
     reported as no number at all. Problems of severity "warning" do not make a resource invalid.
@@ -31,4 +34,11 @@ def validate(resource: object) -> list[Problem]:
         return []
     name = value.get("resourceType") if isinstance(value, dict) else None
     root = str(name) if load().is_resource_type(name) else "Resource"
-    return [Problem(one.severity, one.code, root + one.path, one.message) for one in found]
+    problems = [
+        Problem(one.severity, one.code, root + one.path, one.message)
+        for one in found[:MAX_PROBLEMS]
+    ]
+    if len(found) > MAX_PROBLEMS:
+        left_out = len(found) - MAX_PROBLEMS
+        problems.append(Problem("error", "too-costly", root, f"and {left_out} more problems"))
+    return problems

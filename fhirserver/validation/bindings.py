@@ -19,12 +19,12 @@ def code_check(plain: Check, value_set: ValueSet) -> Check:
     """Narrows the check of a `code` (or string, uri) to the codes of `value_set`."""
     codes = value_set.all_codes
 
-    def check_listed(value: Any, parent: Any) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_listed(value: Any, parent: Any) -> Findings:
         if type(value) is str and value in codes:
             return None
         return plain(value, parent) or fault("code-invalid", _message(value_set))
 
-    def check_patterned(value: Any, parent: Any) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_patterned(value: Any, parent: Any) -> Findings:
         found = plain(value, parent)
         if found is None and not value_set.has_code(value):
             return fault("code-invalid", _message(value_set))

@@ -33,8 +33,10 @@ def structure_check(name: str) -> Check:
 
 
 def nested_check(what: str) -> Check:
-    """The check of an element's value: `what` is a datatype, or the path of an element that
-    holds a whole resource."""
+    """Return the check of an element's value.
+
+    `what` is a datatype, or the path of an element that holds a whole resource.
+    """
     if "." not in what:
         return structure_check(what)
     if what.endswith(".contained"):
@@ -42,7 +44,7 @@ def nested_check(what: str) -> Check:
     return check_resource
 
 
-def check_resource(value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+def check_resource(value: Any, _parent: object) -> Findings:
     """Findings for a resource that stands on its own, its contained resources included."""
     if type(value) is not dict:
         return wrong_type("a resource (an object)", value)
@@ -63,7 +65,7 @@ def _check_type(value: Json) -> Findings:
     return structure_check(name)(value, None)
 
 
-def _check_contained(value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+def _check_contained(value: Any, _parent: object) -> Findings:
     if type(value) is not dict:
         return wrong_type("a resource (an object)", value)
     found = _check_type(value) or []

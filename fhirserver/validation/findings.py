@@ -48,6 +48,14 @@ def fault(code: str, message: str, path: str = "") -> list[Finding]:
     return [Finding(code, message, path)]
 
 
+def joined(found: Findings, more: list[Finding]) -> list[Finding]:
+    """Both lists as one, in place."""
+    if found is None:
+        return more
+    found += more
+    return found
+
+
 def under(step: str, inner: list[Finding]) -> list[Finding]:
     """The findings of a child, with the step that leads to it (".code" or "[0]") in front."""
     for one in inner:

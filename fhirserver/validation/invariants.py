@@ -241,13 +241,13 @@ class Invariant:
         """The fault, located at the object itself."""
         return Finding("invariant", f"{self.key}: {self.human}", severity=self.severity)
 
-    def check(self, value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+    def check(self, value: Any, _parent: object) -> Findings:
         """The invariant as a check of an object."""
         return None if self.holds(value) else [self.finding()]
 
 
-def invariants_at(path: str, constraints: Sequence[Constraint]) -> tuple[Invariant, ...]:
-    """The invariants at `path` that have a predicate, in the definitions' order."""
+def invariants_of(constraints: Sequence[Constraint]) -> tuple[Invariant, ...]:
+    """The invariants among `constraints` that have a predicate, in the definitions' order."""
     return tuple(
         Invariant(one.key, one.severity, one.human, HOLDS[one.key])
         for one in constraints

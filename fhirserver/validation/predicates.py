@@ -141,7 +141,7 @@ def ucum(
 
 
 def holds_range(value: Json) -> bool:
-    """low <= high, where both have a number and the same unit; other pairs are not compared."""
+    """Whether low <= high, if both have a number and the same unit; else nothing is compared."""
     low, high = value.get("low"), value.get("high")
     if not isinstance(low, dict) or not isinstance(high, dict):
         return True
@@ -154,8 +154,11 @@ def holds_range(value: Json) -> bool:
 
 
 def ordered_period(value: Json) -> bool:
-    """start <= end. An end of less precision includes all of its day, month or year; only two
-    full times are compared across time zones."""
+    """Whether start <= end.
+
+    An end of less precision includes all of its day, month or year; only two full times are
+    compared across time zones.
+    """
     start, end = value.get("start"), value.get("end")
     if not isinstance(start, str) or not isinstance(end, str):
         return True

@@ -16,8 +16,17 @@ from typing import Any
 
 from fhirserver.definitions import Element, ElementType, Structure, load
 from fhirserver.validation.bindings import code_check, coding_rule, concept_rule
-from fhirserver.validation.findings import Check, Finding, Findings, Json, fault, under, wrong_type
-from fhirserver.validation.invariants import Invariant, invariants_at
+from fhirserver.validation.findings import (
+    Check,
+    Finding,
+    Findings,
+    Json,
+    fault,
+    joined,
+    under,
+    wrong_type,
+)
+from fhirserver.validation.invariants import Invariant, invariants_of
 from fhirserver.validation.primitives import primitive_check
 from fhirserver.validation.references import reference_rule
 
@@ -48,7 +57,7 @@ class _Compiler:
 
     def check(self) -> Check:
         structure = self._structure
-        rules = invariants_at(structure.name, structure.constraints)
+        rules = invariants_of(structure.constraints)
         extra: Table = {}
         if structure.kind == "resource":
             extra["resourceType"] = _accept
@@ -79,7 +88,7 @@ class _Compiler:
             names.append(name)
             if load().structure(element_type.code).kind == "primitive-type":
                 table[name] = self._primitive(element, name, element_type)
-                table["_" + name] = _sibling_check(name, element.is_list, self._nested)
+                table["_" + name] = _sibling_check(name, self._nested, is_list=element.is_list)
             else:
                 _defer(table, name, self._complex_maker(element, element_type))
         return tuple(names)
@@ -114,7 +123,7 @@ class _Compiler:
             if value_set is None:
                 raise LookupError(f"no codes for {binding.value_set}")
             rules.append(CODED_TYPES[element_type.code](value_set))
-        rules.extend(one.check for one in invariants_at(element.path, element.constraints))
+        rules.extend(one.check for one in invariants_of(element.constraints))
         return _with_rules(check, rules) if rules else check
 
     def _backbone(self, element: Element) -> Check:
@@ -124,7 +133,7 @@ class _Compiler:
             if target is None:
                 raise LookupError(f"no element {element.content_reference}")
             definition = target
-        rules = invariants_at(definition.path, definition.constraints)
+        rules = invariants_of(definition.constraints)
         return self._object(definition.elements, rules, {})
 
     def _listed(self, element: Element, check: Check) -> Check:
@@ -146,29 +155,28 @@ def _defer(table: Table, name: str, make: Callable[[], Check]) -> None:
 
 
 def _object_check(table: Table, afterwards: Sequence[Whole]) -> Check:
-    look_up = table.get
     whole = tuple(afterwards)
 
-    def check_object(value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_object(value: Any, _parent: object) -> Findings:
         if type(value) is not dict:
             return wrong_type("an object", value)
         found: list[Finding] | None = None
         for key, item in value.items():
-            check = look_up(key)
-            if check is not None:
-                inner = check(item, value)
-                if inner is None:
-                    continue
-            else:
+            try:
+                inner = table[key](item, value)
+            except KeyError:
+                if key in table:
+                    raise
                 inner = fault("structure", "unknown element")
-            found = (found or []) + under(_step(key), inner)
+            if inner is not None:
+                found = joined(found, under(_step(key), inner))
         for rule in whole:
             more = rule(value)
             if more is not None:
-                found = (found or []) + more
+                found = joined(found, more)
         if not value or ("id" in value and len(value) == 1):
             message = "ele-1: an object must hold more than an id"
-            found = (found or []) + fault("invariant", message)
+            found = joined(found, fault("invariant", message))
         return found
 
     return check_object
@@ -222,14 +230,14 @@ def _invariants(rules: Sequence[Invariant]) -> Whole:
         found: list[Finding] | None = None
         for holds, rule in predicates:
             if not holds(value):
-                found = [*(found or []), rule.finding()]
+                found = joined(found, [rule.finding()])
         return found
 
     return check_invariants
 
 
 def _list_check(check: Check) -> Check:
-    def check_list(value: Any, _parent: object) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_list(value: Any, _parent: object) -> Findings:
         if type(value) is not list:
             return wrong_type("an array", value)
         if not value:
@@ -238,7 +246,7 @@ def _list_check(check: Check) -> Check:
         for index, item in enumerate(value):
             inner = check(item, value)
             if inner is not None:
-                found = (found or []) + under(f"[{index}]", inner)
+                found = joined(found, under(f"[{index}]", inner))
         return found
 
     return check_list
@@ -248,7 +256,7 @@ def _primitive_list(name: str, check: Check) -> Check:
     """An array of primitives: null stands where only the `_name` array says something."""
     sibling = "_" + name
 
-    def check_list(value: Any, parent: Any) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_list(value: Any, parent: Any) -> Findings:
         if type(value) is not list:
             return wrong_type("an array", value)
         if not value:
@@ -262,19 +270,19 @@ def _primitive_list(name: str, check: Check) -> Check:
             else:
                 inner = check(item, value)
             if inner is not None:
-                found = (found or []) + under(f"[{index}]", inner)
+                found = joined(found, under(f"[{index}]", inner))
         return found
 
     return check_list
 
 
-def _sibling_check(name: str, is_list: bool, nested: Callable[[str], Check]) -> Check:
+def _sibling_check(name: str, nested: Callable[[str], Check], *, is_list: bool) -> Check:
     """The `_name` property: id and extensions of the primitive `name`."""
 
-    def check_single(value: Any, parent: Any) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_single(value: Any, parent: Any) -> Findings:
         return nested("Element")(value, parent)
 
-    def check_items(value: Any, parent: Any) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_items(value: Any, parent: Any) -> Findings:
         if type(value) is not list:
             return wrong_type("an array", value)
         values = parent.get(name)
@@ -308,13 +316,13 @@ def _check_simple_quantity(value: Json, _parent: object) -> Findings:
 def _with_rules(check: Check, rules: Sequence[Check]) -> Check:
     """`check`, then each rule. The rules get objects only, but not always well-formed ones."""
 
-    def check_all(value: Any, parent: Any) -> Findings:  # noqa: ANN401 - any JSON value
+    def check_all(value: Any, parent: Any) -> Findings:
         found = check(value, parent)
         if type(value) is dict:
             for rule in rules:
                 more = rule(value, parent)
                 if more is not None:
-                    found = (found or []) + more
+                    found = joined(found, more)
         return found
 
     return check_all

@@ -30,8 +30,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class MalformedJson(Malformed, ValueError):
-    """The bytes are not one JSON object as FHIR wants it. `position` is a byte offset, None
-    where the fault has no single place."""
+    """The bytes are not one JSON object as FHIR wants it.
+
+    `position` is a byte offset, None where the fault has no single place.
+    """
 
     def __init__(self, message: str, position: int | None = None) -> None:
         """`message` says what is wrong in words a sender can act on."""

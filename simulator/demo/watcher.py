@@ -66,7 +66,10 @@ class Watcher:
     async def look(self) -> None:
         """Read everything once."""
         await self._phone_events()
-        await asyncio.gather(*(self._readings(home) for home in HOUSEHOLDS))
+        # One after the other: `gather` loses a cancellation that meets a failing child, and the
+        # whole demonstration would wait for this watcher for ever.
+        for home in HOUSEHOLDS:
+            await self._readings(home)
         since = {"_lastUpdated": f"ge{self._since.isoformat(timespec='milliseconds')}"}
         recent = {**since, "_sort": "_lastUpdated", "_count": "200"}
         now = self._clock()

@@ -19,10 +19,9 @@ Rules of judgement
    changes, except that a sustained breach has been interrupted and a second reading has been given.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from fhirserver.kernel.canonical import ALERT_CODES, MDC
 from fhirserver.kernel.readings import Mode, Priority, Reading
@@ -33,16 +32,19 @@ from subscriptions.core.constants import (
     SECOND_IMPLAUSIBLE_WITHIN,
 )
 from subscriptions.core.event_codes import NOT_CREDIBLE
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, finding_of
 from subscriptions.core.rules import CODE_OF_SIDE, Level, RuleSet, Side, SideWatch, Watch
 from subscriptions.core.window import Entry, Window
 
 
-def evaluate(window: Window, rules: RuleSet, readings: Iterable[Reading]) -> list[Finding]:
+def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> list[Finding]:
     """Judge `readings` of one patient, updating `window` (`window.changed` says whether it did)."""
     findings: list[Finding] = []
     watches = rules.watches
-    opened = window.parameters if window.entries else frozenset[str]()
+    opened = frozenset[str]()
+    if window.entries and readings:
+        findings += _no_longer_watched(window, rules, readings[0])
+        opened = window.parameters
     for reading in readings:
         watch = watches.get(reading.code)
         if watch is None:
@@ -58,6 +60,32 @@ def evaluate(window: Window, rules: RuleSet, readings: Iterable[Reading]) -> lis
             continue
         findings += judge(window, watch, reading)
         opened = window.parameters
+    return findings
+
+
+def _no_longer_watched(window: Window, rules: RuleSet, reading: Reading) -> list[Finding]:
+    """End what was open about parameters no rule speaks of any more."""
+    watched = {watch.parameter for watch in rules.watches.values()}
+    findings: list[Finding] = []
+    for key, entry in list(window.entries.items()):
+        if entry.parameter in watched:
+            continue
+        del window.entries[key]
+        window.changed = True
+        shared = any(other.alert_key == entry.alert_key for other in window.entries.values())
+        if entry.priority is not None and not shared:
+            findings.append(
+                finding_of(
+                    "ended",
+                    reading,
+                    key=entry.alert_key,
+                    code=CODE_OF_SIDE["low"],
+                    system=MDC,
+                    display=entry.parameter,
+                    priority=entry.priority,
+                    detail={"reason": "no rule in force", "parameter": entry.parameter},
+                )
+            )
     return findings
 
 
@@ -90,6 +118,8 @@ def reread_overdue(window: Window, rules: RuleSet, patient: str, now: datetime) 
         if watch is None:
             continue
         side = watch.low if key.endswith(":low") else watch.high
+        owed = [level for level in side.levels if level.reread and level.key in entry.since]
+        level = next(iter([*owed, *side.levels]), None)
         findings.append(
             Finding(
                 what="breached",
@@ -107,9 +137,9 @@ def reread_overdue(window: Window, rules: RuleSet, patient: str, now: datetime) 
                 bound=True,
                 live=True,
                 damped=True,
-                rule=None if not side.levels else side.levels[0].source,
-                rule_version=None if not side.levels else side.levels[0].version,
-                evidence=entry.evidence or None,
+                rule=None if level is None else level.source,
+                rule_version=None if level is None else level.version,
+                evidence=f"Observation/{entry.evidence}" if entry.evidence else None,
                 simulated=entry.simulated,
                 detail={"reason": "not measured again in time", "parameter": watch.parameter},
             )
@@ -129,7 +159,7 @@ def _incredible(window: Window, watch: Watch, reading: Reading) -> list[Finding]
         and reading.effective - first <= timedelta(seconds=SECOND_IMPLAUSIBLE_WITHIN.value)
     )
     findings = [
-        _finding(
+        finding_of(
             "breached" if entry is None else "still-breached",
             reading,
             key=key,
@@ -167,7 +197,7 @@ def _credible_again(window: Window, watch: Watch, reading: Reading) -> list[Find
     del window.entries[key]
     window.changed = True
     return [
-        _finding(
+        finding_of(
             "ended",
             reading,
             key=key,
@@ -256,7 +286,7 @@ def _raise(
     entry.simulated = reading.simulated
     window.changed = True
     return [
-        _finding(
+        finding_of(
             "breached" if new else "still-breached",
             reading,
             key=side.alert_key,
@@ -302,7 +332,7 @@ def _within(
         return []
     reason = "within limits again" if levels else f"rule does not apply in mode {reading.mode}"
     return [
-        _finding(
+        finding_of(
             "ended",
             reading,
             key=side.alert_key,
@@ -358,41 +388,3 @@ def _eased(side: Side, level: Level) -> Decimal:
 def _rank(level: Level) -> tuple[bool, bool, bool]:
     # A level that needs no second reading outranks one that does: it may page at once.
     return (level.priority == "PH", level.floor or not level.reread, level.priority == "PM")
-
-
-def _finding(  # noqa: PLR0913 - every part of a finding, named at each call
-    what: What,
-    reading: Reading,
-    *,
-    key: str,
-    code: str,
-    system: str,
-    display: str,
-    priority: Priority,
-    level: Level | None = None,
-    side: SideWatch | None = None,
-    detail: dict[str, Any],
-) -> Finding:
-    evidence = reading.observation
-    return Finding(
-        what=what,
-        key=key,
-        patient=reading.patient,
-        device=reading.device or None,
-        system=system,
-        code=code,
-        display=display,
-        kind="technical" if side is None else "physiological",
-        family="credibility" if side is None else side.family,
-        priority=priority,
-        at=reading.effective,
-        age=reading.age,
-        bound=reading.bound,
-        live=False,
-        damped=True,
-        rule=None if level is None else level.source,
-        rule_version=None if level is None else level.version,
-        evidence=evidence if "/" in evidence or not evidence else f"Observation/{evidence}",
-        simulated=reading.simulated,
-        detail=detail,
-    )

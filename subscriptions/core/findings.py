@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from fhirserver.kernel.readings import Priority
+from fhirserver.kernel.readings import Priority, Reading
 from subscriptions.core.alert import Family, Kind
+from subscriptions.core.rules import Level, SideWatch
 
 What = Literal["breached", "still-breached", "ended", "kept-alive", "went-stale"]
 
@@ -42,3 +43,42 @@ class Finding:
     evidence: str | None
     simulated: bool
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def finding_of(  # noqa: PLR0913 - every part of a finding, named at each call
+    what: What,
+    reading: Reading,
+    *,
+    key: str,
+    code: str,
+    system: str,
+    display: str,
+    priority: Priority,
+    level: Level | None = None,
+    side: SideWatch | None = None,
+    detail: dict[str, Any],
+) -> Finding:
+    """Return the finding of one reading; without a `side` it is about the reading's credibility."""
+    evidence = reading.observation
+    return Finding(
+        what=what,
+        key=key,
+        patient=reading.patient,
+        device=reading.device or None,
+        system=system,
+        code=code,
+        display=display,
+        kind="technical" if side is None else "physiological",
+        family="credibility" if side is None else side.family,
+        priority=priority,
+        at=reading.effective,
+        age=reading.age,
+        bound=reading.bound,
+        live=False,
+        damped=True,
+        rule=None if level is None else level.source,
+        rule_version=None if level is None else level.version,
+        evidence=evidence if "/" in evidence or not evidence else f"Observation/{evidence}",
+        simulated=reading.simulated,
+        detail=detail,
+    )

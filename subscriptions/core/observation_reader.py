@@ -17,6 +17,8 @@ from fhirserver.kernel.resource import Json
 from subscriptions.core.parameters import BY_CODE, ucum
 from subscriptions.core.rule_reader import moment
 
+# MDC partition 3 holds events: such an Observation records an alarm, which is heard as an alarm.
+_EVENT_PARTITION: Final = range(196_608, 262_144)
 _MEASURED: Final = frozenset(("preliminary", "final", "amended", "corrected"))
 
 
@@ -35,7 +37,7 @@ def read_observation(
     Nothing comes of an entered-in-error, cancelled or registered one, of one without a time, and of
     values that are no quantity or absent.
     """
-    if observation.get("status") not in _MEASURED:
+    if observation.get("status") not in _MEASURED or _is_event(observation):
         return []
     effective = _effective(observation)
     if effective is None:
@@ -60,6 +62,15 @@ def read_observation(
         )
         for code, value, unit in _values(observation)
     ]
+
+
+def _is_event(observation: Json) -> bool:
+    return any(
+        coding.get("system") == MDC
+        and str(coding.get("code")).isdecimal()
+        and int(coding["code"]) in _EVENT_PARTITION
+        for coding in observation.get("code", {}).get("coding", ())
+    )
 
 
 def _values(observation: Json) -> Iterator[tuple[str, Decimal, str]]:

@@ -47,9 +47,9 @@ class Window:
     changed: bool = False
 
     @property
-    def parameters(self) -> set[str]:
+    def parameters(self) -> frozenset[str]:
         """Return the names of the parameters that have an open entry."""
-        return {entry.parameter for entry in self.entries.values()}
+        return frozenset(entry.parameter for entry in self.entries.values())
 
     @property
     def due(self) -> datetime | None:

@@ -15,6 +15,7 @@ from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
 from fhirserver.kernel.resource import Json
 from subscriptions.core import device_alarm, evaluate, silence, window
+from subscriptions.core.constants import CONTACT_NOTED_EVERY
 from subscriptions.core.findings import Finding
 from subscriptions.core.observation_reader import device_of, read_observation
 from subscriptions.core.ports import AlertListener
@@ -27,6 +28,7 @@ from subscriptions.store.evaluation_rows import EvaluationRow, NewState
 
 _WINDOW: Final = "evaluation-window"
 _SCANNED_AT_MOST: Final = 200
+_REMEMBERED: Final = 50_000
 
 
 class Evaluation:
@@ -35,13 +37,14 @@ class Evaluation:
     def __init__(self, listener: AlertListener, rule_book: RuleBook | None = None) -> None:
         self._listener = listener
         self._rules = rule_book or RuleBook()
+        self._noted: dict[tuple[int, str], Contact] = {}
 
     async def admit(
         self,
-        tx: Transaction,  # noqa: ARG002 - the protocol's
-        principal: Principal,  # noqa: ARG002 - whoever it is, an unreadable rule is refused
+        tx: Transaction,
+        principal: Principal,
         resource: Json,
-        previous: Json | None,  # noqa: ARG002 - the protocol's
+        previous: Json | None,
     ) -> Json:
         """Return `resource` unchanged.
 
@@ -112,10 +115,11 @@ class Evaluation:
         latest: dict[str, Contact] = {}
         for contact in contacts:
             latest[contact.device] = _merged(latest.get(contact.device), contact)
-        if not latest:
+        news = [contact for contact in latest.values() if self._is_news(tx.tenant, contact)]
+        if not news:
             return
         findings: list[Finding] = []
-        for watched in await silence_rows.note(tx, list(latest.values())):
+        for watched in await silence_rows.note(tx, news):
             heard = watched.online
             stage = (
                 silence.HEARD
@@ -145,6 +149,27 @@ class Evaluation:
         if findings:
             await alerts.apply(tx, self._listener, findings)
         return len(findings)
+
+    def _is_news(self, tenant: int, contact: Contact) -> bool:
+        """Return whether `contact` says more than this process noted in the last seconds.
+
+        A transaction that fails afterwards costs at most these seconds of freshness.
+        """
+        place = (tenant, contact.device)
+        noted = self._noted.get(place)
+        if (
+            noted is not None
+            and contact.online
+            and noted.online
+            and contact.mode in (None, noted.mode)
+            and contact.patient == noted.patient
+            and (contact.received - noted.received).total_seconds() < CONTACT_NOTED_EVERY.value
+        ):
+            return False
+        if len(self._noted) > _REMEMBERED:
+            self._noted.clear()
+        self._noted[place] = contact
+        return True
 
     async def _overdue_rereads(self, tx: Transaction) -> list[Finding]:
         patients = await evaluation_rows.due(tx, _SCANNED_AT_MOST)

@@ -159,7 +159,7 @@ class Ladders:
         await alert_rows.of_patients(tx, [patient], timedelta(0))
         claimed = await timer_rows.claim(tx, patient, incident)
         for round_ in sorted({timer.generation for timer in claimed}):
-            await self._step(tx, patient, incident, lambda roster, _, r=round_: Due(r, roster))
+            await self._step(tx, patient, incident, _due(round_))
         return len(claimed)
 
     async def replied(
@@ -182,6 +182,13 @@ class Ladders:
     ) -> None:
         """Ring the next rung: what was sent to `member` did not arrive."""
         await self._step(tx, patient, incident, lambda roster, _: Unreached(member, reason, roster))
+
+    async def delivered(self, tx: Transaction, patient: str, incident: UUID) -> None:
+        """Note on the alerts of an incident that a message about them has arrived."""
+        with self._guard(tx, incident):
+            for alert in await alert_rows.of_patients(tx, [patient], timedelta(0)):
+                if alert.incident == incident and alert.response in ("none", "notifying"):
+                    await self._alerts.respond(tx, alert.id, patient, "deliver", SERVER_DEVICE)
 
     async def roster_changed(self, tx: Transaction, patient: str) -> None:
         """Bring every open ladder of `patient` in line with who is there and can be reached."""
@@ -343,9 +350,9 @@ class Ladders:
         )
 
     async def _skip(self, tx: Transaction, scene: _Scene, skip: Skip) -> None:
-        known = scene.tasks.get(skip.member)
-        current = scene.ladder is not None and known is not None
-        task = known.id if known is not None and current else None
+        known, ladder = scene.tasks.get(skip.member), scene.ladder
+        in_round = known is not None and ladder is not None and known.round == ladder.round
+        task = known.id if known is not None and in_round else None
         await self._pages.skipped(tx, scene.incident, scene.parent, task, skip)
         self._story(
             "skipped", incident=str(scene.incident_id), member=skip.member, reason=skip.reason
@@ -378,6 +385,10 @@ def _roster(people: dict[str, Reachable]) -> Roster:
         )
         for member, reachable in people.items()
     )
+
+
+def _due(round_: int) -> MakeEvent:
+    return lambda roster, _: Due(round_, roster)
 
 
 def _unreachable(reachable: Reachable) -> str | None:

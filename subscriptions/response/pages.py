@@ -30,7 +30,7 @@ class Pages:
         """Draw reply codes from `token`."""
         self._token = token
 
-    async def page(  # noqa: PLR0913 - the facts a page consists of
+    async def page(
         self,
         tx: Transaction,
         incident: Incident,

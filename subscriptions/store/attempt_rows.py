@@ -148,3 +148,13 @@ async def receive(tx: Transaction, attempt: UUID, receipt: str, stage: int) -> b
         (receipt, stage, tx.now, bucket_of_row(attempt), tx.tenant, attempt, stage),
     )
     return bool(rows)
+
+
+async def last_message(tx: Transaction, incident: UUID, member: str) -> AttemptRow | None:
+    """Return the latest text message to `member` about an incident, None when there was none."""
+    rows = await tx.execute(
+        f"SELECT {_COLUMNS} FROM attempt WHERE tenant = %s AND incident = %s AND member = %s"
+        " AND medium = 'sms' ORDER BY started DESC, id DESC LIMIT 1",
+        (tx.tenant, incident, member),
+    )
+    return AttemptRow(*rows[0]) if rows else None

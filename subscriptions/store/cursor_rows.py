@@ -265,3 +265,13 @@ def _place(tx: Transaction, claim_: Claim) -> dict[str, object]:
         "subscription": claim_.subscription,
         "epoch": claim_.epoch,
     }
+
+
+async def language(tx: Transaction, subscription: str) -> str | None:
+    """Return the language of a managed Subscription's owner, None when there is none."""
+    rows = await tx.execute(
+        "SELECT language FROM subscription_cursor"
+        " WHERE bucket = %s AND tenant = %s AND subscription = %s",
+        (bucket(tx, subscription), tx.tenant, subscription),
+    )
+    return rows[0][0] if rows else None

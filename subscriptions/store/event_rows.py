@@ -113,3 +113,10 @@ async def forget_before(tx: Transaction, moment: datetime) -> int:
         (tx.tenant, moment, _BATCH),
     )
     return len(rows)
+
+
+async def forget_all(tx: Transaction, subscription: str) -> None:
+    """Delete what a Subscription that no longer exists would have been owed."""
+    await tx.execute(
+        "DELETE FROM event WHERE tenant = %s AND subscription = %s", (tx.tenant, subscription)
+    )

@@ -49,7 +49,7 @@ SKIPPED = frozenset({"contained", "extension", "modifierExtension", "implicitRul
 
 def instance(resource_type: str, number: int, richness: float = 0.15) -> dict[str, Any]:
     """A resource of `resource_type`; optional elements appear with probability `richness`."""
-    random = Random(f"{resource_type}/{number}")  # noqa: S311 - repeatable, not secret
+    random = Random(f"{resource_type}/{number}")
     structure = load().structure(resource_type)
     made = _object(resource_type, structure.elements, random, richness, 0)
     return {"resourceType": resource_type, **made}
@@ -66,7 +66,7 @@ def valid_instance(resource_type: str, number: int, richness: float = 0.15) -> d
 
 def value_of(element_type: ElementType, element: Element, random: Random) -> object:
     """One small value for an element."""
-    return _value("", element_type, element, random, 0.0, MAX_DEPTH - 1)
+    return _value(element_type, element, random, 0.0, MAX_DEPTH - 1)
 
 
 def _object(
@@ -103,9 +103,7 @@ def _property(
         if not names:
             return {}
         key, element_type = random.choice(names)
-        values = [
-            _value(name, element_type, element, random, richness, depth) for _ in range(count)
-        ]
+        values = [_value(element_type, element, random, richness, depth) for _ in range(count)]
     return {key: values if element.is_list else values[0]}
 
 
@@ -114,13 +112,12 @@ def _kind(code: str) -> str:
 
 
 def _value(
-    name: str,
     element_type: ElementType,
     element: Element,
     random: Random,
     richness: float,
     depth: int,
-) -> Any:  # noqa: ANN401 - any JSON value
+) -> Any:
     system, code = _required_code(element, random)
     kind = element_type.code
     if kind in PRIMITIVES:
@@ -155,7 +152,7 @@ def _required_code(element: Element, random: Random) -> tuple[str | None, str | 
 
 def walk(
     value: Any, path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], Any]]:  # noqa: ANN401
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every value below `value` with the keys and indexes that lead to it."""
     yield path, value
     if isinstance(value, dict):

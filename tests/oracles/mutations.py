@@ -83,7 +83,7 @@ def _removed(resource: dict[str, Any], path: Path) -> dict[str, Any]:
     return changed
 
 
-def _parent(resource: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+def _parent(resource: Any, path: Path) -> Any:
     for step in path[:-1]:
         resource = resource[step]
     return resource

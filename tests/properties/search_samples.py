@@ -1,13 +1,24 @@
 """Random resources and random search requests that have a fair chance to meet."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
 
 from fhirserver.kernel.resource import Json
-
-Pairs = list[tuple[str, str]]
+from fhirserver.search.entry import (
+    DateEntry,
+    Entry,
+    NumberEntry,
+    QuantityEntry,
+    ReferenceEntry,
+    StringEntry,
+    TokenEntry,
+    UriEntry,
+)
+from fhirserver.search.period import as_datetime
 
 _IDS = ("ann", "bob", "cy")
 _SYSTEMS = ("http://loinc.org", "urn:x|y", "urn:z")
@@ -70,12 +81,15 @@ def _objects(*parts: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
     return st.tuples(*parts).map(merge)
 
 
+def _lists_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(values, min_size=1, max_size=3)
+
+
 _dates = st.sampled_from(_DATES)
 _full_dates = st.sampled_from([date for date in _DATES if "T" in date])
 _day_dates = st.sampled_from([date for date in _DATES if "T" not in date])
 _decimals = st.sampled_from(_NUMBERS).map(Decimal)
 _texts = st.sampled_from((*_WORDS, *_LONG))
-_lists_of = lambda values: st.lists(values, min_size=1, max_size=3)  # noqa: E731
 _codings = _objects(
     _maybe("system", st.sampled_from(_SYSTEMS)), _maybe("code", st.sampled_from(_CODES))
 )
@@ -132,7 +146,7 @@ _results = st.one_of(
     _dates.map(lambda value: {"valueDateTime": value}),
     _maybe("dataAbsentReason", _concepts),
 )
-_components = st.one_of(
+_components: st.SearchStrategy[Json] = st.one_of(
     st.just({}),
     _quantities.map(lambda value: {"valueQuantity": value}),
     _concepts.map(lambda value: {"valueCodeableConcept": value}),
@@ -182,9 +196,7 @@ RESOURCES: dict[str, st.SearchStrategy[Json]] = {
         _maybe("executionPeriod", _periods),
         st.sampled_from(("requested", "accepted")).map(lambda code: {"status": code}),
     ),
-    "Flag": _resource(
-        "Flag", _maybe("subject", _references), _maybe("period", _periods)
-    ),
+    "Flag": _resource("Flag", _maybe("subject", _references), _maybe("period", _periods)),
     "CareTeam": _resource(
         "CareTeam",
         _maybe("subject", _references),
@@ -231,58 +243,77 @@ def escaped(text: str) -> str:
     return text
 
 
-_prefixes = st.sampled_from(PREFIXES)
-_code_texts = st.sampled_from((*_CODES, "true", "false", "final", "requested", "male"))
-_system_texts = st.sampled_from(
-    (*_SYSTEMS, "http://hl7.org/fhir/observation-status", "http://hl7.org/fhir/administrative-gender")
-)
-_VALUES: dict[str, st.SearchStrategy[str]] = {
-    "token": st.one_of(
-        _code_texts.map(escaped),
-        _code_texts.map(lambda code: "|" + escaped(code)),
-        _system_texts.map(lambda system: escaped(system) + "|"),
-        st.tuples(_system_texts, _code_texts).map(lambda both: "|".join(map(escaped, both))),
-    ),
-    "reference": st.sampled_from(
-        [text for text in (*REFERENCES, *_URLS, *_IDS) if "_history" not in text and text[0] != "#"]
-    ).map(lambda text: text.replace("|", "\\|")),
-    "string": _texts.flatmap(
-        lambda text: st.integers(1, len(text)).map(lambda end: escaped(text[:end]))
-    ),
-    "uri": st.sampled_from(_URLS).map(escaped),
-    "date": st.tuples(_prefixes, _dates).map("".join),
-    "number": st.tuples(_prefixes, st.sampled_from(_NUMBERS)).map("".join),
-    "quantity": st.tuples(
-        _prefixes,
-        st.sampled_from(_NUMBERS),
-        st.sampled_from(("", "||a", "|http://loinc.org|a", "|urn:z|A")),
-    ).map("".join),
-}
-_MODIFIERS: dict[str, tuple[str, ...]] = {
-    "token": ("", ":not", ":missing"),
-    "string": ("", ":exact", ":missing"),
-}
+def value_like(dice: Random, entry: Entry) -> str:
+    """A search value that `entry` answers, or nearly."""
+    prefix = dice.choice(PREFIXES)
+    match entry:
+        case TokenEntry(system=system, code=code):
+            forms = [f"{escaped(system or '')}|{escaped(code or '')}"]
+            forms += [escaped(code), "|" + escaped(code)] if code else []
+            forms += [escaped(system) + "|"] if system else []
+            return dice.choice(forms)
+        case ReferenceEntry(target=target, id=id_):
+            return escaped(dice.choice([target, id_ or target, target.partition("|")[0]]))
+        case StringEntry(value=text):
+            start = text[: dice.randint(1, len(text))]
+            return escaped(dice.choice([text, start, start.upper(), text + "x"]))
+        case UriEntry(value=uri):
+            return escaped(dice.choice([uri, uri.partition("|")[0]]))
+        case NumberEntry(lo=lo, hi=hi):
+            return f"{prefix}{dice.choice([lo, hi])}"
+        case QuantityEntry(lo=lo, hi=hi):
+            system, code, unit = entry.system or "", entry.code or "", entry.unit or "u"
+            unit = dice.choice(["", f"|{escaped(system)}|{escaped(code)}", f"||{escaped(unit)}"])
+            return f"{prefix}{dice.choice([lo, hi])}{unit}"
+        case DateEntry(lo=lo, hi=hi):
+            moment = as_datetime(dice.choice([lo, hi, lo - 1, hi - 1, hi + 1])).isoformat()
+            precision = dice.choice([4, 7, 10, 19, 23])
+            return prefix + (moment[:precision] if precision <= 10 else moment[:precision] + "Z")
 
 
-def _pairs_for(code: str, type_: str) -> st.SearchStrategy[tuple[str, str]]:
+def value_for(dice: Random, type_: str) -> str:
+    """Any search value of a parameter type."""
+    prefix, number = dice.choice(PREFIXES), dice.choice(_NUMBERS)
+    match type_:
+        case "token":
+            system = escaped(dice.choice(_SYSTEMS)) + "|"
+            return dice.choice(["", "|", system]) + escaped(dice.choice((*_CODES, "true")))
+        case "reference":
+            wanted = [one for one in REFERENCES if "_history" not in one and one[0] != "#"]
+            return escaped(dice.choice((*wanted, *_URLS, *_IDS)))
+        case "string":
+            return escaped(dice.choice((*_WORDS, *_LONG)))
+        case "uri":
+            return escaped(dice.choice(_URLS))
+        case "date":
+            return prefix + dice.choice(_DATES)
+        case "number":
+            return prefix + number
+        case _:
+            return prefix + number + dice.choice(("", "||a", "|urn:z|A"))
+
+
+def request(
+    dice: Random, parameters: Mapping[str, str], entries: Sequence[Entry], id_: str
+) -> tuple[str, str]:
+    """A random condition on one of `parameters` (code to type), often like one of `entries`."""
+    here = sorted({entry.param for entry in entries} & parameters.keys())
+    code = dice.choice(here if here and dice.random() < 0.8 else sorted(parameters))
     if code == "_id":
-        return st.lists(st.sampled_from(_IDS), min_size=1, max_size=2).map(
-            lambda ids: ("_id", ",".join(ids))
-        )
-    modifiers = ("",) if code == "_lastUpdated" else _MODIFIERS.get(type_, ("", ":missing"))
+        return "_id", ",".join(dice.sample((*_IDS, id_), dice.randint(1, 2)))
+    type_ = parameters[code]
+    modifiers = ["", "", "", *_MODIFIERS.get(type_, ()), ":missing"]
+    modifier = "" if code == "_lastUpdated" else dice.choice(modifiers)
+    if modifier == ":missing":
+        return code + modifier, dice.choice(("true", "false"))
+    found = [entry for entry in entries if entry.param == code]
+    values = [
+        value_like(dice, dice.choice(found))
+        if found and dice.random() < 0.6
+        else value_for(dice, type_)
+        for _ in range(dice.randint(1, 3))
+    ]
+    return code + modifier, ",".join(values)
 
-    def with_values(modifier: str) -> st.SearchStrategy[tuple[str, str]]:
-        if modifier == ":missing":
-            return st.sampled_from(((code + modifier, "true"), (code + modifier, "false")))
-        values = st.lists(_VALUES[type_], min_size=1, max_size=3)
-        return values.map(lambda chosen: (code + modifier, ",".join(chosen)))
 
-    return st.sampled_from(modifiers).flatmap(with_values)
-
-
-def requests(parameters: dict[str, str]) -> st.SearchStrategy[Pairs]:
-    """One or two random conditions on the given parameters (code to type)."""
-    one = st.sampled_from(sorted(parameters)).flatmap(
-        lambda code: _pairs_for(code, parameters[code])
-    )
-    return st.lists(one, min_size=1, max_size=2)
+_MODIFIERS: dict[str, tuple[str, ...]] = {"token": (":not",), "string": (":exact",)}

@@ -29,9 +29,9 @@ class Listener:
 
     async def alert_changed(
         self,
-        tx: Transaction,  # noqa: ARG002 - the protocol's
+        tx: Transaction,
         alert: Alert,
-        previous: Alert | None,  # noqa: ARG002 - the protocol's
+        previous: Alert | None,
         cause: Cause,
     ) -> None:
         self.told.append((cause, alert))

@@ -1,10 +1,19 @@
 """Rules, alerts and silence against a real database."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, LiteralString
+
 import pytest
+from psycopg import AsyncConnection
+from psycopg.errors import InsufficientPrivilege
+from psycopg.sql import SQL, Identifier
 
 from fhirserver.kernel.errors import Forbidden, NotFound, Unprocessable
 from fhirserver.kernel.principal import Principal
 from subscriptions.evaluation import alerts, defaults
+from subscriptions.evaluation.every_second import WatchTime
+from tests.conftest import Database
 from tests.integration.evaluation.conftest import DEVICE_USE, Home, order
 
 SYSTOLIC = "150021"
@@ -244,3 +253,57 @@ async def test_another_patients_alert_is_not_found(home: Home) -> None:
     async with home.record.transaction(1) as tx:
         with pytest.raises(NotFound):
             await alerts.load(tx, "eve", alert.id)
+
+
+async def test_every_second_every_tenant_is_watched_by_the_worker_role(
+    home: Home, database: Database
+) -> None:
+    await home.contact(home.sign())
+    await home.measure(home.reading(SYSTOLIC, 88))
+    home.pass_time(121)
+    worker = await AsyncConnection.connect(database.dsn_as("fhir_worker"), autocommit=True)
+    async with worker:
+
+        async def execute(sql: LiteralString, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+            return await (await worker.execute(sql, args)).fetchall()
+
+        tick = WatchTime(
+            home.evaluation,
+            home.record.transaction,
+            execute,
+            home.clock,
+            home.now - timedelta(hours=1),
+        )
+        await tick()
+        await tick()
+    assert home.listener.causes[1:] == ["priority-raised PH 196670", "raised PH device-silent"]
+
+
+async def test_another_tenant_sees_nothing_and_events_cannot_be_changed(
+    home: Home, database: Database
+) -> None:
+    await home.measure(home.reading(SYSTOLIC, 70))
+    writer = await AsyncConnection.connect(database.dsn_as("fhir_write"), autocommit=True)
+    async with writer:
+        await writer.execute("SELECT set_config('app.tenant', '2', false)")
+        for table in ("alert", "alert_event", "evaluation", "rule_set", "device_watch"):
+            rows = await writer.execute(SQL("SELECT 1 FROM {}").format(Identifier(table)))
+            assert await rows.fetchall() == []
+        await writer.execute("SELECT set_config('app.tenant', '1', false)")
+        with pytest.raises(InsufficientPrivilege):
+            await writer.execute("UPDATE alert_event SET kind = 'x'")
+        with pytest.raises(InsufficientPrivilege):
+            await writer.execute("DELETE FROM alert")
+
+
+async def test_no_value_and_no_limit_is_readable_in_the_database(home: Home) -> None:
+    await home.put(order(110))
+    await home.measure(home.reading(SYSTOLIC, 88))
+    rows = await home.query("SELECT state FROM evaluation WHERE state IS NOT NULL")
+    rows += await home.query("SELECT orders FROM rule_set")
+    rows += await home.query("SELECT detail FROM alert")
+    rows += await home.query("SELECT detail FROM alert_event")
+    assert len(rows) == 5
+    for (sealed,) in rows:
+        assert b"systolic" not in bytes(sealed)
+        assert b"8480-6" not in bytes(sealed)

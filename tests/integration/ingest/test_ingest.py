@@ -39,7 +39,9 @@ class Home:
         self.record, self.witness, self.clock = record, witness, clock
         self.ingest = Ingest(record, witness)
 
-    async def say(self, *told: tuple[str, dict[str, Any] | bytes], address: str = ADDRESS) -> Outcome:
+    async def say(
+        self, *told: tuple[str, dict[str, Any] | bytes], address: str = ADDRESS
+    ) -> Outcome:
         """Deliver messages in one batch."""
         batch = [
             Incoming(
@@ -58,10 +60,14 @@ class Home:
 
     async def dead_letters(self) -> dict[str, int]:
         async with self.record.transaction(1) as tx:
-            return dict(await tx.execute("SELECT reason, count(*)::int FROM dead_letter GROUP BY reason"))
+            return dict(
+                await tx.execute("SELECT reason, count(*)::int FROM dead_letter GROUP BY reason")
+            )
 
 
-def tel(seq: int, values: dict[str, Any], *, boot: str = "b1", **more: Any) -> tuple[str, dict[str, Any]]:
+def tel(
+    seq: int, values: dict[str, Any], *, boot: str = "b1", **more: Any
+) -> tuple[str, dict[str, Any]]:
     body = {
         "schema": "hd.tel/1", "dev": ADDRESS, "boot": boot, "seq": seq, "dev_time": "2026-08-01T09:00:00Z", "mode": "TX",
         "s": [{"t": 0, "v": values}], **more,
@@ -82,7 +88,10 @@ async def home(database: Database, witness: Witness, clock: Clock) -> AsyncItera
     async with open_record(database, witness, clock) as record:
         async with record.transaction(1) as tx:
             await tx.put({"resourceType": "Patient"}, id_="ann")
-            device = {"system": "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680", "value": "0A-1B-2C-FF-FE-3D-4E-5F"}
+            device = {
+                "system": "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680",
+                "value": "0A-1B-2C-FF-FE-3D-4E-5F",
+            }
             await tx.put({"resourceType": "Device", "identifier": [device]}, id_="machine")
             await tx.put(
                 {
@@ -110,7 +119,9 @@ def clock() -> Clock:
     return Clock()
 
 
-async def test_a_message_becomes_observations_that_read_and_search_like_any_other(home: Home) -> None:
+async def test_a_message_becomes_observations_that_read_and_search_like_any_other(
+    home: Home,
+) -> None:
     outcome = await home.say(tel(1, {"158776": 162, "158740": 398}))
     assert outcome.acknowledgements == (Acknowledgement(ADDRESS, "b1", "tel", 1, (), ()),)
     found = await home.observations(patient="ann", code="urn:iso:std:iso:11073:10101|158776")
@@ -126,7 +137,9 @@ async def test_a_message_becomes_observations_that_read_and_search_like_any_othe
         ("158776", Decimal(162), "TX", 0.0),
         ("158740", Decimal(398), "TX", 0.0),
     ]
-    assert {one.observation for one in home.witness.values} == {one["id"] for one in await home.observations()}
+    assert {one.observation for one in home.witness.values} == {
+        one["id"] for one in await home.observations()
+    }
 
 
 async def test_an_observation_of_a_device_can_be_amended_and_deleted(home: Home) -> None:
@@ -134,7 +147,12 @@ async def test_an_observation_of_a_device_can_be_amended_and_deleted(home: Home)
     (one,) = await home.observations()
     async with home.record.transaction(1) as tx:
         await tx.put({**one, "status": "amended"}, id_=one["id"], if_match=1)
-    assert fhir_json.read((await home.record.vread(ADMIN, "Observation", one["id"], 1)).content)["status"] == "final"
+    assert (
+        fhir_json.read((await home.record.vread(ADMIN, "Observation", one["id"], 1)).content)[
+            "status"
+        ]
+        == "final"
+    )
     async with home.record.transaction(1) as tx:
         await tx.delete("Observation", one["id"])
     assert await home.observations() == []
@@ -149,7 +167,9 @@ async def test_digits_are_kept_as_sent(home: Home) -> None:
 
 async def test_a_repeated_message_is_stored_once_and_answered_again(home: Home) -> None:
     await home.say(tel(1, {"158776": 162}))
-    outcome = await home.say(tel(1, {"158776": 162}), tel(2, {"158776": 163}), tel(2, {"158776": 163}))
+    outcome = await home.say(
+        tel(1, {"158776": 162}), tel(2, {"158776": 163}), tel(2, {"158776": 163})
+    )
     assert (outcome.observations, outcome.duplicates) == (1, 2)
     assert outcome.acknowledgements[0].through == 2
     assert len(await home.observations()) == 2
@@ -185,7 +205,9 @@ async def test_gaps_are_recorded_and_mended_when_the_missing_messages_come(home:
         (evt(7, "196670", source="158776", value=2, unit="kPa"), "wrong-unit"),
     ],
 )  # fmt: skip
-async def test_bad_data_is_a_dead_letter_and_never_a_reading(home: Home, message: Any, reason: str) -> None:
+async def test_bad_data_is_a_dead_letter_and_never_a_reading(
+    home: Home, message: Any, reason: str
+) -> None:
     outcome = await home.say(message)
     assert dict(outcome.dead_letters) == {reason: 1}
     assert await home.dead_letters() == {reason: 1}
@@ -207,14 +229,20 @@ async def test_a_value_the_device_says_it_could_not_take_is_recorded_as_absent(h
 
 
 async def test_an_unknown_device_is_a_dead_letter(home: Home) -> None:
-    outcome = await home.say(("tel", {**tel(1, {"158776": 1})[1], "dev": "FFFFFFFFFFFFFFFF"}), address="FFFFFFFFFFFFFFFF")
+    outcome = await home.say(
+        ("tel", {**tel(1, {"158776": 1})[1], "dev": "FFFFFFFFFFFFFFFF"}), address="FFFFFFFFFFFFFFFF"
+    )
     assert dict(outcome.dead_letters) == {"unknown-device": 1}
 
 
 async def test_a_blood_pressure_is_one_observation_with_what_was_measured(home: Home) -> None:
     await home.say(tel(1, {"150021": 118, "150023": 90, "149546": 72}))
     panel, pulse = sorted(await home.observations(), key=lambda one: "component" not in one)
-    assert [one["code"]["coding"][0]["code"] for one in panel["component"]] == ["8480-6", "8462-4", "8478-0"]
+    assert [one["code"]["coding"][0]["code"] for one in panel["component"]] == [
+        "8480-6",
+        "8462-4",
+        "8478-0",
+    ]
     assert "dataAbsentReason" in panel["component"][1]
     assert pulse["valueQuantity"]["code"] == "/min"
     assert validate(panel) == []
@@ -236,11 +264,15 @@ async def test_a_wrong_wall_clock_is_recorded_and_times_are_mapped(home: Home) -
         assert [row[0] for row in await tx.execute("SELECT fault FROM device_fault")] == ["clock"]
 
 
-async def test_values_outside_the_binding_belong_to_nobody_and_are_not_evaluated(home: Home) -> None:
+async def test_values_outside_the_binding_belong_to_nobody_and_are_not_evaluated(
+    home: Home,
+) -> None:
     async with home.record.transaction(1) as tx:
         use = await tx.get("DeviceUseStatement", "use")
         assert use is not None
-        await tx.put({**use, "timingPeriod": {"start": "2026-07-01", "end": "2026-07-31"}}, id_="use")
+        await tx.put(
+            {**use, "timingPeriod": {"start": "2026-07-01", "end": "2026-07-31"}}, id_="use"
+        )
     await home.say(tel(1, {"158776": 162}))
     (one,) = await home.observations()
     assert "subject" not in one
@@ -251,7 +283,12 @@ async def test_an_alarm_event_is_recorded_and_handed_to_the_rules(home: Home) ->
     outcome = await home.say(evt(1, "198260", source="158776", value=15, unit="mm[Hg]"))
     assert outcome.acknowledgements == (Acknowledgement(ADDRESS, "b1", "evt", 1, (), ()),)
     (event,) = home.witness.events
-    assert (event.patient, event.event, event.phase, event.value) == ("ann", "198260", "start", Decimal(15))
+    assert (event.patient, event.event, event.phase, event.value) == (
+        "ann",
+        "198260",
+        "start",
+        Decimal(15),
+    )
     (one,) = await home.observations(code="198260")
     assert validate(one) == []
 

@@ -1,9 +1,14 @@
-"""The whole HTTP application over a real database: two patients, their teams, a token per role."""
+"""The whole HTTP application over a real database: two patients, their teams, a token per role.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+Every test has a tenant of its own; the tests of a module share one database, because making one
+costs more than most of these tests.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 
 import httpx
 import pytest
@@ -18,7 +23,8 @@ from fhirserver.kernel.resource import Json
 from fhirserver.rest import Services, application
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
-from tests.conftest import ROLE_PASSWORDS, Database
+from fhirserver.supervisor.postgres import PostgresServer
+from tests.conftest import ROLE_PASSWORDS, Database, _database
 
 BASE = "http://test/fhir"
 JSON = "application/fhir+json"
@@ -58,7 +64,6 @@ async def open_application(database: Database) -> AsyncIterator[tuple[Record, ht
             observer,  # type: ignore[arg-type] # positional-only names
             lambda: datetime.now(UTC),
         )
-        await record.ensure_tenant("home")
         await record.ensure_partitions()
         services = Services(
             store=record,
@@ -155,9 +160,27 @@ async def issue(admin: httpx.AsyncClient, kind: str, reference: str) -> str:
     )
 
 
+_homes = count(1)
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres_server: PostgresServer, template_database: str) -> Iterator[Database]:
+    """A migrated database of this module."""
+    with contextmanager(_database)(postgres_server, template_database) as database:
+        yield database
+
+
 @pytest.fixture
-async def clients(database: Database) -> AsyncIterator[Clients]:
+async def clients(shared_database: Database) -> AsyncIterator[Clients]:
+    async with open_clients(shared_database) as clients:
+        yield clients
+
+
+@asynccontextmanager
+async def open_clients(database: Database) -> AsyncIterator[Clients]:
+    """Clients of a tenant nobody else uses, seeded."""
     async with open_application(database) as (record, transport):
+        tenant = await record.ensure_tenant(f"home-{next(_homes)}")
         opened: list[httpx.AsyncClient] = []
 
         def client(token: str | None) -> httpx.AsyncClient:
@@ -167,7 +190,7 @@ async def clients(database: Database) -> AsyncIterator[Clients]:
             )
             return opened[-1]
 
-        admin = client(await record.issue_token(Principal(1, "admin", ""), 3600))
+        admin = client(await record.issue_token(Principal(tenant, "admin", ""), 3600))
         await seed(admin)
         try:
             yield Clients(

@@ -10,7 +10,16 @@ import httpx
 import pytest
 
 from fhirserver.kernel.resource import Json
-from tests.integration.rest.conftest import JSON, Clients, care_team, observation, patient, put
+from tests.conftest import Database
+from tests.integration.rest.conftest import (
+    JSON,
+    Clients,
+    care_team,
+    observation,
+    open_clients,
+    patient,
+    put,
+)
 
 FHIR = {"content-type": JSON}
 ROLES = ("nurse", "partner", "patient")
@@ -101,6 +110,18 @@ async def test_administrators_see_both(clients: Clients) -> None:
         for of in PATIENTS:
             shown = await readable(clients.admin, template.format(of=of))
             assert all(shown.values()), shown
+
+
+async def test_tenants_are_walls(clients: Clients, shared_database: Database) -> None:
+    await put(clients.admin, observation("ours", "ann"))
+
+    async with open_clients(shared_database) as others:
+        assert (await others.admin.get("Observation/ours")).status_code == 404
+        assert "entry" not in (await others.admin.get("Observation")).json()
+        assert (await put(others.admin, observation("ours", "ann"))).status_code == 201
+        await others.admin.delete("Patient/ann")
+    assert (await clients.admin.get("Patient/ann")).status_code == 200
+    assert (await clients.admin.get("Observation/ours")).headers["etag"] == 'W/"1"'
 
 
 @pytest.mark.parametrize(

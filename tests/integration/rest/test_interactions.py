@@ -49,9 +49,11 @@ async def test_decimals_keep_their_digits(clients: Clients) -> None:
     assert b'"value":1.00' in (await clients.admin.get("Observation/digits")).content
 
 
-@pytest.mark.parametrize("type_", load().resource_types)
-async def test_unknown_ids_of_every_type(clients: Clients, type_: str) -> None:
-    assert (await clients.admin.get(f"{type_}/nothing")).status_code == 404
+async def test_every_type_answers(clients: Clients) -> None:
+    for type_ in load().resource_types:
+        assert (await clients.admin.get(f"{type_}/nothing")).status_code == 404, type_
+        assert (await clients.nurse.get(f"{type_}/nothing")).status_code == 404, type_
+        assert (await clients.admin.get(f"{type_}?_id=nothing")).status_code == 200, type_
 
 
 async def test_history_pages_to_the_first_version(clients: Clients) -> None:

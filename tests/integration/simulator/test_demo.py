@@ -48,13 +48,22 @@ class Run:
         content: dict[str, Any] = json.loads((self.data / "demo.json").read_text())
         return content
 
+    async def ended(self, seconds: float = 20.0) -> int:
+        """Wait for the end by itself; kills it and shows its output when it does not come."""
+        try:
+            async with asyncio.timeout(seconds):
+                code = await self.process.wait()
+                await self._reading
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+            raise AssertionError(f"did not end in {seconds} s:\n{self.out}") from None
+        return code
+
     async def stop(self) -> int:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(20):
-            code = await self.process.wait()
-            await self._reading
-        return code
+        return await self.ended()
 
 
 @pytest.fixture
@@ -152,9 +161,7 @@ async def test_a_server_that_dies_ends_the_demonstration_with_its_last_words(
     await run.said("ready: open")
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
-    async with asyncio.timeout(20):
-        assert await run.process.wait() == 1
-    await run.stop()
+    assert await run.ended() == 1
     assert "the server ended with code -9" in run.out
     assert "Traceback" not in run.out
     assert not (run.data / "demo.json").exists()

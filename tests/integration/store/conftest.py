@@ -27,7 +27,9 @@ class Witness:
         self.events: list[DeviceEvent] = []
         self.alive: list[Contact] = []
 
-    async def admit(self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None) -> Json:
+    async def admit(
+        self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
+    ) -> Json:
         return resource
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
@@ -88,4 +90,8 @@ def admin() -> Access:
 
 def caller(*patients: str) -> Access:
     """Return the access of somebody related to `patients` alone."""
-    return Access(Principal(1, "practitioner", "Practitioner/nurse"), everything=False, patients=frozenset(patients))
+    return Access(
+        Principal(1, "practitioner", "Practitioner/nurse"),
+        everything=False,
+        patients=frozenset(patients),
+    )

@@ -19,7 +19,12 @@ LONG_NAME = "Montgomery-Featherstonehaugh-Cholmondeley"
 
 
 def patient(family: str, given: str, born: str, **more: object) -> Json:
-    return {"resourceType": "Patient", "name": [{"family": family, "given": [given]}], "birthDate": born, **more}
+    return {
+        "resourceType": "Patient",
+        "name": [{"family": family, "given": [given]}],
+        "birthDate": born,
+        **more,
+    }
 
 
 def reading(of: str, code: str, at: str, **more: object) -> Json:
@@ -29,13 +34,27 @@ def reading(of: str, code: str, at: str, **more: object) -> Json:
         "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
         "subject": {"reference": f"Patient/{of}"},
         "effectiveDateTime": at,
-        "valueQuantity": {"value": 120, "unit": "mm[Hg]", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"},
+        "valueQuantity": {
+            "value": 120,
+            "unit": "mm[Hg]",
+            "system": "http://unitsofmeasure.org",
+            "code": "mm[Hg]",
+        },
         **more,
     }
 
 
 POPULATION = (
-    ("ann", patient("Bergström", "Ann", "1961-04-02", gender="female", identifier=[{"system": "urn:mrn", "value": "7"}])),
+    (
+        "ann",
+        patient(
+            "Bergström",
+            "Ann",
+            "1961-04-02",
+            gender="female",
+            identifier=[{"system": "urn:mrn", "value": "7"}],
+        ),
+    ),
     ("bea", patient("berger", "Bea", "1961-11-30", gender="female")),
     ("cat", patient(LONG_NAME + "-Ash", "Cat", "1990", active=True)),
     ("dan", patient(LONG_NAME + "-Birch", "Dan", "1990-07")),
@@ -100,7 +119,9 @@ HITS: tuple[tuple[str, dict[str, str], int], ...] = (
 )
 
 
-async def test_hits_are_those_of_the_matcher(full: Record, admin: Access, subtests: pytest.Subtests) -> None:
+async def test_hits_are_those_of_the_matcher(
+    full: Record, admin: Access, subtests: pytest.Subtests
+) -> None:
     for type_, parameters, hits in HITS:
         with subtests.test(type=type_, **parameters):
             asked = query(type_, **parameters, _count="1000")
@@ -111,7 +132,9 @@ async def test_hits_are_those_of_the_matcher(full: Record, admin: Access, subtes
             assert {one.id for one in page.entries} == expected
 
 
-async def test_pages_join_without_gap_or_repeat_while_others_write(full: Record, admin: Access, clock: Clock) -> None:
+async def test_pages_join_without_gap_or_repeat_while_others_write(
+    full: Record, admin: Access, clock: Clock
+) -> None:
     found: list[str] = []
     cursor: dict[str, str] = {}
     while True:
@@ -122,18 +145,25 @@ async def test_pages_join_without_gap_or_repeat_while_others_write(full: Record,
         if page.cursor is None:
             break
         cursor = {"_cursor": page.cursor}
-    times = [fhir_json.read((await full.read(admin, "Observation", one)).content)["effectiveDateTime"] for one in found]
+    times = [
+        fhir_json.read((await full.read(admin, "Observation", one)).content)["effectiveDateTime"]
+        for one in found
+    ]
     assert len(found) == len(set(found)) == len(READINGS)
     assert times == sorted(times, reverse=True)
 
 
-async def test_every_order_pages_through_everything(full: Record, admin: Access, subtests: pytest.Subtests) -> None:
+async def test_every_order_pages_through_everything(
+    full: Record, admin: Access, subtests: pytest.Subtests
+) -> None:
     for sort in ("date", "-date", "_lastUpdated", "-_lastUpdated", "_id", "-_id"):
         with subtests.test(sort=sort):
             found: list[str] = []
             cursor: dict[str, str] = {}
             while True:
-                page = await full.search(admin, query("Observation", _sort=sort, _count="6", **cursor))
+                page = await full.search(
+                    admin, query("Observation", _sort=sort, _count="6", **cursor)
+                )
                 found += [one.id for one in page.entries]
                 if page.cursor is None:
                     break
@@ -141,13 +171,17 @@ async def test_every_order_pages_through_everything(full: Record, admin: Access,
             assert len(found) == len(set(found)) == len(READINGS)
 
 
-async def test_a_cursor_serves_only_the_caller_and_search_it_was_made_for(full: Record, admin: Access) -> None:
+async def test_a_cursor_serves_only_the_caller_and_search_it_was_made_for(
+    full: Record, admin: Access
+) -> None:
     page = await full.search(admin, query("Observation", _count="4"))
     assert page.cursor is not None
     with pytest.raises(BadRequest):
         await full.search(caller("ann"), query("Observation", _count="4", _cursor=page.cursor))
     with pytest.raises(BadRequest):
-        await full.search(admin, query("Observation", _count="4", code="8480-6", _cursor=page.cursor))
+        await full.search(
+            admin, query("Observation", _count="4", code="8480-6", _cursor=page.cursor)
+        )
     forged = base64.urlsafe_b64encode(b'[[],"0"].0').decode()
     with pytest.raises(BadRequest):
         await full.search(admin, query("Observation", _count="4", _cursor=forged))
@@ -156,7 +190,9 @@ async def test_a_cursor_serves_only_the_caller_and_search_it_was_made_for(full: 
 async def test_a_caller_finds_only_patients_of_hers(full: Record) -> None:
     assert len((await full.search(caller("ann"), query("Observation", _count="100"))).entries) == 10
     assert len((await full.search(caller("ann"), query("Observation", patient="bea"))).entries) == 0
-    assert [one.id for one in (await full.search(caller("dan"), query("Patient"))).entries] == ["dan"]
+    assert [one.id for one in (await full.search(caller("dan"), query("Patient"))).entries] == [
+        "dan"
+    ]
     assert len((await full.search(caller(), query("Patient"))).entries) == 0
 
 
@@ -165,4 +201,6 @@ async def test_deleted_and_changed_resources_leave_the_index(full: Record, admin
         await tx.delete("Patient", "ann")
         await tx.put(patient("Other", "Bea", "1961-11-30"), id_="bea")
     assert len((await full.search(admin, query("Patient", family="berg"))).entries) == 0
-    assert [one.id for one in (await full.search(admin, query("Patient", family="other"))).entries] == ["bea"]
+    assert [
+        one.id for one in (await full.search(admin, query("Patient", family="other"))).entries
+    ] == ["bea"]

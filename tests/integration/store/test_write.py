@@ -13,7 +13,11 @@ from fhirserver.store.record import Record
 from fhirserver.wire import fhir_json
 from tests.integration.store.conftest import Clock, Witness, caller
 
-PATIENT = {"resourceType": "Patient", "name": [{"family": "Bergström", "given": ["Ann"]}], "birthDate": "1961-04-02"}
+PATIENT = {
+    "resourceType": "Patient",
+    "name": [{"family": "Bergström", "given": ["Ann"]}],
+    "birthDate": "1961-04-02",
+}
 
 
 def observation(patient: str, value: str = "120") -> dict[str, object]:
@@ -27,7 +31,9 @@ def observation(patient: str, value: str = "120") -> dict[str, object]:
     }
 
 
-async def test_a_created_patient_is_read_back_with_its_version_and_time(record: Record, admin: Access, clock: Clock) -> None:
+async def test_a_created_patient_is_read_back_with_its_version_and_time(
+    record: Record, admin: Access, clock: Clock
+) -> None:
     async with record.transaction(1) as tx:
         stored = await tx.put(PATIENT)
     read = await record.read(admin, "Patient", stored.id)
@@ -63,7 +69,9 @@ async def test_updates_keep_every_version(record: Record, admin: Access, clock: 
         await record.vread(admin, "Patient", "ann", 3)
 
 
-async def test_a_deleted_resource_is_gone_but_its_history_stays(record: Record, admin: Access) -> None:
+async def test_a_deleted_resource_is_gone_but_its_history_stays(
+    record: Record, admin: Access
+) -> None:
     async with record.transaction(1) as tx:
         await tx.put(PATIENT, id_="ann")
     async with record.transaction(1) as tx:
@@ -78,7 +86,9 @@ async def test_a_deleted_resource_is_gone_but_its_history_stays(record: Record, 
     assert again.version == 3
 
 
-async def test_a_wrong_version_is_refused_and_nothing_changes(record: Record, admin: Access) -> None:
+async def test_a_wrong_version_is_refused_and_nothing_changes(
+    record: Record, admin: Access
+) -> None:
     async with record.transaction(1) as tx:
         await tx.put(PATIENT, id_="ann")
     with pytest.raises(PreconditionFailed):
@@ -87,7 +97,9 @@ async def test_a_wrong_version_is_refused_and_nothing_changes(record: Record, ad
     assert (await record.read(admin, "Patient", "ann")).version == 1
 
 
-async def test_of_concurrent_updates_with_the_same_version_exactly_one_wins(record: Record, admin: Access) -> None:
+async def test_of_concurrent_updates_with_the_same_version_exactly_one_wins(
+    record: Record, admin: Access
+) -> None:
     async with record.transaction(1) as tx:
         await tx.put(PATIENT, id_="ann")
 
@@ -104,7 +116,9 @@ async def test_of_concurrent_updates_with_the_same_version_exactly_one_wins(reco
     assert (await record.read(admin, "Patient", "ann")).version == 2
 
 
-async def test_concurrent_creates_under_one_client_id_make_one_resource(record: Record, admin: Access) -> None:
+async def test_concurrent_creates_under_one_client_id_make_one_resource(
+    record: Record, admin: Access
+) -> None:
     async def attempt() -> int:
         async with record.transaction(1) as tx:
             return (await tx.put(PATIENT, id_="ann")).version
@@ -114,13 +128,13 @@ async def test_concurrent_creates_under_one_client_id_make_one_resource(record: 
 
 
 async def test_a_failed_block_leaves_nothing(record: Record, admin: Access) -> None:
-    class Change_of_mind(Exception):
-        pass
-
-    with pytest.raises(Change_of_mind):
+    async def fail_after_writing() -> None:
         async with record.transaction(1) as tx:
             await tx.put(PATIENT, id_="ann")
-            raise Change_of_mind
+            await tx.put(PATIENT, id_="ann", if_match=7)
+
+    with pytest.raises(PreconditionFailed):
+        await fail_after_writing()
     with pytest.raises(NotFound):
         await record.read(admin, "Patient", "ann")
 
@@ -136,14 +150,21 @@ async def test_a_stranger_reads_nothing(record: Record) -> None:
     assert (await record.read(caller("bea", "ann"), "Observation", stored.id)).id == stored.id
 
 
-async def test_a_resource_follows_its_patient_to_another_bucket(record: Record, admin: Access) -> None:
+async def test_a_resource_follows_its_patient_to_another_bucket(
+    record: Record, admin: Access
+) -> None:
     async with record.transaction(1) as tx:
         await tx.put(PATIENT, id_="ann")
         await tx.put(PATIENT, id_="bea")
         stored = await tx.put(observation("ann", "first"))
     async with record.transaction(1) as tx:
         await tx.put(observation("bea", "second"), id_=stored.id)
-    assert fhir_json.read((await record.read(caller("bea"), "Observation", stored.id)).content)["valueString"] == "second"
+    assert (
+        fhir_json.read((await record.read(caller("bea"), "Observation", stored.id)).content)[
+            "valueString"
+        ]
+        == "second"
+    )
     with pytest.raises(NotFound):
         await record.read(caller("ann"), "Observation", stored.id)
     first = await record.vread(admin, "Observation", stored.id, 1)

@@ -36,9 +36,9 @@ def data() -> Iterator[Path]:
     assert left == []
 
 
-def started(data: Path) -> PostgresServer:
-    """Return a running server of `data` with crash safety on."""
-    server = PostgresServer(data, overrides=QUICK)
+def started(data: Path, *, durable: bool = False) -> PostgresServer:
+    """Return a running server of `data`, with crash safety when `durable`."""
+    server = PostgresServer(data, overrides=QUICK, durable=durable)
     server.start()
     return server
 
@@ -68,7 +68,7 @@ def start_and_crash(data: Path, *, statement: str) -> int:
 
 
 def test_new_cluster_has_checksums_utf8_and_durable_commits(data: Path) -> None:
-    server = started(data)
+    server = started(data, durable=True)
     try:
         with psycopg.connect(server.dsn()) as connection:
             row = connection.execute(
@@ -127,7 +127,7 @@ def test_orphan_of_a_killed_supervisor_is_adopted_and_stopped(data: Path) -> Non
 
 
 def test_committed_rows_survive_kill_9_of_every_process_while_a_backend_lingers(data: Path) -> None:
-    server = started(data)
+    server = started(data, durable=True)
     cluster = data / "postgres" / "cluster"
     acknowledged = 0
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
@@ -142,7 +142,7 @@ def test_committed_rows_survive_kill_9_of_every_process_while_a_backend_lingers(
         # for alive.
         os.kill(server.pid, signal.SIGKILL)
         continued = subprocess.Popen(["/bin/sh", "-c", f"sleep 1; kill -CONT {backend}"])
-        again = started(data)
+        again = started(data, durable=True)
         continued.wait()
     try:
         assert again.adopted is False

@@ -12,7 +12,7 @@ import pytest
 from fhirserver.definitions import Definitions
 from fhirserver.definitions.compile import CORE, main
 from fhirserver.definitions.expansion import NotEnumerableError, expand
-from fhirserver.definitions.source import FILES, BadSourceError, Source, read_source
+from fhirserver.definitions.source import EVERYTHING, FILES, BadSourceError, Source, read_source
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ def _row(path: str, code: str, maximum: str = "1", minimum: int = 0, **more: obj
     }
 
 
-def _structure(name: str, kind: str, base: str | None, *rows: Json, **more: Any) -> Json:  # noqa: ANN401
+def _structure(name: str, kind: str, base: str | None, *rows: Json, **more: Any) -> Json:
     root = {"path": name, "min": 0, "max": "*", "base": {"path": name}}
     found: Json = {
         "resourceType": "StructureDefinition",
@@ -80,10 +80,23 @@ def _package() -> dict[str, list[Json]]:
                 {"code": "Ant"},
             ],
         },
+        {
+            "resourceType": "CapabilityStatement",
+            "url": EVERYTHING,
+            "rest": [
+                {
+                    "resource": [
+                        {"type": "Zebra", "searchParam": [{"name": "status"}, {"name": "_id"}]},
+                        {"type": "Newer"},
+                    ]
+                }
+            ],
+        },
+        {"resourceType": "CapabilityStatement", "url": "http://example.org/other"},
         {"resourceType": "OperationDefinition"},
     ]
     parameter = {"resourceType": "SearchParameter", "type": "token", "version": "4.0.1"}
-    parameters = [
+    parameters: list[Json] = [
         {
             **parameter,
             "url": "http://example.org/sp/status",
@@ -93,13 +106,20 @@ def _package() -> dict[str, list[Json]]:
         },
         {
             **parameter,
+            "url": "http://example.org/sp/added",
+            "code": "added",
+            "base": ["Zebra"],
+            "expression": "Zebra.status",
+        },
+        {
+            **parameter,
             "url": "http://example.org/sp/new",
             "code": "new",
             "base": ["Zebra"],
             "version": "5.0.0",
         },
     ]
-    value_sets = [
+    value_sets: list[Json] = [
         {
             "resourceType": "ValueSet",
             "url": "http://example.org/vs/status",
@@ -112,7 +132,8 @@ def _package() -> dict[str, list[Json]]:
             "concept": [{"code": "on", "concept": [{"code": "dimmed"}]}, {"code": "off"}],
         },
     ]
-    return dict(zip(FILES, (types, resources, parameters, value_sets, [], []), strict=True))
+    files: list[list[Json]] = [types, resources, parameters, value_sets, [], []]
+    return dict(zip(FILES, files, strict=True))
 
 
 def _write(folder: Path, package: dict[str, list[Json]]) -> Path:
@@ -153,8 +174,15 @@ def test_compiles_what_the_differentials_say(
     assert definitions.compartment("Patient") == {"Encounter": ("patient",), "Zebra": ("owner",)}
     assert definitions.search_parameters("Ant")["status"].expression == "(Ant.leg as code)"
     said = capsys.readouterr().out
-    assert "left out, not 4.0.1: StructureDefinition " + CORE + "Newer: version 4.3.0" in said
-    assert "left out, not 4.0.1: SearchParameter http://example.org/sp/new: version 5.0.0" in said
+    assert (
+        "left out, not part of 4.0.1: StructureDefinition " + CORE + "Newer: version 4.3.0" in said
+    )
+    assert (
+        "left out, not part of 4.0.1: SearchParameter http://example.org/sp/new: version 5.0.0"
+        in said
+    )
+    assert "SearchParameter http://example.org/sp/added: not listed for Zebra" in said
+    assert set(definitions.search_parameters("Zebra")) == {"status"}
     assert "differential used: Zebra.invented: not in 4.0.1" in said
     assert "differential used: Zebra.status: changed" in said
     assert "restored: compartment Patient, Task: no parameter" in said
@@ -208,6 +236,14 @@ def test_a_parameter_that_does_not_speak_of_its_type_is_refused(tmp_path: Path) 
     package["search-parameters.json"][0]["expression"] = "Zebra.status"
     folder = _write(tmp_path / "r4", package)
     with pytest.raises(BadSourceError, match="says nothing about Ant"):
+        main([str(folder), str(tmp_path / "out")])
+
+
+def test_a_parameter_that_is_missing_is_named(tmp_path: Path) -> None:
+    package = _package()
+    del package["search-parameters.json"][0]
+    folder = _write(tmp_path / "r4", package)
+    with pytest.raises(BadSourceError, match="Zebra lacks the search parameters status"):
         main([str(folder), str(tmp_path / "out")])
 
 

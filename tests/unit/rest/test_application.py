@@ -124,6 +124,16 @@ async def test_an_https_base_asks_for_https_only(server: Server) -> None:
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/openapi.json", "/docs", "/redoc", "/fhirx", "/FHIR/Patient/ann"]
+)
+async def test_nothing_else_is_open(server: Server, path: str) -> None:
+    async with browser(application(server.services())) as client:
+        answer = await client.get(path)
+
+    assert answer.status_code == 404
+
+
 async def test_a_websocket_is_closed(server: Server) -> None:
     sent: list[object] = []
 
@@ -140,7 +150,7 @@ async def test_a_websocket_is_closed(server: Server) -> None:
         "query_string": b"",
         "root_path": "",
     }
-    await application(server.services())(scope, receive, send)  # type: ignore[arg-type]
+    await application(server.services())(scope, receive, send)
 
     assert sent == [{"type": "websocket.close", "code": 1000}]
 
@@ -162,7 +172,7 @@ async def test_a_caller_who_leaves_in_the_middle_of_a_body_gets_no_answer(server
         "query_string": b"",
         "root_path": "",
     }
-    await application(server.services())(scope, receive, send)  # type: ignore[arg-type]
+    await application(server.services())(scope, receive, send)
 
     assert sent == []
 

@@ -1,5 +1,7 @@
 """Status codes, headers and bodies of every interaction: https://hl7.org/fhir/R4/http.html."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
@@ -536,7 +538,7 @@ async def test_operations_that_are_not_there(client: httpx.AsyncClient, path: st
 async def test_a_body_beyond_the_bound(client: httpx.AsyncClient) -> None:
     big = b'{"resourceType":"Patient","x":"' + b"a" * (5 * 1024 * 1024) + b'"}'
 
-    async def pieces():  # type: ignore[no-untyped-def] # noqa: ANN202
+    async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(big), 65536):
             yield big[start : start + 65536]
 

@@ -1,5 +1,6 @@
 """The story tells each thing once, in words, and knows who was told about which alert."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -154,9 +155,8 @@ def test_the_newest_reading_of_each_measure_stands() -> None:
 
 
 def test_an_observation_is_described_with_its_unit_and_time() -> None:
-    assert (
-        describe(observation("158776", 112, "2026-08-01T09:30:02Z")) == "VP 112 mm[Hg] at 09:30:02"
-    )
+    taken = observation("158776", 112, "2026-08-01T09:30:02Z")
+    assert describe(taken) == "VP 112 mm[Hg] at 09:30:02"
     assert describe({"resourceType": "Observation"}) == ""
 
 
@@ -185,11 +185,12 @@ def test_the_page_shows_open_alerts_first() -> None:
     assert len(view["homes"]) == 4
 
 
-def test_the_narrator_writes_plain_text_where_nobody_looks(capsys: Any) -> None:
+def test_the_narrator_writes_plain_text_where_nobody_looks() -> None:
     picture = Picture()
+    paper = io.StringIO()
     for line in picture.absorb_flag(flag(), "", NOW):
-        Narrator().tell(line)
-    out = capsys.readouterr().out
+        Narrator(paper).tell(line)
+    out = paper.getvalue()
     assert "ALERT PH" in out
     assert "\x1b" not in out
 

@@ -42,12 +42,12 @@ _BLOOD_PRESSURE: dict[str, Any] = {
 }
 
 
-def blood_pressure(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+def blood_pressure(**changes: Any) -> dict[str, Any]:
     """A fresh copy; a change of None removes the element."""
     made = {**copy.deepcopy(_BLOOD_PRESSURE), **changes}
     return {key: value for key, value in made.items() if value is not None}
 
 
-def patient(**elements: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+def patient(**elements: Any) -> dict[str, Any]:
     """A Patient with nothing but `elements`."""
     return {"resourceType": "Patient", **elements}

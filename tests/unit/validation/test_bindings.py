@@ -56,6 +56,13 @@ def test_codes_that_only_have_a_shape(content_type: object, problems: int) -> No
     assert [one.expression for one in found] == ["Patient.photo[0].contentType"] * problems
 
 
+@pytest.mark.parametrize("unit", [" ", ";", "; a=b", "a=", "; a=b ", "a/"])
+def test_no_text_makes_matching_a_shape_slow(unit: str) -> None:
+    photo = {"contentType": "a/b" + unit * 100_000 + ";", "url": "https://example.org/a"}
+    (problem,) = validate({"resourceType": "Patient", "photo": [photo]})
+    assert problem.expression == "Patient.photo[0].contentType"
+
+
 def test_a_long_list_is_named_by_its_url() -> None:
     (problem,) = validate(
         {

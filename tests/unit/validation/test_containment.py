@@ -14,7 +14,7 @@ def _places(resource: object) -> list[tuple[str, str]]:
     return [(one.expression, one.message[:5]) for one in validate(resource)]
 
 
-def _containing(*contained: Any, **elements: Any) -> dict[str, Any]:  # noqa: ANN401
+def _containing(*contained: Any, **elements: Any) -> dict[str, Any]:
     elements.setdefault("managingOrganization", {"reference": "#o"})
     return patient(contained=list(contained), **elements)
 

@@ -78,7 +78,8 @@ def test_a_structural_fault_does_not_hide_an_invariant() -> None:
 
 
 def test_rules_stand_any_json() -> None:
-    for value in (None, 5, "a", [], [None], [[]], {}, {"a": 1}, [{"code": []}]):
+    values: list[Any] = [None, 5, "a", [], [None], [[]], {}, {"a": 1}, [{"code": []}]]
+    for value in values:
         for name in ("component", "code", "valueRange", "valuePeriod", "dataAbsentReason"):
             resource = blood_pressure(valueString="a")
             resource[name] = value

@@ -45,7 +45,14 @@ BAD: dict[str, list[object]] = {
     "code": ["", " a", "a ", "a  b", "a\nb ", "a\x01", 1],
     "date": [
         *("", "26", "2026-13", "2026-00", "2026-02-29", "2100-02-29", "2026-04-31"),
-        *("0000", "2026-1-1", "2026-01-01T00:00:00Z", "2026-01-32", 2026, "２０２６"),
+        *(
+            "0000",
+            "2026-1-1",
+            "2026-01-01T00:00:00Z",
+            "2026-01-32",
+            2026,
+            "\uff12\uff10\uff12\uff16",
+        ),
     ],
     "dateTime": [
         *("", "2026-11-21T10:00", "2026-11-21T10:00:00", "2026-11-21T24:00:00Z"),
@@ -55,7 +62,7 @@ BAD: dict[str, list[object]] = {
     "decimal": ["1.0", True, 1.5, None, Decimal("NaN"), Decimal("Infinity")],
     "id": ["", "a b", "a_b", "x" * 65, "ä", "a\n", 1],
     "instant": ["2026", "2026-11-21", "2026-11-21T10:00:00", "2026-02-30T10:00:00Z"],
-    "integer": [-(2**31) - 1, 2**31, Decimal("1"), Decimal("1.0"), "1", True],
+    "integer": [-(2**31) - 1, 2**31, Decimal(1), Decimal("1.0"), "1", True],
     "markdown": ["", "a\x00", None],
     "oid": ["1.2.3", "urn:oid:3.1", "urn:oid:1.02", "urn:oid:1"],
     "positiveInt": [0, -1, 2**31, True],
@@ -109,6 +116,13 @@ def test_refused(name: str, value: object) -> None:
     assert found is not None
     assert len(found) == 1
     assert found[0].path == ""
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+@pytest.mark.parametrize("unit", [" ", "a", "a b", "=", "; a=", "/a", "0", "1.", "<"])
+def test_no_text_makes_checking_slow(name: str, unit: str) -> None:
+    """A check that backtracks would take hours here."""
+    primitive_check(name)(unit * 200_000 + "$", {})
 
 
 def test_a_name_that_is_no_primitive() -> None:

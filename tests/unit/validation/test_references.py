@@ -57,5 +57,11 @@ def test_refused(subject: dict[str, Any], place: str) -> None:
     assert problem.expression == "Observation.subject" + place
 
 
+@pytest.mark.parametrize("unit", ["/", "/a", "a", "Patient/", "http://", "#", "?", " "])
+def test_no_text_makes_reading_a_reference_slow(unit: str) -> None:
+    for start in ("", "http://example.org/", "Patient/", "urn:uuid:"):
+        validate(blood_pressure(subject={"reference": start + unit * 100_000}))
+
+
 def test_any_type_may_be_meant() -> None:
     assert validate(blood_pressure(focus=[{"reference": "Medication/1"}])) == []

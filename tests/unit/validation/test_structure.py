@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fhirserver.kernel.errors import Problem
-from fhirserver.validation import validate
+from fhirserver.validation import MAX_PROBLEMS, validate
 from tests.unit.validation.samples import blood_pressure, patient
 
 URL = "http://example.org/extension"
@@ -212,6 +212,12 @@ def test_recursive_structures() -> None:
     assert validate(questionnaire) == []
     del item["item"][0]["item"][0]["linkId"]
     assert _places(questionnaire) == [("Questionnaire.item[0].item[0].item[0].linkId", "required")]
+
+
+def test_very_many_problems_are_cut() -> None:
+    problems = validate(patient(name=[{"given": [5] * 200_000}]))
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert problems[-1] == Problem("error", "too-costly", "Patient", "and 199000 more problems")
 
 
 def test_messages_do_not_repeat_what_was_sent() -> None:

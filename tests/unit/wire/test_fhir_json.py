@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirserver.kernel.errors import Malformed
@@ -12,7 +12,7 @@ from fhirserver.wire.fhir_json import MAX_DEPTH, MalformedJson, read, write, wri
 numbers = st.integers() | st.decimals(allow_nan=False, allow_infinity=False).filter(
     lambda one: one.as_tuple().exponent != 0
 )
-text = st.text(st.characters(exclude_categories=["Cs"]))
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 values = st.recursive(
     st.none() | st.booleans() | numbers | text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
@@ -21,16 +21,19 @@ values = st.recursive(
 objects = st.dictionaries(text, values, max_size=6)
 
 
+@settings(max_examples=60)
 @given(objects)
 def test_what_is_written_reads_back_the_same(value: dict[str, object]) -> None:
     assert read(write(value)) == value
 
 
+@settings(max_examples=60)
 @given(objects)
 def test_pretty_and_compact_hold_the_same_value(value: dict[str, object]) -> None:
     assert read(write_pretty(value)) == value
 
 
+@settings(max_examples=60)
 @given(objects)
 def test_writing_what_was_read_gives_the_same_bytes(value: dict[str, object]) -> None:
     assert write(read(write(value))) == write(value)

@@ -270,7 +270,9 @@ def _partitions() -> None:
         number = definitions.load().type_number(name)
         table = f"current_{name.lower()}"
         if name in _RANGED:
-            _run(f"CREATE TABLE {table} PARTITION OF resource FOR VALUES IN ({number}) PARTITION BY RANGE (id)")
+            _run(
+                f"CREATE TABLE {table} PARTITION OF resource FOR VALUES IN ({number}) PARTITION BY RANGE (id)"
+            )
             _run(f"CREATE TABLE {table}_rest PARTITION OF {table} DEFAULT")
         else:
             _run(f"CREATE TABLE {table} PARTITION OF resource FOR VALUES IN ({number})")
@@ -280,7 +282,9 @@ def _partitions() -> None:
     for name in definitions.load().resource_types:
         table = f"current_{name.lower()}"
         if name in _RANGED:
-            _run(f"CREATE INDEX {table}_keys ON {table} USING gin (keys) WITH (fastupdate = on, gin_pending_list_limit = 4096)")
+            _run(
+                f"CREATE INDEX {table}_keys ON {table} USING gin (keys) WITH (fastupdate = on, gin_pending_list_limit = 4096)"
+            )
             _run(f"CREATE INDEX {table}_updated ON {table} USING brin (updated)")
         else:
             _run(f"CREATE INDEX {table}_keys ON {table} USING gin (keys)")

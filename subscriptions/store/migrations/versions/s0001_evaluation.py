@@ -120,7 +120,7 @@ _DUE = ("evaluation", "alert", "device_watch")
 def _run(script: str) -> None:
     """Run a script of several statements, which only the driver's own connection takes."""
     connection = op.get_bind().connection.driver_connection
-    assert connection is not None  # noqa: S101 - Alembic is never run offline here
+    assert connection is not None
     connection.execute(script)
 
 

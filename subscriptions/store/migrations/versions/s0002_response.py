@@ -151,6 +151,7 @@ CREATE TABLE attempt (
   PRIMARY KEY (bucket, tenant, id)
 );
 CREATE INDEX attempt_subscription ON attempt (tenant, subscription, started);
+CREATE INDEX attempt_incident ON attempt (tenant, incident) WHERE incident IS NOT NULL;
 CREATE INDEX attempt_phone ON attempt (tenant, phone_lookup, started)
   WHERE phone_lookup IS NOT NULL;
 

@@ -221,6 +221,17 @@ def test_an_expired_rule_leaves_the_defaults() -> None:
     assert world.measure(reading(SYSTOLIC, 70, 10)) == ["raised PH systolic blood pressure low"]
 
 
+def test_a_rule_that_is_withdrawn_ends_what_only_it_watched() -> None:
+    weight = rule("weight", ("188736", "29463-7"), high=80, priority="PM")
+    world = World(own=(weight,))
+    world.measure(reading("188736", 82, 0))
+    world.own = ()
+    assert world.measure(reading(PULSE, 70, 60)) == [
+        "condition-ended PM systolic blood pressure high"
+    ]
+    assert world.window.entries == {}
+
+
 def test_an_open_alert_is_not_raised_again_by_a_smaller_or_repeated_breach() -> None:
     world = World()
     world.measure(reading(SYSTOLIC, 70, 0))

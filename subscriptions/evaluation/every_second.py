@@ -1,0 +1,49 @@
+"""The tick of the rules part: what nobody reports, because it is the absence of a report."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from fhirserver.kernel.errors import Conflict
+from fhirserver.kernel.ports import Transaction
+from subscriptions.store.silence_rows import Execute, due_tenants
+
+
+class Scanner(Protocol):
+    """Whoever raises what time itself raises in one tenant: the composite observer."""
+
+    async def scan(self, tx: Transaction, listening_since: datetime) -> int:
+        """Do one tenant's share and return how much was raised."""
+
+
+class WatchTime:
+    """Call it every second, in as many processes as there are.
+
+    `execute` reads due rows of every tenant, `transaction` opens a write transaction of one; `listening_since` is when
+    this process, and so the ingest beside it, began to hear devices: a server that was away must not take its own
+    absence for theirs.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        transaction: Callable[[int], AbstractAsyncContextManager[Transaction]],
+        execute: Execute,
+        clock: Callable[[], datetime],
+        listening_since: datetime,
+    ) -> None:
+        self._scanner = scanner
+        self._transaction = transaction
+        self._execute = execute
+        self._clock = clock
+        self._listening_since = listening_since
+
+    async def __call__(self) -> None:
+        """Raise everything that is due now. A tenant whose rows are contended is left for the next second."""
+        for tenant in await due_tenants(self._execute, self._clock(), self._listening_since):
+            try:
+                async with self._transaction(tenant) as tx:
+                    await self._scanner.scan(tx, self._listening_since)
+            except Conflict:
+                continue

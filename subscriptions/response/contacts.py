@@ -1,0 +1,136 @@
+"""Keeps, for each patient, who is told of alerts and how, and their managed Subscriptions.
+
+Follows CareTeams and the resources of their members. A member with a telephone gets a Subscription
+in status ``requested``; the worker sends the verification message, its answer makes it ``active``.
+"""
+
+from collections.abc import Sequence
+
+from fhirserver.kernel.changes import Change
+from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.resource import Json
+from subscriptions.core.care_team import (
+    MEMBER_TYPES,
+    Participant,
+    Reach,
+    participants,
+    patient_of,
+    reach,
+)
+from subscriptions.core.managed_subscription import managed, phone_of, subscription_id
+from subscriptions.core.phone import phones
+from subscriptions.core.verification import after
+from subscriptions.response.ladders import Ladders
+from subscriptions.store import contact_rows
+from subscriptions.store.contact_rows import ContactRow
+from subscriptions.store.reply_code_rows import phone_lookup
+
+
+class Contacts:
+    """Maintains contact rows and managed Subscriptions; tells `ladders` when a roster changed."""
+
+    def __init__(self, ladders: Ladders) -> None:
+        """Tell `ladders` about changed rosters."""
+        self._ladders = ladders
+
+    async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
+        """Follow what changed in CareTeams and in who their members are."""
+        teams: dict[str, None] = {}
+        patients: dict[str, None] = {}
+        for change in changes:
+            if change.type == "CareTeam":
+                teams[change.id] = None
+                await self._left_behind(tx, change, patients)
+            elif change.type in MEMBER_TYPES:
+                for team in await self._teams_of(tx, change):
+                    teams[team] = None
+        for team in teams:
+            patient = await self._rebuild(tx, team)
+            if patient is not None:
+                patients[patient] = None
+        for patient in patients:
+            await self._ladders.roster_changed(tx, patient)
+
+    async def _left_behind(
+        self, tx: Transaction, change: Change, patients: dict[str, None]
+    ) -> None:
+        """Remove the contacts of a team that was deleted or now is about somebody else."""
+        before = None if change.previous is None else patient_of(change.previous)
+        now = None if change.resource is None else patient_of(change.resource)
+        if before is not None and before != now:
+            await contact_rows.replace_team(tx, before, change.id, ())
+            patients[before] = None
+
+    async def _teams_of(self, tx: Transaction, change: Change) -> list[str]:
+        found = [team for _, team in await contact_rows.teams_of_member(tx, change.reference)]
+        if change.type == "Patient":
+            found += await contact_rows.teams_of_patient(tx, change.id)
+        return found
+
+    async def _rebuild(self, tx: Transaction, team_id: str) -> str | None:
+        team = await tx.get("CareTeam", team_id)
+        patient = None if team is None else patient_of(team)
+        if team is None or patient is None:
+            return None
+        own = await tx.get("Patient", patient)
+        shared = set(phones([] if own is None else own.get("telecom", [])))
+        rows = []
+        for participant in participants(team):
+            how = await self._reach(tx, participant.member)
+            rows.append(_row(tx, patient, team_id, participant, how, shared))
+            if how.phone is not None:
+                await self._ensure(tx, participant.member, how.phone)
+            else:
+                await self._withdraw(tx, participant.member)
+        await contact_rows.replace_team(tx, patient, team_id, rows)
+        return patient
+
+    async def _reach(self, tx: Transaction, member: str) -> Reach:
+        type_, _, id_ = member.partition("/")
+        resource = await tx.get(type_, id_)
+        if resource is None or resource.get("active") is False:
+            return Reach(None, "en")
+        return reach(resource, await self._practitioner_of(tx, resource))
+
+    async def _practitioner_of(self, tx: Transaction, resource: Json) -> Json | None:
+        reference = str(resource.get("practitioner", {}).get("reference", ""))
+        if not reference:
+            return None
+        return await tx.get("Practitioner", reference.rsplit("/", 1)[-1])
+
+    async def _ensure(self, tx: Transaction, member: str, phone: str) -> None:
+        id_ = subscription_id(member)
+        current = await tx.get("Subscription", id_, lock=True)
+        if current is None:
+            await tx.put(managed(member, phone, "requested"), id_=id_)
+        elif phone_of(current) != phone:
+            status = after(current["status"], "number-changed")
+            await tx.put(managed(member, phone, status), id_=id_)
+
+    async def _withdraw(self, tx: Transaction, member: str) -> None:
+        id_ = subscription_id(member)
+        if await tx.get("Subscription", id_) is not None:
+            await tx.delete("Subscription", id_)
+
+
+def _row(
+    tx: Transaction,
+    patient: str,
+    team: str,
+    participant: Participant,
+    how: Reach,
+    shared: set[str],
+) -> ContactRow:
+    is_patient = participant.member == f"Patient/{patient}"
+    return ContactRow(
+        patient=patient,
+        care_team=team,
+        member=participant.member,
+        tier=participant.tier,
+        language=how.language,
+        phone_lookup=None if how.phone is None else phone_lookup(tx, how.phone),
+        shares_with_patient=is_patient or how.phone in shared,
+        subscription=None if how.phone is None else subscription_id(participant.member),
+        starts=participant.starts,
+        ends=participant.ends,
+    )

@@ -1,0 +1,1 @@
+"""The loops that find due work: timers, numbering, delivery, retention."""

@@ -1,0 +1,70 @@
+"""The worker of one process: the loops of its roles, until it is told to stop.
+
+Role ``engine`` runs timers, numbering, retention and what other parts want done each second; role
+``deliver`` sends. Each may run in any number of processes: work is claimed, never owned.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from subscriptions.channels.channel import Channel
+from subscriptions.response.response import Response
+from subscriptions.worker.delivery import Delivery
+from subscriptions.worker.pace import periodically
+from subscriptions.worker.ports import Clock, EverySecond, Scan, Transactions
+from subscriptions.worker.retention import Retention
+from subscriptions.worker.sequencer import Sequencer
+from subscriptions.worker.timers import Timers
+
+ALERT_LANE_SECONDS: Final = 0.03
+TIMER_SECONDS: Final = 0.05
+RETENTION_SECONDS: Final = 60.0
+
+
+class Worker:
+    """All loops of one process."""
+
+    def __init__(
+        self,
+        *,
+        response: Response,
+        channels: Mapping[str, Channel[Any]],
+        transactions: Transactions,
+        scan: Scan,
+        clock: Clock,
+        every_second: Sequence[EverySecond] = (),
+    ) -> None:
+        """Wire the loops; `channels` by channel type (``sms``, ``rest-hook``)."""
+        self._numbered = asyncio.Event()
+        self.timers = Timers(response=response, transactions=transactions, scan=scan, clock=clock)
+        self.sequencer = Sequencer(transactions=transactions, scan=scan, numbered=self._numbered)
+        self.delivery = Delivery(
+            channels=channels, transactions=transactions, scan=scan, clock=clock
+        )
+        self.retention = Retention(transactions=transactions, scan=scan, clock=clock)
+        self._every_second = tuple(every_second)
+
+    async def run(self, roles: Collection[str], stop: asyncio.Event) -> None:
+        """Run the loops of `roles` until `stop` is set, then finish what is being sent."""
+        async with asyncio.TaskGroup() as tasks:
+            if "engine" in roles:
+                self._start_engine(tasks, stop)
+            if "deliver" in roles:
+
+                async def deliver() -> None:
+                    await self.delivery.start_due(tasks)
+
+                tasks.create_task(
+                    periodically("deliver", ALERT_LANE_SECONDS, deliver, stop, self._numbered)
+                )
+
+    def _start_engine(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        loops = [
+            ("timers", TIMER_SECONDS, self.timers.run_due),
+            ("sequencer", ALERT_LANE_SECONDS, self.sequencer.run_due),
+            ("retention", RETENTION_SECONDS, self.retention.run_due),
+            *((f"second {i}", 1.0, act) for i, act in enumerate(self._every_second)),
+        ]
+        for name, seconds, act in loops:
+            tasks.create_task(periodically(name, seconds, act, stop))
