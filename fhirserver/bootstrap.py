@@ -26,10 +26,8 @@ from fhirserver import __version__, definitions
 from fhirserver.crypto import keyring
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.kernel.principal import Principal
-from fhirserver.rest.application import Services, application
 from fhirserver.settings import Settings
-from fhirserver.store import migrate as schema
-from fhirserver.store.database import open_database, role_url
+from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.store.roles import LOGIN_ROLES
 from fhirserver.store.visibility import Visibility
@@ -71,11 +69,14 @@ def _announce(text: str) -> None:
 
 def _prepare(settings: Settings) -> Settings:
     """Create roles, tables and first content; return settings whose database user is no longer the superuser."""
+    from fhirserver.store import migrate as schema  # noqa: PLC0415 - workers start without it, in half the time
+
     passwords = _passwords(settings)
     schema.upgrade(settings.database_url, passwords)
     asyncio.run(_first_content(settings))
     return replace(
-        settings, database_url=role_url(settings.database_url, "fhir_read", passwords["fhir_read"])
+        settings,
+        database_url=schema.role_url(settings.database_url, "fhir_read", passwords["fhir_read"]),
     )
 
 
@@ -158,6 +159,8 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
 
 
 async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
+    from fhirserver.rest.application import Services, application  # noqa: PLC0415 - for this role alone
+
     epoch = _Epoch(server.record)
 
     async def readiness() -> Mapping[str, bool]:

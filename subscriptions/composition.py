@@ -21,6 +21,7 @@ from subscriptions.channels.twilio import Account, Twilio
 from subscriptions.core.reply_code import code_from
 from subscriptions.core.subscription_check import EndpointPolicy
 from subscriptions.evaluation import alerts, defaults
+from subscriptions.evaluation.every_second import WatchTime
 from subscriptions.evaluation.part import Evaluation
 from subscriptions.observer import Observer
 from subscriptions.response import shipped_topics
@@ -128,7 +129,11 @@ class Subscriptions:
             transactions=record.transactions,
             scan=record.scan,
             clock=record.clock,
-            every_second=[self._scan(record)],
+            every_second=[
+                WatchTime(
+                    self._observer, record.transactions, record.scan, record.clock, record.clock()
+                )
+            ],
         )
         try:
             await worker.run(roles, stop)
@@ -136,16 +141,6 @@ class Subscriptions:
             await egress.close()
             if company is not None:
                 await company.close()
-
-    def _scan(self, record: RecordAccess) -> "Callable[[], Any]":
-        listening_since = record.clock()
-
-        async def scan() -> None:
-            for tenant in record.tenants().values():
-                async with record.transactions(tenant) as tx:
-                    await self._observer.scan(tx, listening_since)
-
-        return scan
 
 
 def _reply_code() -> str:

@@ -69,19 +69,6 @@ class Query:
     cursor_key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A position between two rows of a sorted result.
-
-    The row's sort values in the order of the query's sort keys (microseconds since
-    1970-01-01T00:00:00Z; None where a row has no time; an id is only in `id`) and its id, which
-    breaks ties.
-    """
-
-    values: tuple[int | None, ...]
-    id: str
-
-
 def parse(
     resource_type: str,
     pairs: Sequence[tuple[str, str]],

@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy.engine import make_url
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
-
-
-def role_url(url: str, role: str, password: str) -> str:
-    """Return the database URL `url` with another user."""
-    return make_url(url).set(username=role, password=password).render_as_string(hide_password=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ async def open_database(
 
     def pool(role: str, most: int) -> Pool:
         return AsyncConnectionPool(
-            role_url(url, role, passwords[role]),
+            make_conninfo(url, user=role, password=passwords[role]),
             min_size=0,
             max_size=most,
             max_idle=300,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from simulator import codes
 from simulator.demo.cast import HOUSEHOLDS, Household, names, phones
 
 Json = dict[str, Any]
@@ -30,6 +31,15 @@ _TASK_WORDS: Mapping[str, str] = {
     "cancelled": "is not called any more",
     "failed": "could not be reached",
 }
+
+
+_MESSAGE_WORDS: Mapping[str, str] = {"in-progress": "handed over", "completed": "arrived"}
+_MEASURES: Mapping[str, str] = {
+    metric.code: metric.name for metric in codes.MACHINE_METRICS + codes.CUFF_METRICS
+}
+# What is said of a home: the measures a story is about.
+_SPOKEN = (codes.VENOUS_PRESSURE, codes.BLOOD_FLOW, codes.SYSTOLIC)
+READINGS_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,14 @@ def _text(concept: Json) -> str:
     )
 
 
+def measure(concept: Json) -> str:
+    """Return the plain name of a measure whose MDC code is known, else what the code says."""
+    for coding in concept.get("coding", []):
+        if coding.get("code") in _MEASURES:
+            return _MEASURES[coding["code"]]
+    return _text(concept)
+
+
 def describe(observation: Json) -> str:
     """Return an Observation in words: its measures with values and units, and when."""
     parts: list[str] = []
@@ -114,7 +132,7 @@ def describe(observation: Json) -> str:
         quantity = element.get("valueQuantity")
         if quantity is not None and "value" in quantity:
             unit = quantity.get("unit") or quantity.get("code", "")
-            parts.append(f"{_text(element.get('code', {}))} {quantity['value']} {unit}".strip())
+            parts.append(f"{measure(element.get('code', {}))} {quantity['value']} {unit}".strip())
     taken = moment(observation.get("effectiveDateTime"), datetime.min.replace(tzinfo=UTC))
     when = "" if taken.year == 1 else f" at {taken:%H:%M:%S}"
     return ", ".join(parts) + when if parts else ""
@@ -130,6 +148,8 @@ class Picture:
         self._home_of_phone = {home.partner.phone: home.key for home in self._homes.values()}
         self._versions: dict[str, str] = {}
         self._tasks: dict[str, Json] = {}
+        self._told: dict[str, Told] = {}
+        self._readings_told: datetime | None = None
         self.story: list[Line] = []
         self.values: dict[str, dict[str, Value]] = {key.key: {} for key in self._homes.values()}
         self.alerts: dict[str, Alert] = {}
@@ -170,11 +190,27 @@ class Picture:
                 known = self.values[key].get(code)
                 if known is None or known.at <= taken:
                     self.values[key][code] = Value(
-                        _text(element["code"]),
+                        measure(element["code"]),
                         str(quantity["value"]),
                         quantity.get("unit") or quantity.get("code", ""),
                         taken,
                     )
+
+    def readings(self, key: str) -> str:
+        """Return the last readings of a home in words, empty when there are none."""
+        known = self.values[key]
+        spoken = [known[code] for code in _SPOKEN if code in known]
+        return ", ".join(f"{v.name} {v.text} {v.unit} at {v.at:%H:%M:%S}" for v in spoken)
+
+    def tell_readings(self, now: datetime) -> list[Line]:
+        """Return one line of readings for each home, every `READINGS_EVERY_S`; not kept."""
+        told = self._readings_told
+        if told is not None and (now - told).total_seconds() < READINGS_EVERY_S:
+            return []
+        self._readings_told = now
+        return [
+            Line(now, "reading", key, text) for key in self.values if (text := self.readings(key))
+        ]
 
     def _is_new(self, resource: Json) -> bool:
         key = f"{resource['resourceType']}/{resource['id']}"
@@ -202,9 +238,9 @@ class Picture:
         changed = moment(flag.get("meta", {}).get("lastUpdated"), now)
         if known is None or (active and known.priority != priority):
             word = "ALERT" if known is None else "RAISED TO"
-            because = f" - {evidence}" if evidence else ""
-            by = f" - rule {rule}" if rule else ""
-            line = Line(changed, "alert", key, f"{word} {priority}: {text}{because}{by}")
+            because = evidence or self.readings(key) or "no reading"
+            by = f"rule {rule}" if rule else "no rule: the device itself"
+            line = Line(changed, "alert", key, f"{word} {priority}: {text} - {because} - {by}")
         elif known.active and not active:
             line = Line(changed, "end", key, f"alert closed: {text}")
         else:
@@ -226,30 +262,38 @@ class Picture:
         return self.add(Line(changed, "answer", key, f"{self.name(owner)} {words}"))
 
     def absorb_communication(self, communication: Json, now: datetime) -> list[Line]:
-        """Take in one message to one person."""
+        """Take in one message to one person: prepared, handed over, arrived or not done."""
         key = self.home_key(communication)
         if key is None or not self._is_new(communication):
             return []
-        who = ", ".join(
-            self.name(recipient.get("reference", ""))
-            for recipient in communication.get("recipient", [])
-        )
-        channel = (
-            ", ".join(_text(medium) for medium in communication.get("medium", [])) or "message"
-        )
-        sent = moment(communication.get("sent"), now)
+        if communication.get("sender", {}).get("reference") in self._names:
+            return []
         status = str(communication.get("status", ""))
+        if status == "preparation":
+            return []
+        recipients = communication.get("recipient", [])
+        who = ", ".join(self.name(one.get("reference", "")) for one in recipients)
+        channel = ", ".join(_text(medium) for medium in communication.get("medium", []))
+        sent = moment(communication.get("sent"), now)
         reason = _text(communication.get("statusReason", {}))
         alert = self._alert_of(communication)
-        if alert is not None:
-            alert.told.append(Told(who, channel, sent, reason or status))
-        if not who or communication.get("sender", {}).get("reference") in self._names:
+        told = self._told.get(communication["id"])
+        first = told is None
+        if told is None:
+            told = Told(who, channel or "message", sent, "")
+            self._told[communication["id"]] = told
+            if alert is not None:
+                alert.told.append(told)
+        told.status = _MESSAGE_WORDS.get(status, reason or status)
+        if status == "not-done":
+            because = f" ({reason})" if reason else ""
+            return self.add(Line(sent, "told", key, f"{who} NOT told by {told.channel}{because}"))
+        if not first:
             return []
-        words = "told" if status == "completed" else f"NOT told ({reason or status})"
         after = ""
-        if alert is not None and status == "completed":
+        if alert is not None:
             after = f", {max(0.0, (sent - alert.start).total_seconds()):.1f} s after the onset"
-        return self.add(Line(sent, "told", key, f"{who} {words} by {channel}{after}"))
+        return self.add(Line(sent, "told", key, f"{who} told by {told.channel}{after}"))
 
     def _alert_of(self, communication: Json) -> Alert | None:
         for about in communication.get("about", []):

@@ -177,6 +177,7 @@ class Demonstration:
                     place.data / "demo.json", demo_json(place, phone_url, tokens, credentials)
                 )
             )
+            await watcher.look()
             self._tell_ready()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._fleet.run())

@@ -70,6 +70,7 @@ class Watcher:
         # whole demonstration would wait for this watcher for ever.
         for home in HOUSEHOLDS:
             await self._readings(home)
+        self._say(self._picture.tell_readings(self._clock()))
         since = {"_lastUpdated": f"ge{self._since.isoformat(timespec='milliseconds')}"}
         recent = {**since, "_sort": "_lastUpdated", "_count": "200"}
         now = self._clock()

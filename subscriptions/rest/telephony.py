@@ -3,7 +3,8 @@
 ``POST {public}/telephony/{tenant}/sms`` (a person wrote), ``.../status?attempt=`` (what became of a
 message or call), ``.../voice/{attempt}`` (a key was pressed). Each is a form POST proven by
 X-Twilio-Signature over the public URL; anything unproven is answered 403 and changes nothing. The
-answers to people are TwiML.
+first is set up by hand and names the tenant; the URLs of the others we make ourselves, they carry
+the tenant's number. The answers to people are TwiML.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -55,7 +56,7 @@ class Webhooks:
         """Return a handler that runs `act` for proven requests only."""
 
         async def handle(request: Request) -> HttpResponse:
-            tenant = self._tenant_of(request.path_params["tenant"])
+            tenant = self._tenant(request.path_params["tenant"])
             fields = await _form(request)
             if fields is None:
                 return HttpResponse(status_code=413)
@@ -66,6 +67,10 @@ class Webhooks:
             return await self._tried(act, request, tenant, dict(fields))
 
         return handle
+
+    def _tenant(self, text: str) -> int | None:
+        named = self._tenant_of(text)
+        return int(text) if named is None and text.isascii() and text.isdigit() else named
 
     async def _tried(self, act: Act, request: Request, tenant: int, fields: Fields) -> HttpResponse:
         """Run `act`, again when a concurrent change won: the company would not always ask twice."""

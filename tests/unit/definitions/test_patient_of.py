@@ -119,6 +119,7 @@ def test_an_audit_event_belongs_to_its_entities_and_not_to_its_agents() -> None:
         ("Observation?subject:Patient=ann", {"ann"}),
         ("Observation?subject=ann", set()),
         ("Observation?subject:Group=ann", set()),
+        ("Observation?subject:Group=Patient/ann", set()),
         ("Observation?patient=Patient/ann,Patient/bob", {"ann", "bob"}),
         ("patient=Patient/ann", {"ann"}),
         ("Task.patient=Patient/ann", {"ann"}),

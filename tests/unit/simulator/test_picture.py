@@ -103,12 +103,15 @@ def test_work_and_messages_name_the_person_and_the_delay() -> None:
     picture.absorb_flag(flag(), "", NOW)
     assert picture.absorb_task(task("requested", "1"), NOW)[0].text == "Luis Ortega is being called"
     assert picture.absorb_task(task("requested", "2"), NOW) == []
-    told = picture.absorb_communication(communication(), NOW)
+    assert picture.absorb_communication(communication(status="preparation"), NOW) == []
+    handed_over = communication(status="in-progress", meta={"versionId": "2"})
+    told = picture.absorb_communication(handed_over, NOW)
     assert told[0].text == "Luis Ortega told by SMS, 1.5 s after the onset"
+    assert picture.absorb_communication(communication(meta={"versionId": "3"}), NOW) == []
     assert picture.absorb_task(task("accepted", "3"), NOW)[0].text == "Luis Ortega is coming"
     alert = picture.alerts["f1"]
     assert [(one.who, one.channel, one.status) for one in alert.told] == [
-        ("Luis Ortega", "SMS", "completed")
+        ("Luis Ortega", "SMS", "arrived")
     ]
 
 
@@ -116,7 +119,7 @@ def test_a_message_that_could_not_be_sent_says_so() -> None:
     picture = Picture()
     failed = communication(status="not-done", statusReason={"text": "stopped by the person"})
     assert picture.absorb_communication(failed, NOW)[0].text == (
-        "Luis Ortega NOT told (stopped by the person) by SMS"
+        "Luis Ortega NOT told by SMS (stopped by the person)"
     )
 
 
@@ -156,7 +159,7 @@ def test_the_newest_reading_of_each_measure_stands() -> None:
 
 def test_an_observation_is_described_with_its_unit_and_time() -> None:
     taken = observation("158776", 112, "2026-08-01T09:30:02Z")
-    assert describe(taken) == "VP 112 mm[Hg] at 09:30:02"
+    assert describe(taken) == "venous pressure 112 mm[Hg] at 09:30:02"
     assert describe({"resourceType": "Observation"}) == ""
 
 
@@ -231,3 +234,22 @@ def test_her_own_limit_alone_explains_the_slow_fall() -> None:
     assert min(pressure.mean for pressure in course) > 65
     crossed = next(s for s, pressure in enumerate(course) if pressure.systolic < home.own_limit)
     assert 10 <= crossed <= 45
+
+
+def test_an_alert_without_evidence_shows_the_last_readings() -> None:
+    picture = Picture()
+    picture.absorb_observations([observation("158776", 112, "2026-08-01T09:30:02Z")], NOW)
+    machine_alarm = flag()
+    machine_alarm["extension"] = machine_alarm["extension"][:1]
+    text = picture.absorb_flag(machine_alarm, "", NOW)[0].text
+    assert "venous pressure 112 mm[Hg] at 09:30:02" in text
+    assert "no rule: the device itself" in text
+
+
+def test_readings_are_told_from_time_to_time_and_not_kept() -> None:
+    picture = Picture()
+    picture.absorb_observations([observation("158776", 172, "2026-08-01T09:30:02Z")], NOW)
+    assert [line.home for line in picture.tell_readings(NOW)] == ["b"]
+    assert picture.tell_readings(NOW + timedelta(seconds=9)) == []
+    assert len(picture.tell_readings(NOW + timedelta(seconds=10))) == 1
+    assert picture.story == []

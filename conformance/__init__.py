@@ -1,0 +1,1 @@
+"""An outsider's checks and measurements: speaks HTTP, MQTT and SMS, imports nothing of the server."""
