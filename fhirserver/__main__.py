@@ -45,9 +45,9 @@ def serve() -> None:
     Without DATABASE_URL and NATS_URL an embedded PostgreSQL and an embedded broker are started,
     their data in DATA (default ./.data).
     """
-    from fhirserver import bootstrap  # noqa: PLC0415 - other commands start faster without
+    from fhirserver import launch  # noqa: PLC0415 - other commands start faster without
 
-    bootstrap.serve(_settings())
+    launch.serve(_settings())
 
 
 @app.command(hidden=True)

@@ -1,7 +1,7 @@
 """The one place where the parts are put together, and the only one that knows them all.
 
-``serve`` prepares and supervises, ``worker`` runs the roles of one process: `api` answers requests, `ingest` takes device
-messages, `engine` watches time (timers, silence, numbering), `deliver` sends.
+``migrate`` brings a database to the current state, ``worker`` runs the roles of one process: `api` answers requests,
+`ingest` takes device messages, `engine` watches time (timers, silence, numbering), `deliver` sends.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -29,13 +28,12 @@ from fhirserver.kernel.principal import Principal
 from fhirserver.settings import Settings
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
-from fhirserver.store.roles import LOGIN_ROLES
 from fhirserver.store.visibility import Visibility
 from fhirserver.supervisor.broker_stream import DEVICE_STREAM, ensure_device_stream
+from fhirserver.supervisor.database_credentials import database_passwords
 from fhirserver.supervisor.device_authenticator import DeviceAuthenticator, DeviceGrant
 from fhirserver.supervisor.nats_jwt import AccountKey
-from fhirserver.supervisor.secret_files import secret, write_private
-from fhirserver.supervisor.supervise import Supervisor
+from fhirserver.supervisor.secret_files import write_private
 from subscriptions.channels.twilio import Account
 from subscriptions.composition import Options, RecordAccess, Subscriptions
 
@@ -48,36 +46,17 @@ _HOUSEKEEPING_SECONDS: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings) -> None:
-    """Run everything until Ctrl-C. Raises `SupervisorError` when a part cannot be started."""
-    Supervisor(settings, prepare=_prepare, announce=_announce).run()
-
-
 def migrate(settings: Settings) -> None:
-    """Bring the database to the current schema and content."""
-    _prepare(settings)
+    """Bring roles, tables and first content to the current state. Running it again changes nothing."""
+    from fhirserver.store import migrate as schema  # noqa: PLC0415 - workers start without it, in half the time
+
+    schema.upgrade(settings.database_url, database_passwords(settings.data))
+    asyncio.run(_first_content(settings))
 
 
 def worker(settings: Settings, roles: Sequence[str]) -> None:
     """Run `roles` in this process until SIGTERM or SIGINT."""
     uvloop.run(_run_worker(settings, frozenset(roles)))
-
-
-def _announce(text: str) -> None:
-    print(f"fhirserver: {text}", flush=True)
-
-
-def _prepare(settings: Settings) -> Settings:
-    """Create roles, tables and first content; return settings whose database user is no longer the superuser."""
-    from fhirserver.store import migrate as schema  # noqa: PLC0415 - workers start without it, in half the time
-
-    passwords = _passwords(settings)
-    schema.upgrade(settings.database_url, passwords)
-    asyncio.run(_first_content(settings))
-    return replace(
-        settings,
-        database_url=schema.role_url(settings.database_url, "fhir_read", passwords["fhir_read"]),
-    )
 
 
 async def _first_content(settings: Settings) -> None:
@@ -124,7 +103,7 @@ async def _open(settings: Settings) -> AsyncIterator[_Server]:
         ),
         Visibility(),
     )
-    async with open_database(settings.database_url, _passwords(settings)) as database:
+    async with open_database(settings.database_url, database_passwords(settings.data)) as database:
         record = Record(database, _keyring(settings), definitions.load(), parts.observer, _now)
         server = _Server(record, parts)
         await server.learn_tenants()
@@ -284,10 +263,6 @@ async def _keep_house(server: _Server) -> None:
 
 async def _broker_error(error: Exception) -> None:
     log.warning("broker connection", cause=repr(error))
-
-
-def _passwords(settings: Settings) -> dict[str, str]:
-    return {role: secret(settings.data / "secrets" / f"database-{role}") for role in LOGIN_ROLES}
 
 
 def _keyring(settings: Settings) -> Keyring:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from conformance.load import mqtt
 
@@ -144,9 +144,10 @@ class Connection(asyncio.Protocol):
                 return
 
     def _fail(self, reason: Exception) -> None:
-        for waiting in (self._welcome, *self._granted.values()):
-            if not waiting.done():
-                waiting.set_exception(reason)
+        waiting: list[asyncio.Future[Any]] = [self._welcome, *self._granted.values()]
+        for one in waiting:
+            if not one.done():
+                one.set_exception(reason)
                 # Nobody may be waiting any more; an unread exception would be reported as a defect.
-                waiting.exception()
+                one.exception()
         self._granted.clear()

@@ -48,13 +48,6 @@ def upgrade(dsn: str, passwords: Mapping[str, str]) -> None:
         engine.dispose()
 
 
-def role_url(url: str, role: str, password: str) -> str:
-    """Return the database URL `url` with another user."""
-    return (
-        sa.make_url(url).set(username=role, password=password).render_as_string(hide_password=False)
-    )
-
-
 def _version_locations() -> list[str]:
     locations = [str(_HERE / "versions")]
     for name in _OTHER_PARTS:

@@ -98,7 +98,6 @@ class Reader:
         try:
             async with (
                 self._context.pool.connection() as connection,
-                connection.transaction(),
                 connection.pipeline(),
             ):
                 await connection.execute(

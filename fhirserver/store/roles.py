@@ -13,7 +13,6 @@ from typing import Final, LiteralString
 import psycopg
 from psycopg import sql
 
-LOGIN_ROLES: Final = ("fhir_write", "fhir_read", "fhir_worker")
 _OWNER: Final = "fhir_owner"
 _ADVISORY_LOCK: Final = 7_205_759_403_792_794
 
@@ -21,17 +20,17 @@ _ADVISORY_LOCK: Final = 7_205_759_403_792_794
 def ensure(
     connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]
 ) -> None:
-    """Create the roles that are missing and set the login roles' passwords.
+    """Create the roles that are missing and set the passwords of the login roles, which `passwords` names all.
 
     `connection` must be allowed to create roles. Two servers starting at once wait for each other.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
-        for role in (_OWNER, *LOGIN_ROLES):
+        for role in (_OWNER, *passwords):
             if not _exists(connection, role):
                 kind: LiteralString = "NOLOGIN" if role == _OWNER else "LOGIN"
                 connection.execute(sql.SQL("CREATE ROLE {} " + kind).format(sql.Identifier(role)))
-        for role in LOGIN_ROLES:
+        for role in passwords:
             connection.execute(
                 sql.SQL("ALTER ROLE {} PASSWORD {}").format(
                     sql.Identifier(role), sql.Literal(passwords[role])

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from fhirserver.crypto.blind_index import BlindIndex, distinct
 from fhirserver.definitions.loader import Definitions
+from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.kernel import keys
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Page, Stored
-from fhirserver.search.comparison import Comparison, Test
+from fhirserver.search.aliases import sources
+from fhirserver.search.comparison import Comparison, Test, envelope, of_instants
 from fhirserver.search.condition import Condition, IdValue
 from fhirserver.search.match import matches
 from fhirserver.search.period import as_datetime, microseconds
@@ -30,6 +32,8 @@ _COLUMNS: Final[dict[str, LiteralString]] = {"time": "time", "last-updated": "up
 _OPERATORS: Final[dict[str, LiteralString]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 # Rows read per round while a page is filled from hits that must be verified.
 _VERIFY_ROUND: Final = 200
+# meta.lastUpdated is written to the millisecond, so a version's last update spans one.
+_LAST_UPDATED_MICROSECONDS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,12 @@ def plan(
     ]
     if not access.everything:
         patients = sorted(blind.own(f"Patient/{one}") for one in access.patients)
-        clauses.append(Clause("(patient IS NULL OR patient = ANY (%s::bigint[]))", (patients,)))
+        # A resource of a patient-bound type without exactly one patient is not for limited callers to find.
+        of_patients = belongs_to(query.type).kind == "patient"
+        related: LiteralString = "patient = ANY (%s::bigint[])"
+        clauses.append(
+            Clause(related if of_patients else "(patient IS NULL OR " + related + ")", (patients,))
+        )
     required: list[int] = []
     exact = True
     for condition in query.conditions:
@@ -130,16 +139,19 @@ def _range(type_: str, condition: Condition) -> tuple[Clause, bool]:
         inner = _comparison(wanted.comparison, "r.lo", "r.hi", as_time=False)
         sql: LiteralString = (
             "EXISTS (SELECT 1 FROM resource_range r WHERE r.bucket = resource.bucket AND r.type = resource.type "
-            "AND r.id = resource.id AND r.param = %s AND "
+            "AND r.id = resource.id AND r.param = ANY (%s::bigint[]) AND "
         )
-        return Clause(
-            sql + inner.sql + ")", (parameter_number(type_, condition.param), *inner.args)
-        ), wanted.exact
-    lo: LiteralString = "time"
-    hi: LiteralString = "time_end"
+        params = [parameter_number(type_, one) for one in sources(type_, condition.param)]
+        return Clause(sql + inner.sql + ")", (params, *inner.args)), wanted.exact
     if condition.answered_by == "last-updated":
-        lo, hi = "updated", "(updated + interval '1 millisecond')"
-    return _comparison(wanted.comparison, lo, hi, as_time=True), wanted.exact
+        instants = of_instants(wanted.comparison, _LAST_UPDATED_MICROSECONDS)
+        return _comparison(instants, "updated", "updated", as_time=True), wanted.exact
+    full = _comparison(wanted.comparison, "time", "time_end", as_time=True)
+    before = envelope(wanted.comparison).before
+    if before is None:
+        return full, wanted.exact
+    # Every hit begins before this: a bound the time index can start from.
+    return Clause("time < %s AND " + full.sql, (as_datetime(int(before)), *full.args)), wanted.exact
 
 
 def _comparison(

@@ -95,15 +95,25 @@ class DeviceAuthenticator:
         self._subscription = await self._connection.subscribe(
             QUESTION, queue=QUEUE_GROUP, cb=self._asked
         )
-        await self._connection.flush()
+        await self._round_trip()
 
     async def stop(self) -> None:
         """Stop answering; questions already taken are answered first."""
         if self._subscription is not None:
             # The broker must know before we are gone, or it goes on asking us and devices wait.
-            await self._subscription.drain()
+            await self._subscription.drain()  # type: ignore[no-untyped-call] # not annotated by nats-py
+            await self._round_trip()
             self._subscription = None
         await asyncio.gather(*self._running)
+
+    async def _round_trip(self) -> None:
+        """Return once the broker has read everything sent so far.
+
+        nats-py's flush sends its PING ahead of what still waits to be written; the first one makes
+        it write that, the second one is read by the broker after it.
+        """
+        await self._connection.flush()
+        await self._connection.flush()
 
     async def _asked(self, message: Msg) -> None:
         await self._places.acquire()
@@ -131,9 +141,8 @@ class DeviceAuthenticator:
         if request.connection_type == MQTT and request.username and request.password:
             try:
                 grant = await self._check(request.username, request.password)
-            except (
-                Exception
-            ):  # whatever the store's trouble is, the device is refused and may retry
+            except Exception:
+                # Whatever the store's trouble is: the device is refused and will try again.
                 log.exception("device credentials could not be checked")
         if grant is None:
             log.warning("device refused", username=request.username, host=request.host)

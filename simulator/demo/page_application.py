@@ -24,7 +24,7 @@ from starlette.routing import Route
 from simulator import codes
 from simulator.control import Control, ControlError, read_control
 from simulator.demo.cast import HOUSEHOLDS, Household
-from simulator.demo.picture import Picture
+from simulator.demo.picture import MACHINE_STALE_AFTER_S, Picture
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -39,7 +39,7 @@ HEADERS = {
 }
 STORY_SHOWN = 300
 # Older than this, a value says nothing about now. [P]
-STALE_AFTER_S = {"machine": 10.0, "cuff": 20.0}
+STALE_AFTER_S = {"machine": MACHINE_STALE_AFTER_S, "cuff": 20.0}
 _CARD = (
     ("150021", "Systolic", "cuff"),
     ("150022", "Diastolic", "cuff"),
@@ -102,7 +102,7 @@ def state_view(picture: Picture, phones: list[dict[str, Any]], now: datetime) ->
         "alerts": [asdict(alert) | {"name": homes[alert.home]} for alert in alerts],
         "story": [
             asdict(line) | {"name": homes.get(line.home or "", "")}
-            for line in picture.story[-STORY_SHOWN:]
+            for line in sorted(picture.story[-STORY_SHOWN:], key=lambda line: line.at)
         ],
         "phones": phones,
     }

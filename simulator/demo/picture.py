@@ -39,7 +39,9 @@ _MEASURES: Mapping[str, str] = {
 }
 # What is said of a home: the measures a story is about.
 _SPOKEN = (codes.VENOUS_PRESSURE, codes.BLOOD_FLOW, codes.SYSTOLIC)
-READINGS_EVERY_S = 10.0
+READINGS_EVERY_S = 20.0
+# [P] A machine speaks every second; older than this its values say nothing about now.
+MACHINE_STALE_AFTER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,23 @@ def _text(concept: Json) -> str:
     )
 
 
+def clock_time(at: datetime) -> str:
+    """Return the local time of day."""
+    return f"{at.astimezone():%H:%M:%S}"
+
+
 def measure(concept: Json) -> str:
     """Return the plain name of a measure whose MDC code is known, else what the code says."""
     for coding in concept.get("coding", []):
         if coding.get("code") in _MEASURES:
             return _MEASURES[coding["code"]]
     return _text(concept)
+
+
+def _noticed_by(flag: Json) -> str:
+    """Return who noticed, for an alert that no rule explains."""
+    systems = {coding.get("system") for coding in flag.get("code", {}).get("coding", [])}
+    return "the server's own watch" if codes.SERVER_ALERTS in systems else "the device's own alarm"
 
 
 def describe(observation: Json) -> str:
@@ -134,7 +147,7 @@ def describe(observation: Json) -> str:
             unit = quantity.get("unit") or quantity.get("code", "")
             parts.append(f"{measure(element.get('code', {}))} {quantity['value']} {unit}".strip())
     taken = moment(observation.get("effectiveDateTime"), datetime.min.replace(tzinfo=UTC))
-    when = "" if taken.year == 1 else f" at {taken:%H:%M:%S}"
+    when = "" if taken.year == 1 else f" at {clock_time(taken)}"
     return ", ".join(parts) + when if parts else ""
 
 
@@ -196,11 +209,19 @@ class Picture:
                         taken,
                     )
 
-    def readings(self, key: str) -> str:
-        """Return the last readings of a home in words, empty when there are none."""
+    def readings(self, key: str, now: datetime) -> str:
+        """Return the last readings of a home in words; a silent machine is said to be silent."""
         known = self.values[key]
-        spoken = [known[code] for code in _SPOKEN if code in known]
-        return ", ".join(f"{v.name} {v.text} {v.unit} at {v.at:%H:%M:%S}" for v in spoken)
+        parts: list[str] = []
+        machine = known.get(codes.VENOUS_PRESSURE)
+        silent = machine is not None and (now - machine.at).total_seconds() > MACHINE_STALE_AFTER_S
+        if machine is not None and silent:
+            parts.append(f"no data from the machine since {clock_time(machine.at)}")
+        for code in _SPOKEN:
+            value = known.get(code)
+            if value is not None and not (silent and code != codes.SYSTOLIC):
+                parts.append(f"{value.name} {value.text} {value.unit}")
+        return ", ".join(parts)
 
     def tell_readings(self, now: datetime) -> list[Line]:
         """Return one line of readings for each home, every `READINGS_EVERY_S`; not kept."""
@@ -209,7 +230,9 @@ class Picture:
             return []
         self._readings_told = now
         return [
-            Line(now, "reading", key, text) for key in self.values if (text := self.readings(key))
+            Line(now, "reading", key, text)
+            for key in self.values
+            if (text := self.readings(key, now))
         ]
 
     def _is_new(self, resource: Json) -> bool:
@@ -238,8 +261,8 @@ class Picture:
         changed = moment(flag.get("meta", {}).get("lastUpdated"), now)
         if known is None or (active and known.priority != priority):
             word = "ALERT" if known is None else "RAISED TO"
-            because = evidence or self.readings(key) or "no reading"
-            by = f"rule {rule}" if rule else "no rule: the device itself"
+            because = evidence or self.readings(key, now) or "no reading"
+            by = f"rule {rule}" if rule else _noticed_by(flag)
             line = Line(changed, "alert", key, f"{word} {priority}: {text} - {because} - {by}")
         elif known.active and not active:
             line = Line(changed, "end", key, f"alert closed: {text}")

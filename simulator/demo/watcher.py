@@ -64,37 +64,36 @@ class Watcher:
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
-        """Read everything once."""
-        await self._phone_events()
+        """Read everything once and tell what is new, in the order it happened."""
+        since = {"_lastUpdated": f"ge{self._since.isoformat(timespec='milliseconds')}"}
+        recent = {**since, "_sort": "_lastUpdated", "_count": "200"}
+        lines = await self._phone_events()
         # One after the other: `gather` loses a cancellation that meets a failing child, and the
         # whole demonstration would wait for this watcher for ever.
         for home in HOUSEHOLDS:
             await self._readings(home)
-        self._say(self._picture.tell_readings(self._clock()))
-        since = {"_lastUpdated": f"ge{self._since.isoformat(timespec='milliseconds')}"}
-        recent = {**since, "_sort": "_lastUpdated", "_count": "200"}
         now = self._clock()
+        lines += self._picture.tell_readings(now)
         # In this order, so that a message finds the alert it is about.
         for flag in await self._record.search("Flag", recent):
-            evidence = await self._evidence_of(flag)
-            self._say(self._picture.absorb_flag(flag, evidence, now))
+            lines += self._picture.absorb_flag(flag, await self._evidence_of(flag), now)
         for task in await self._record.search("Task", recent):
-            self._say(self._picture.absorb_task(task, now))
+            lines += self._picture.absorb_task(task, now)
         for message in await self._record.search("Communication", recent):
-            self._say(self._picture.absorb_communication(message, now))
-
-    def _say(self, lines: list[Line]) -> None:
-        for line in lines:
+            lines += self._picture.absorb_communication(message, now)
+        for line in sorted(lines, key=lambda line: line.at):
             self._tell(line)
 
-    async def _phone_events(self) -> None:
+    async def _phone_events(self) -> list[Line]:
         answer = await self._http.get(
             f"{self._phone_url}/events", params={"after": self._events_read}
         )
         events: list[dict[str, Any]] = answer.json()
+        lines: list[Line] = []
         for event in events:
             self._events_read = event["number"]
-            self._say(self._picture.absorb_phone_event(event, self._clock()))
+            lines += self._picture.absorb_phone_event(event, self._clock())
+        return lines
 
     async def _readings(self, home: Household) -> None:
         patient = home.patient.reference

@@ -116,6 +116,7 @@ HITS: tuple[tuple[str, dict[str, str], int], ...] = (
     ("Observation", {"date": "lt2026-08-01T08:01:00Z", "patient": "ann"}, 2),
     ("Observation", {"value-quantity": "gt119"}, 15),
     ("Observation", {"value-quantity": "120||kPa"}, 0),
+    ("Observation", {"combo-value-quantity": "120"}, 15),
 )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from simulator.codes import SERVER_ALERTS
 from simulator.demo.cast import HOUSEHOLDS, NURSE, names, phones
 from simulator.demo.narrator import Narrator, render
 from simulator.demo.page_application import home_view, state_view
-from simulator.demo.picture import FLAG_PRIORITY, RULE_VERSION, Picture, describe
+from simulator.demo.picture import FLAG_PRIORITY, RULE_VERSION, Picture, clock_time, describe
 
 NOW = datetime(2026, 8, 1, 9, 30, 10, tzinfo=UTC)
 CARMEN = "Patient/demo-patient-b"
@@ -159,7 +160,8 @@ def test_the_newest_reading_of_each_measure_stands() -> None:
 
 def test_an_observation_is_described_with_its_unit_and_time() -> None:
     taken = observation("158776", 112, "2026-08-01T09:30:02Z")
-    assert describe(taken) == "venous pressure 112 mm[Hg] at 09:30:02"
+    at = clock_time(datetime(2026, 8, 1, 9, 30, 2, tzinfo=UTC))
+    assert describe(taken) == f"venous pressure 112 mm[Hg] at {at}"
     assert describe({"resourceType": "Observation"}) == ""
 
 
@@ -242,14 +244,19 @@ def test_an_alert_without_evidence_shows_the_last_readings() -> None:
     machine_alarm = flag()
     machine_alarm["extension"] = machine_alarm["extension"][:1]
     text = picture.absorb_flag(machine_alarm, "", NOW)[0].text
-    assert "venous pressure 112 mm[Hg] at 09:30:02" in text
-    assert "no rule: the device itself" in text
+    assert "venous pressure 112 mm[Hg]" in text
+    assert "the device's own alarm" in text
+    silent = flag() | {"id": "f2", "extension": machine_alarm["extension"]}
+    silent["code"] = {"coding": [{"system": SERVER_ALERTS, "code": "device-silent"}]}
+    assert "the server's own watch" in picture.absorb_flag(silent, "", NOW)[0].text
 
 
 def test_readings_are_told_from_time_to_time_and_not_kept() -> None:
     picture = Picture()
     picture.absorb_observations([observation("158776", 172, "2026-08-01T09:30:02Z")], NOW)
     assert [line.home for line in picture.tell_readings(NOW)] == ["b"]
-    assert picture.tell_readings(NOW + timedelta(seconds=9)) == []
-    assert len(picture.tell_readings(NOW + timedelta(seconds=10))) == 1
+    assert picture.tell_readings(NOW + timedelta(seconds=19)) == []
+    later = picture.tell_readings(NOW + timedelta(seconds=20))
+    assert "no data from the machine since" in later[0].text
+    assert "172" not in later[0].text
     assert picture.story == []

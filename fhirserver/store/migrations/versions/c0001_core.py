@@ -253,7 +253,7 @@ def upgrade() -> None:
           ALTER FUNCTION pg_catalog.arraycontains(anyarray, anyarray) LEAKPROOF;
           ALTER FUNCTION pg_catalog.arrayoverlap(anyarray, anyarray) LEAKPROOF;
         EXCEPTION WHEN insufficient_privilege THEN
-          RAISE WARNING 'arraycontains and arrayoverlap stay not leakproof: searches will scan. Ask a superuser to mark them LEAKPROOF.';
+          RAISE WARNING 'arraycontains and arrayoverlap are not LEAKPROOF: searches will scan until a superuser marks them';
         END $$
         """
     )
