@@ -31,7 +31,8 @@ _URGENT_BATCH: Final = 64
 _MEASUREMENT_BATCH: Final = 256
 _URGENT_ACK_WAIT: Final = 2.0
 _MEASUREMENT_ACK_WAIT: Final = 5.0
-_LEASE_BEAT: Final = 1.5
+_LEASE_BEAT: Final = 0.7
+_LEASE_RETRY: Final = 0.25
 _FETCH_WAIT: Final = 1.0
 _LONGEST_PAUSE: Final = 2.0
 
@@ -77,7 +78,7 @@ class IngestWorker:
         """Take the lease, then consume while it is held."""
         # The lease is a row other processes write, so there is no event to wait for.
         while not await self._store.hold_ingest(PARTITION, self._holder):  # noqa: ASYNC110
-            await asyncio.sleep(_LEASE_BEAT)
+            await asyncio.sleep(_LEASE_RETRY)
         log.info("ingest holds its partition", partition=PARTITION)
         await self._urgent.start()
         await self._measured.start()

@@ -77,7 +77,11 @@ class Device:
     # What it says
 
     def measure(
-        self, extra: Mapping[str, int | float] | None = None, *, mode: str = "TX", spread_ms: int = 0
+        self,
+        extra: Mapping[str, int | float] | None = None,
+        *,
+        mode: str = "TX",
+        spread_ms: int = 0,
     ) -> Kept:
         """Publish a telemetry message, its samples spread over the `spread_ms` before now.
 
@@ -116,6 +120,11 @@ class Device:
                 self._send(kind, outbox, kept)
                 repeated += 1
         return repeated
+
+    @property
+    def readings(self) -> int:
+        """How many numbered readings were published or kept so far."""
+        return self._readings
 
     @property
     def waiting(self) -> int:

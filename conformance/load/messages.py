@@ -106,9 +106,7 @@ def status(voice: Voice, state: Literal["online", "offline"]) -> bytes:
 
 def calm(number: int, values: int) -> dict[str, int | float]:
     """Return `values` quantities of an untroubled treatment; the first is `number` itself."""
-    return {NUMBER: number} | {
-        code: METRICS[code][1] for code in list(METRICS)[1:values]
-    }
+    return {NUMBER: number} | {code: METRICS[code][1] for code in list(METRICS)[1:values]}
 
 
 def telemetry(
@@ -135,9 +133,7 @@ def telemetry(
     )
 
 
-def event(
-    voice: Voice, seq: int, now: datetime, mono_ms: int, code: str, priority: str
-) -> bytes:
+def event(voice: Voice, seq: int, now: datetime, mono_ms: int, code: str, priority: str) -> bytes:
     """Return the start of an alarm; `priority` as in IHE PCD-04 (PH, PM, PL, PI)."""
     return orjson.dumps(
         {

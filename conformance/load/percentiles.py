@@ -44,6 +44,4 @@ def spread(seconds: Sequence[float]) -> Spread:
     if not seconds:
         return Spread(0, None, None, None)
     ordered = sorted(one * 1000.0 for one in seconds)
-    return Spread(
-        len(ordered), nearest_rank(ordered, 50), nearest_rank(ordered, 99), ordered[-1]
-    )
+    return Spread(len(ordered), nearest_rank(ordered, 50), nearest_rank(ordered, 99), ordered[-1])

@@ -145,9 +145,7 @@ def _measure(
     )
 
 
-def _export(
-    connection: psycopg.Connection[Any], leaf: str, columns: Sequence[str]
-) -> list[bytes]:
+def _export(connection: psycopg.Connection[Any], leaf: str, columns: Sequence[str]) -> list[bytes]:
     source = sql.SQL("(SELECT {} FROM {} ORDER BY id DESC LIMIT {})").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), _table(leaf), sql.Literal(MOST_ROWS)
     )

@@ -142,7 +142,7 @@ class TelemetryStore(Protocol):
         """Return the number of the tenant called `name`, None when there is none."""
 
     async def hold_ingest(self, partition: int, holder: str) -> bool:
-        """Take or renew the lease (5 s) on an ingest partition; return whether `holder` has it."""
+        """Take or renew the lease (3 s) on an ingest partition; return whether `holder` has it."""
 
     async def release_ingest(self, partition: int, holder: str) -> None:
         """Give the lease up, so that a successor need not wait."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from fhirserver.store.database import Pool
 
-LEASE: Final = timedelta(seconds=5)
+LEASE: Final = timedelta(seconds=3)
 
 
 async def hold(pool: Pool, partition: int, holder: str, now: datetime) -> bool:

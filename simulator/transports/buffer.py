@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from simulator.devices.messages import Kind, Message
 
 KINDS: tuple[Kind, ...] = ("evt", "tel")
+# The timeout doubles while nothing is acknowledged, up to this many times the first.
+LONGEST_PATIENCE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class _Lane:
 
     waiting: OrderedDict[int, Message] = field(default_factory=OrderedDict)
     flying: OrderedDict[int, tuple[Message, float]] = field(default_factory=OrderedDict)
+    patience_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self.flying)
@@ -107,7 +110,7 @@ class StoreAndForward:
         self._capacity = capacity
         self._resend_after_s = resend_after_s
         self._window = window
-        self._lanes: dict[Kind, _Lane] = {kind: _Lane() for kind in KINDS}
+        self._lanes: dict[Kind, _Lane] = {kind: _Lane(patience_s=resend_after_s) for kind in KINDS}
         self.overflowed: dict[Kind, int] = {"tel": 0, "evt": 0}
         self.acknowledged: dict[Kind, int] = {"tel": 0, "evt": 0}
         self.rejected: dict[Kind, int] = {"tel": 0, "evt": 0}
@@ -134,11 +137,14 @@ class StoreAndForward:
             lane = self._lanes[kind]
             late: list[int] = []
             for seq, (_, sent_s) in lane.flying.items():
-                if now_s - sent_s < self._resend_after_s:
+                if now_s - sent_s < lane.patience_s:
                     break
                 late.append(seq)
             self.resent += len(late)
             lane.land(late)
+            if late:
+                # A server that is behind must not be drowned by what it has already received.
+                lane.patience_s = min(LONGEST_PATIENCE * self._resend_after_s, lane.patience_s * 2)
             while lane.waiting and len(lane.flying) < self._window:
                 seq, message = lane.waiting.popitem(last=False)
                 lane.flying[seq] = (message, now_s)
@@ -148,6 +154,7 @@ class StoreAndForward:
     def reconnected(self) -> None:
         """The connection is new: whatever flew on the old one is to be sent again."""
         for lane in self._lanes.values():
+            lane.patience_s = self._resend_after_s
             self.resent += len(lane.flying)
             lane.land(list(lane.flying))
 
@@ -168,6 +175,8 @@ class StoreAndForward:
         ]
         for seq in covered:
             lane.drop(seq)
+        if covered:
+            lane.patience_s = self._resend_after_s
         refused = sum(1 for seq in covered if seq in rejected)
         self.rejected[word.kind] += refused
         self.acknowledged[word.kind] += len(covered) - refused

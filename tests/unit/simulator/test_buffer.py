@@ -173,3 +173,24 @@ def test_the_server_holds_every_message_once_the_air_clears(
             assert m.seq is not None
             buffer.acknowledge(Acknowledgement("b", "tel", 0, ((m.seq, m.seq),)))
     assert remaining == sorted(set(put) - covered)
+
+
+def test_a_server_that_is_behind_is_asked_less_and_less_often() -> None:
+    buffer = StoreAndForward("b", resend_after_s=10.0)
+    buffer.put(message(1))
+    sent_at = [second for second in range(400) if buffer.take(float(second))]
+    assert sent_at == [0, 10, 30, 70, 130, 190, 250, 310, 370]
+
+
+def test_progress_and_a_new_connection_restore_the_first_patience() -> None:
+    buffer = StoreAndForward("b", resend_after_s=10.0)
+    for seq in (1, 2):
+        buffer.put(message(seq))
+    for second in (0.0, 10.0, 30.0):
+        assert len(buffer.take(second)) == 2
+    buffer.acknowledge(Acknowledgement("b", "tel", 1))
+    assert numbers(buffer.take(40.0)) == [("tel", 2)]
+    assert buffer.take(55.0) == []
+    buffer.reconnected()
+    assert numbers(buffer.take(56.0)) == [("tel", 2)]
+    assert numbers(buffer.take(66.0)) == [("tel", 2)]
