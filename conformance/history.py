@@ -7,7 +7,8 @@ exactly once; one that was sent and never acknowledged may be there, once; nothi
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,7 +47,7 @@ class Told:
 
 
 def check_readings(
-    stream: str, sent: Set[int], acknowledged: Set[int], found: Iterable[int]
+    stream: str, sent: AbstractSet[int], acknowledged: AbstractSet[int], found: Iterable[int]
 ) -> list[Violation]:
     """Return what is wrong with one stream; `found` are the numbers a search returned, repeated
     when found more than once. `acknowledged` leaves out what the server said it refused.

@@ -43,13 +43,17 @@ class Connection(asyncio.Protocol):
         try:
             made.write(mqtt.connect(client_id, *credential, keepalive_s))
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await made._welcome  # noqa: SLF001 - our own
-            if answer.code:
-                raise ConnectionRefused(f"the broker refused {client_id}: code {answer.code}")
+                await made.admitted(client_id)
         except BaseException:
             made.abort()
             raise
         return made
+
+    async def admitted(self, client_id: str) -> None:
+        """Wait for the broker's answer; raises OSError when it is no."""
+        answer = await self._welcome
+        if answer.code:
+            raise ConnectionRefused(f"the broker refused {client_id}: code {answer.code}")
 
     async def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
         """Subscribe; raises OSError when one of `topics` (filter, QoS) is not granted."""

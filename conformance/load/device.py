@@ -63,7 +63,8 @@ class Device:
         self.evt = Outbox(boot, "evt")
         self.ready = asyncio.Event()
         self.connections = 0
-        self.refusals = 0
+        self.last_refusal = ""
+        self.bad_acknowledgements = 0
         self._address = address
         self._credential = credential
         self._listener = listener
@@ -148,9 +149,9 @@ class Device:
             try:
                 await self._connected()
                 retry = FIRST_RETRY_S
-            except OSError:
+            except OSError as error:
                 # Whoever waits for `ready` with a deadline reports it; a device only tries again.
-                self.refusals += 1
+                self.last_refusal = str(error) or type(error).__name__
             await asyncio.sleep(retry * (0.5 + random.random()))
             retry = min(LONGEST_RETRY_S, retry * 2)
 
@@ -188,7 +189,11 @@ class Device:
             connection.close()
 
     def _on_message(self, topic: str, payload: bytes) -> None:
-        word = messages.read_acknowledgement(payload)
+        try:
+            word = messages.read_acknowledgement(payload)
+        except ValueError:
+            self.bad_acknowledgements += 1
+            return
         outbox = self.tel if word.kind == "tel" else self.evt
         settled = outbox.acknowledge(word)
         if settled:

@@ -166,7 +166,9 @@ def read_acknowledgement(payload: bytes) -> Acknowledgement:
         raise ValueError("not an acknowledgement")
     boot, through = body.get("boot"), body.get("through")
     if not isinstance(boot, str) or not isinstance(through, int):
-        raise ValueError("an acknowledgement names boot and through")
+        raise ValueError(  # noqa: TRY004 - the sender's mistake, not the caller's
+            "an acknowledgement names boot and through"
+        )
     also = tuple((int(first), int(last)) for first, last in body.get("also", ()))
     return Acknowledgement(
         boot, body["kind"], through, also, frozenset(map(int, body.get("rejected", ())))

@@ -5,7 +5,8 @@ PostgreSQL's backends are counted by their postmaster that way.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,17 @@ _MEGABYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Processor seconds and resident megabytes of one kind of process."""
+    """Processor seconds and memory of one kind of process, in megabytes: resident, and its
+    proportional share of what several map together (None where the system does not tell).
+    """
 
     cpu_s: float
     rss_mb: float
+    pss_mb: float | None
     processes: int
+
+
+NOTHING: Final = Usage(0.0, 0.0, None, 0)
 
 
 def server_pid(data: Path) -> int:
@@ -56,6 +63,19 @@ def family(pid: int) -> list[psutil.Process]:
         return [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def of_data(data: Path, pid: int) -> list[psutil.Process]:
+    """Return the family of `pid` and whatever else works inside the DATA directory `data`.
+
+    A database or broker whose supervisor was killed lives on as nobody's child.
+    """
+    found = {one.pid: one for one in family(pid)}
+    for one in psutil.process_iter():
+        with suppress(psutil.Error):
+            if one.pid not in found and Path(one.cwd()).is_relative_to(data):
+                found[one.pid] = one
+    return list(found.values())
 
 
 def matching(processes: Iterable[psutil.Process], wanted: str) -> list[psutil.Process]:
@@ -104,15 +124,24 @@ class Meter:
                 continue
             self._seen[key] = name, used
 
+    def cpu(self, wanted: str) -> float:
+        """Return the processor seconds processes of purpose `wanted` used since `start`."""
+        self.look()
+        return sum(
+            used - self._before.get(key, 0.0)
+            for key, (name, used) in self._counted().items()
+            if name == wanted
+        )
+
     def usage(self) -> dict[str, Usage]:
         """Return by purpose what was used since `start`, and the memory resident now."""
         self.look()
         cpu: dict[str, float] = {}
         for key, (name, used) in self._counted().items():
             cpu[name] = cpu.get(name, 0.0) + used - self._before.get(key, 0.0)
-        memory, count = _memory(self._pid)
+        memory = _memory(self._pid)
         return {
-            name: Usage(round(cpu[name], 3), round(memory.get(name, 0.0), 1), count.get(name, 0))
+            name: replace(memory.get(name, NOTHING), cpu_s=round(cpu[name], 3))
             for name in sorted(cpu)
         }
 
@@ -126,18 +155,31 @@ class Meter:
         }
 
 
-def _memory(pid: int) -> tuple[dict[str, float], dict[str, int]]:
-    memory: dict[str, float] = {}
-    count: dict[str, int] = {}
+def _memory(pid: int) -> dict[str, Usage]:
+    found: dict[str, Usage] = {}
     for one in family(pid):
         try:
             name = _purpose_of(one)
             resident = one.memory_info().rss / _MEGABYTE
+            share = _share(one)
         except psutil.NoSuchProcess:
             continue
-        memory[name] = memory.get(name, 0.0) + resident
-        count[name] = count.get(name, 0) + 1
-    return memory, count
+        known = found.get(name, NOTHING)
+        found[name] = Usage(
+            0.0,
+            round(known.rss_mb + resident, 1),
+            None if share is None else round((known.pss_mb or 0.0) + share, 1),
+            known.processes + 1,
+        )
+    return found
+
+
+def _share(one: psutil.Process) -> float | None:
+    try:
+        pss = getattr(one.memory_full_info(), "pss", None)
+    except psutil.AccessDenied:
+        return None
+    return None if pss is None else pss / _MEGABYTE
 
 
 def _purpose_of(one: psutil.Process) -> str:

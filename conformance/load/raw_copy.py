@@ -8,14 +8,16 @@ the database's own synchronous_commit, over one connection, as the server writes
 default are left to it, as the server leaves them. The batch size is the mean of the server's own
 transactions (rows per distinct xmin) unless given. The table starts empty, its indexes are
 therefore shallower than the partition's, which favours the raw copy and lowers the ratio. It is
-truncated between rounds and dropped at the end.
+truncated between rounds and dropped at the end. `seconds` is the time spent in COPY and COMMIT
+alone; processor time is that of all of PostgreSQL's processes while copying, as it is for the
+server's own run, so it holds what an idle server asks its database meanwhile.
 
 https://www.postgresql.org/docs/18/sql-copy.html (binary format)
 """
 
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, LiteralString
@@ -51,6 +53,7 @@ class RawCopy:
     bytes_a_row: float
     index_bytes_a_row: float
     synchronous_commit: str
+    cpu_s: float | None
 
     @property
     def rows_per_s(self) -> float:
@@ -86,10 +89,13 @@ def split_rows(content: bytes) -> Iterator[bytes]:
         yield content[start:at]
 
 
-def measure(database_url: str, *, batch: int | None, seconds: float) -> RawCopy:
+def measure(
+    database_url: str, *, batch: int | None, seconds: float, cpu: Callable[[], float] | None
+) -> RawCopy:
     """Copy for about `seconds` seconds (at most `MOST_ROUNDS` times all rows); raises psycopg.Error.
 
-    Raises ValueError when there are no Observations to copy.
+    `cpu` returns the processor seconds PostgreSQL has used so far, where they can be known. Raises
+    ValueError when there are no Observations to copy.
     """
     with psycopg.connect(database_url, autocommit=True) as connection:
         leaf = _one(connection, _FULLEST)
@@ -103,7 +109,7 @@ def measure(database_url: str, *, batch: int | None, seconds: float) -> RawCopy:
             sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(TABLE, _table(leaf))
         )
         try:
-            return _measure(connection, columns, rows, size, seconds)
+            return _measure(connection, columns, _batches(rows, size), seconds, cpu)
         finally:
             connection.execute(sql.SQL("DROP TABLE {}").format(TABLE))
 
@@ -111,16 +117,13 @@ def measure(database_url: str, *, batch: int | None, seconds: float) -> RawCopy:
 def _measure(
     connection: psycopg.Connection[Any],
     columns: Sequence[str],
-    rows: Sequence[bytes],
-    batch: int,
+    batches: Sequence[tuple[int, bytes]],
     seconds: float,
+    cpu: Callable[[], float] | None,
 ) -> RawCopy:
-    batches = [
-        (len(chunk), _HEADER + b"".join(chunk) + _TRAILER)
-        for chunk in (rows[at : at + batch] for at in range(0, len(rows), batch))
-    ]
     statement = _copy("COPY {} ({}) FROM STDIN (FORMAT BINARY)", TABLE, columns)
     copied, spent = 0, 0.0
+    used = None if cpu is None else cpu()
     for _ in range(MOST_ROUNDS):
         connection.execute(sql.SQL("TRUNCATE {}").format(TABLE))
         for count, content in batches:
@@ -133,16 +136,27 @@ def _measure(
                 break
         if spent >= seconds:
             break
+    if cpu is not None and used is not None:
+        used = cpu() - used
     indexes = _one(connection, "SELECT pg_indexes_size('conformance_raw_copy')") or 0
     held = _one(connection, "SELECT count(*) FROM conformance_raw_copy") or 1
     return RawCopy(
         rows=copied,
         seconds=spent,
-        batch=batch,
-        bytes_a_row=sum(map(len, rows)) / len(rows),
+        batch=batches[0][0],
+        bytes_a_row=sum(len(content) for _, content in batches) / sum(n for n, _ in batches),
         index_bytes_a_row=indexes / max(held, 1),
         synchronous_commit=str(_one(connection, "SHOW synchronous_commit")),
+        cpu_s=used,
     )
+
+
+def _batches(rows: Sequence[bytes], size: int) -> list[tuple[int, bytes]]:
+    """Return complete COPY streams of `size` rows each, with their number of rows."""
+    return [
+        (len(chunk), _HEADER + b"".join(chunk) + _TRAILER)
+        for chunk in (rows[at : at + size] for at in range(0, len(rows), size))
+    ]
 
 
 def _export(connection: psycopg.Connection[Any], leaf: str, columns: Sequence[str]) -> list[bytes]:

@@ -13,10 +13,8 @@ _MICROSECONDS: Final = 1_000_000
 _WORKING: Final = ("supervisor", "worker")
 
 
-def as_json(
-    name: str, plan: Plan, result: Result, raw: RawCopy | None, raw_cpu_s: float | None
-) -> dict[str, Any]:
-    """Return everything measured. `raw_cpu_s` is what PostgreSQL used for the raw copy."""
+def as_json(name: str, plan: Plan, result: Result, raw: RawCopy | None) -> dict[str, Any]:
+    """Return everything measured."""
     report: dict[str, Any] = {
         "name": name,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -39,6 +37,7 @@ def as_json(
         "rejected_messages": result.rejected_messages,
         "repeated_messages": result.repeated_messages,
         "reconnections": result.reconnections,
+        "bad_acknowledgements": result.bad_acknowledgements,
         "publish_to_acknowledged_ms": result.latency.as_json(),
         "breaches": {
             "published": result.breaches,
@@ -54,6 +53,7 @@ def as_json(
                 "cpu_s": used.cpu_s,
                 "cpu_us_per_observation": cpu_us(used.cpu_s, result.committed_observations),
                 "rss_mb": used.rss_mb,
+                "pss_mb": used.pss_mb,
                 "processes": used.processes,
             }
             for process, used in result.usage.items()
@@ -62,7 +62,7 @@ def as_json(
         "observations_stored_in_run": result.stored_in_run,
     }
     if raw is not None:
-        report["raw_copy"] = _raw(raw, raw_cpu_s, result)
+        report["raw_copy"] = _raw(raw, result)
     return report
 
 
@@ -77,7 +77,7 @@ def cpu_us(seconds: float, observations: int) -> float | None:
     return round(seconds * _MICROSECONDS / observations, 2) if observations else None
 
 
-def _raw(raw: RawCopy, cpu_s: float | None, result: Result) -> dict[str, Any]:
+def _raw(raw: RawCopy, result: Result) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "rows": raw.rows,
         "rows_per_s": round(raw.rows_per_s),
@@ -88,8 +88,8 @@ def _raw(raw: RawCopy, cpu_s: float | None, result: Result) -> dict[str, Any]:
         "ratio_of_rates": round(result.observations_per_s / raw.rows_per_s, 3),
     }
     postgres = result.usage.get("postgres")
-    if cpu_s is not None and postgres is not None and postgres.cpu_s > 0:
-        raw_us = cpu_s * _MICROSECONDS / raw.rows
+    if raw.cpu_s is not None and postgres is not None and postgres.cpu_s > 0:
+        raw_us = raw.cpu_s * _MICROSECONDS / raw.rows
         ours_us = postgres.cpu_s * _MICROSECONDS / max(1, result.committed_observations)
         figures["postgres_cpu_us_per_row"] = round(raw_us, 2)
         figures["ratio_of_postgres_cpu"] = round(raw_us / ours_us, 3)
@@ -147,7 +147,10 @@ def _read_back(verified: dict[str, Any]) -> str:
 
 def _used(used: dict[str, Any]) -> str:
     cpu = f"{used['cpu_us_per_observation']} us CPU an observation ({used['cpu_s']} s)"
-    return f"{cpu}, {used['rss_mb']} MB in {used['processes']}"
+    if not used["processes"]:
+        return cpu
+    share = "" if used["pss_mb"] is None else f" ({used['pss_mb']} MB its share)"
+    return f"{cpu}, {used['rss_mb']} MB{share} in {used['processes']}"
 
 
 def _copied(raw: dict[str, Any]) -> str:

@@ -134,7 +134,7 @@ class Server:
         process = self._process
         if process is None:
             return
-        below = processes.family(process.pid)
+        below = processes.of_data(self.place.data, process.pid)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:

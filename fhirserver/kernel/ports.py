@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, Protocol
 
@@ -118,8 +119,22 @@ class RecordStore(Protocol):
     async def issue_token(self, principal: Principal, lifetime_seconds: int) -> str:
         """Return a fresh bearer token (shown once; only its hash is stored)."""
 
+    async def dead_letters(self, tenant: int) -> Sequence["DeadLetterCount"]:
+        """Return what could not be processed, counted, the most frequent first."""
+
     async def enroll_device(self, tenant: int, device: str) -> "DeviceCredential":
         """Return fresh broker credentials of ``Device/<device>``, replacing earlier ones. Raises `NotFound`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterCount:
+    """How often messages of one sender were refused for one reason at one door, and when last (UTC)."""
+
+    door: str
+    source: str
+    reason: str
+    count: int
+    last: datetime
 
 
 class DeviceCredential(Protocol):

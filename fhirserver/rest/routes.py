@@ -13,6 +13,7 @@ from typing import Final, Literal
 from fhirserver.interactions.capability_statement import Offer
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.create import create
+from fhirserver.interactions.dead_letters import dead_letters
 from fhirserver.interactions.delete import delete
 from fhirserver.interactions.enroll import enroll
 from fhirserver.interactions.history import history
@@ -145,6 +146,11 @@ async def _issue_token(request: Request, context: Context) -> Reply:
     return replies.resource(await issue_token(context, await request.optional_resource()))
 
 
+async def _dead_letters(request: Request, context: Context) -> Reply:
+    request.no_parameters()
+    return replies.resource(await dead_letters(context))
+
+
 def _history_page(pairs: Pairs) -> tuple[int, str | None]:
     count, cursor = HISTORY_COUNT, None
     for name, value in pairs:
@@ -188,4 +194,5 @@ ROUTES: Final[tuple[Route, ...]] = (
         types=frozenset({"Device"}),
     ),
     Route("POST", "$issue-token", "issue-token", "system", _issue_token, operation=True),
+    Route("GET", "$dead-letters", "dead-letters", "system", _dead_letters, operation=True),
 )

@@ -12,7 +12,7 @@ import psycopg
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.errors import Unavailable
-from fhirserver.kernel.ports import ChangeObserver
+from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount
 from fhirserver.kernel.principal import Access, Membership, Principal
 from fhirserver.kernel.resource import Page, Stored
 from fhirserver.search.query import Query
@@ -123,6 +123,16 @@ class Record:
         names = dict(await self.tenants())
         async with self.transaction(tenant) as tx:
             return await accounts.enroll_device(tx, names[tenant], device)
+
+    async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
+        """Return what could not be processed, counted, the most frequent first."""
+        async with self.transaction(tenant) as tx:
+            rows = await tx.execute(
+                "SELECT door, source, reason, count(*), max(received) FROM dead_letter WHERE tenant = %s "
+                "GROUP BY door, source, reason ORDER BY count(*) DESC, source, reason LIMIT 1000",
+                (tenant,),
+            )
+        return [DeadLetterCount(*row) for row in rows]
 
     async def check_device(self, username: str, password: str) -> tuple[str, str] | None:
         """Return (tenant name, device address) when broker credentials are good."""

@@ -19,6 +19,7 @@ LineKind = Literal[
 
 FLAG_PRIORITY = "http://hl7.org/fhir/StructureDefinition/flag-priority"
 FLAG_DETAIL = "http://hl7.org/fhir/StructureDefinition/flag-detail"
+INCIDENT = "https://w3id.org/fhirserver/StructureDefinition/incident"
 RULE_VERSION = "https://w3id.org/fhirserver/StructureDefinition/rule-version"
 
 _TASK_WORDS: Mapping[str, str] = {
@@ -162,6 +163,7 @@ class Picture:
         self._versions: dict[str, str] = {}
         self._tasks: dict[str, Json] = {}
         self._told: dict[str, Told] = {}
+        self._told_of_incident: dict[str, list[Told]] = {}
         self._readings_told: datetime | None = None
         self.story: list[Line] = []
         self.values: dict[str, dict[str, Value]] = {key.key: {} for key in self._homes.values()}
@@ -256,7 +258,9 @@ class Picture:
         known = self.alerts.get(flag["id"])
         text = _text(flag.get("code", {}))
         alert = Alert(flag["id"], key, priority, text, rule, active, start, evidence)
-        alert.told = known.told if known is not None else []
+        # People are told about an incident once, so all its alerts share who was told.
+        incident = str(extension(flag, INCIDENT).get("valueString", flag["id"]))
+        alert.told = self._told_of_incident.setdefault(incident, [])
         self.alerts[flag["id"]] = alert
         changed = moment(flag.get("meta", {}).get("lastUpdated"), now)
         if known is None or (active and known.priority != priority):

@@ -27,6 +27,7 @@ from simulator.transports.buffer import (
 )
 
 CONTROL_TOPIC = "hd/v1/sim/ctl"
+OWN_TOPICS = ("ack", "cmd")
 RETAINED = frozenset({"birth", "status"})
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 10.0
@@ -92,6 +93,7 @@ class Link:
         self.connected = asyncio.Event()
         self.published = 0
         self.bad_acknowledgements = 0
+        self.refused_subscriptions = 0
 
     def announce(self, birth: Callable[[], Message]) -> None:
         """Set what makes the birth message sent after every connection: its clocks are of then."""
@@ -188,6 +190,7 @@ class Link:
             offline = self._speaker.status("offline")
             client.will_set(credential.topic("status"), offline.payload, qos=1, retain=True)
         client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_socket_open = self._on_socket_open
@@ -238,15 +241,34 @@ class Link:
         if reason.is_failure:
             log.warning("broker refused", device=self._credential.device, reason=str(reason))
             return
-        self._retry_s = FIRST_RETRY_S
         self._reconnecting = None
-        topics = [
-            (self._credential.topic("ack"), 1),
-            (self._credential.topic("cmd"), 1),
-        ]
+        # QoS 0: an acknowledgement covers everything before it, so a lost one costs nothing, while
+        # each QoS 1 subscription costs the broker a consumer, and brokers have only so many.
+        topics = [(self._credential.topic(channel), 0) for channel in OWN_TOPICS]
         if self._on_control is not None:
-            topics.append((CONTROL_TOPIC, 1))
+            topics.append((CONTROL_TOPIC, 0))
         client.subscribe(topics)
+
+    def _on_subscribe(
+        self,
+        client: Client,
+        userdata: Any,
+        mid: int,
+        reasons: list[ReasonCode],
+        properties: Properties | None,
+    ) -> None:
+        if client is not self._client:
+            return
+        refused = [reason.is_failure for reason in reasons]
+        if any(refused[: len(OWN_TOPICS)]):
+            # A device that cannot hear acknowledgements would send the same messages for ever.
+            self.refused_subscriptions += 1
+            log.warning("broker refused a subscription", device=self._credential.device)
+            client.disconnect()
+            return
+        if any(refused):
+            log.warning("broker refused the control topic", device=self._credential.device)
+        self._retry_s = FIRST_RETRY_S
         self.connected.set()
         self._publish(self._speaker.status("online"))
         if self._birth is not None:

@@ -10,13 +10,14 @@ second ring is better than none, and after a minute for all others.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.readings import Priority
 from fhirserver.kernel.resource import Json
+from subscriptions.channels.mail import Handset, Mail, Sending
 from subscriptions.channels.telephony import Refused, Telephony, Unavailable
 from subscriptions.core import message, twiml
 from subscriptions.core.backoff import LONGEST_DELAY_TO_A_PERSON, next_delay
@@ -30,7 +31,7 @@ from subscriptions.core.incident_task import (
     urgency_of,
 )
 from subscriptions.core.managed_subscription import phone_of
-from subscriptions.core.message import Language, language_of
+from subscriptions.core.message import language_of
 from subscriptions.core.timing import (
     AMBIGUOUS_WAIT,
     CODE_LIFETIME,
@@ -48,45 +49,8 @@ from subscriptions.store.attempt_rows import AttemptRow, NewAttempt
 from subscriptions.store.cursor_rows import Claim
 from subscriptions.store.reply_code_rows import CodeOwner
 
-Result = Literal["pending", "handed-over", "refused", "unavailable", "ambiguous"]
 _OVER = ("completed", "cancelled", "failed")
 _BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Handset:
-    """One telephone, how to speak to it, and the Subscription it belongs to."""
-
-    number: str
-    lookup: int
-    member: str
-    language: Language
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """One message or call. `text` is the body, or the call's TwiML."""
-
-    attempt: UUID
-    medium: Medium
-    to: str
-    text: str
-    callback: str
-    urgency: Priority
-    started: datetime
-    look_first: bool
-    blindly: bool
-    result: Result = "pending"
-    reference: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """What one Subscription is about to send; delivered through event `through` afterwards."""
-
-    through: int
-    sendings: tuple[Sending, ...]
 
 
 @dataclass(frozen=True, slots=True)

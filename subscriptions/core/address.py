@@ -41,6 +41,8 @@ def _refused(ip: IPv4Address | IPv6Address) -> str | None:
 def _refused_inside(ip: IPv6Address) -> str | None:
     if ip.sixtofour is not None or ip.teredo is not None or ip.ipv4_mapped is not None:
         return "an IPv4 address in disguise"
+    if ip.is_site_local:
+        return "site-local"
     if ip in _IPV4_COMPATIBLE or any(ip in network for network in _NAT64):
         return "an IPv4 address in disguise"
     return None

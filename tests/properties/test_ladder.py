@@ -71,7 +71,9 @@ def test_ladders_never_stop_silently(actions: list[tuple[Any, ...]]) -> None:
             assert ladder.exhausted
         # Only another person's answer or a closing ends a danger.
         if ladder.phase == "at-patient" and ladder.priority == "PH":
-            assert any(p.answer == "h" and not p.member.startswith("Patient/") for p in ladder.people)
+            assert any(
+                p.answer == "h" and not p.member.startswith("Patient/") for p in ladder.people
+            )
 
 
 @given(st.lists(ACTIONS, max_size=25))

@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from fhirserver import definitions
@@ -21,6 +23,7 @@ from fhirserver.kernel.readings import DeviceEvent
 from fhirserver.kernel.resource import Json
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
+from fhirserver.supervisor.postgres import PostgresServer
 from fhirserver.validation import validate
 from subscriptions.channels.rest_hook import RestHook
 from subscriptions.channels.sms import Telephone
@@ -35,8 +38,9 @@ from subscriptions.response.response import Response
 from subscriptions.response.shipped_topics import shipped
 from subscriptions.response.story import story
 from subscriptions.worker.worker import Worker
-from tests.conftest import ROLE_PASSWORDS, Database
+from tests.conftest import ROLE_PASSWORDS, Database, _database
 
+_numbers = count(1)
 BOB, EVE, ANN = "+15550000001", "+15550000002", "+15550000003"
 NINA = "+15550000004"
 
@@ -147,6 +151,7 @@ class Place:
     response: Response
     evaluation: Evaluation
     worker: Worker
+    tenant: int
 
     def __init__(self) -> None:
         self.now = datetime(2026, 8, 1, 9, 0, tzinfo=UTC)
@@ -167,21 +172,21 @@ class Place:
     # Writing
 
     async def put(self, *resources: Json) -> None:
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             for resource in resources:
                 await tx.put(resource, id_=resource["id"])
         await self.work()
 
     async def client_put(self, resource: Json, principal: Principal) -> None:
         """Write as a client does: admitted first."""
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             before = await tx.get(resource["resourceType"], resource["id"])
             observer = Observer(self.evaluation, self.response)
             admitted = await observer.admit(tx, principal, resource, before)
             await tx.put(admitted, id_=resource["id"])
 
     async def get(self, type_: str, id_: str) -> Json:
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             found = await tx.get(type_, id_)
         assert found is not None
         return found
@@ -192,14 +197,16 @@ class Place:
         return [await self.get(type_, id_) for id_ in ids]
 
     async def query(self, sql: Any, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             return await tx.execute(sql, args)
 
     # What happens
 
-    async def alarm(self, event: str = "198260", *, patient: str = "ann", end: bool = False) -> None:
+    async def alarm(
+        self, event: str = "198260", *, patient: str = "ann", end: bool = False
+    ) -> None:
         """The machine of `patient` raises an alarm event."""
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             await self.evaluation.device_events(tx, [self._event(event, patient, end=end)])
         await self.work()
 
@@ -225,7 +232,7 @@ class Place:
     async def writes(self, phone: str, body: str, message: str | None = None) -> str:
         """Somebody sends a text message; return the answer."""
         self._messages += 1
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             answer = await self.response.handle_reply(
                 tx, phone, body, message or f"SM{self._messages}"
             )
@@ -234,7 +241,7 @@ class Place:
 
     async def reports(self, sent: Sent, status: str, error: str | None = None) -> None:
         """The company reports what became of a message."""
-        async with self.record.transaction(1) as tx:
+        async with self.record.transaction(self.tenant) as tx:
             await self.response.receipts.received(tx, sent.attempt, status, error)
         await self.work()
 
@@ -334,6 +341,21 @@ def team(*members: tuple[str, int], patient: str = "ann", id_: str = "team") -> 
     }
 
 
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: PostgresServer, template_database: str) -> Iterator[Database]:
+    """One database for all tests of this part: each has a tenant of its own."""
+    yield from _database(postgres_server, template_database)
+
+
+@pytest.fixture
+def database(shared_database: Database) -> Iterator[Database]:
+    """The shared database, in which nothing of this test stays due."""
+    yield shared_database
+    with psycopg.connect(shared_database.dsn, autocommit=True) as admin:
+        for table in ("timer", "subscription_cursor", "event", "reply_code", "inbound_message"):
+            admin.execute(f"DELETE FROM {table}".encode())
+
+
 @pytest.fixture
 async def bare(database: Database) -> AsyncIterator[Place]:
     """The place before anybody is in a care team."""
@@ -359,7 +381,7 @@ async def bare(database: Database) -> AsyncIterator[Place]:
             observer,
             place.clock,
         )
-        await place.record.ensure_tenant("home")
+        place.tenant = await place.record.ensure_tenant(f"home-{next(_numbers)}")
         await place.record.ensure_partitions()
         place.worker = Worker(
             response=place.response,
@@ -384,7 +406,7 @@ async def bare(database: Database) -> AsyncIterator[Place]:
             scan=place.record.scan,
             clock=place.clock,
         )
-        async with place.record.transaction(1) as tx:
+        async with place.record.transaction(place.tenant) as tx:
             await defaults.ensure(tx)
         await place.put(
             {"resourceType": "Patient", "id": "ann"},
@@ -401,9 +423,9 @@ async def place(bare: Place) -> Place:
         person("RelatedPerson", "eve", EVE),
         person("Practitioner", "nina", NINA),
     )
-    await bare.put(team(("RelatedPerson/bob", 1), ("RelatedPerson/eve", 2), ("Practitioner/nina", 2)))
+    await bare.put(
+        team(("RelatedPerson/bob", 1), ("RelatedPerson/eve", 2), ("Practitioner/nina", 2))
+    )
     for phone in (BOB, EVE, NINA):
         await bare.verify(phone)
     return bare
-
-

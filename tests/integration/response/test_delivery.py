@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.core.timing import LEASE
 from subscriptions.store import cursor_rows
@@ -13,7 +15,7 @@ BOBS = subscription_id("RelatedPerson/bob")
 async def begin_and_die(place: Place, *, send: bool) -> None:
     """A worker takes Bob's page, perhaps sends it, and is killed before it can say so."""
     channel = place.worker.delivery._channels["sms"]
-    async with place.record.work(1) as tx:
+    async with place.record.work(place.tenant) as tx:
         claim = await cursor_rows.claim(tx, BOBS, LEASE)
         assert claim is not None
         shipment = await channel.prepare(tx, claim)
@@ -23,7 +25,7 @@ async def begin_and_die(place: Place, *, send: bool) -> None:
 
 
 async def ring_without_delivery(place: Place) -> None:
-    async with place.record.transaction(1) as tx:
+    async with place.record.transaction(place.tenant) as tx:
         await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
     await place.worker.sequencer.run_due()
 
@@ -80,11 +82,11 @@ async def test_an_outage_of_the_company_rings_on_and_ends_no_subscription(place:
 
 async def test_whoever_lost_the_lease_moves_no_cursor(place: Place) -> None:
     await ring_without_delivery(place)
-    async with place.record.work(1) as tx:
+    async with place.record.work(place.tenant) as tx:
         old = await cursor_rows.claim(tx, BOBS, LEASE)
     assert old is not None
     place.now += timedelta(seconds=6)
-    async with place.record.work(1) as tx:
+    async with place.record.work(place.tenant) as tx:
         new = await cursor_rows.claim(tx, BOBS, LEASE)
         assert new is not None
         assert new.taken_over
@@ -95,9 +97,9 @@ async def test_whoever_lost_the_lease_moves_no_cursor(place: Place) -> None:
 
 async def test_two_workers_never_hold_one_subscription(place: Place) -> None:
     await ring_without_delivery(place)
-    async with place.record.work(1) as tx:
+    async with place.record.work(place.tenant) as tx:
         assert await cursor_rows.claim(tx, BOBS, LEASE) is not None
-    async with place.record.work(1) as tx:
+    async with place.record.work(place.tenant) as tx:
         assert await cursor_rows.claim(tx, BOBS, LEASE) is None
 
 
@@ -105,13 +107,11 @@ async def test_a_timer_whose_worker_dies_is_still_there(place: Place) -> None:
     await place.alarm()
     before = await place.query("SELECT kind, due_at FROM timer ORDER BY kind")
     place.now += timedelta(seconds=31)
-    try:
-        async with place.record.work(1) as tx:
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is what ends
+        async with place.record.work(place.tenant) as tx:
             (patient, incident) = (await tx.execute("SELECT patient, incident FROM ladder"))[0]
             assert await place.response.timers_due(tx, patient, incident) == 2
-            raise RuntimeError("killed")
-    except RuntimeError:
-        pass
+            _ = 1 / 0  # killed before the commit
     assert await place.query("SELECT kind, due_at FROM timer ORDER BY kind") == before
     await place.work()
     assert place.pages(EVE, "sms")[0].at == place.now
@@ -184,7 +184,7 @@ async def test_a_member_removed_in_the_middle_of_an_alarm_is_told_no_more(place:
 
 async def test_no_number_means_skipped_and_no_subscription(place: Place) -> None:
     await place.put(person("RelatedPerson", "bob", None))
-    async with place.record.transaction(1) as tx:
+    async with place.record.transaction(place.tenant) as tx:
         assert await tx.get("Subscription", BOBS) is None
     await place.alarm()
     assert place.pages(EVE, "sms")[0].at == place.now
@@ -249,10 +249,10 @@ async def test_codes_texts_and_numbers_are_not_readable_in_the_tables(place: Pla
 
 async def test_another_tenant_sees_nothing_of_it(place: Place) -> None:
     await place.alarm()
-    await place.record.ensure_tenant("elsewhere")
-    async with place.record.transaction(2) as tx:
+    other = await place.record.ensure_tenant("elsewhere")
+    async with place.record.transaction(other) as tx:
         for table in ("ladder", "timer", "event", "attempt", "reply_code", "contact"):
-            assert await tx.execute(f"SELECT 1 FROM {table}") == []  # type: ignore[arg-type]
+            assert await tx.execute(f"SELECT 1 FROM {table}") == []
 
 
 async def test_old_codes_and_messages_are_forgotten(place: Place) -> None:

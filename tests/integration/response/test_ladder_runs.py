@@ -201,7 +201,7 @@ async def test_test_data_reaches_no_telephone(place: Place) -> None:
     event = place._event("198260", "ann", end=False)
     from dataclasses import replace
 
-    async with place.record.transaction(1) as tx:
+    async with place.record.transaction(place.tenant) as tx:
         await place.evaluation.device_events(tx, [replace(event, simulated=True)])
     await place.work()
     assert place.pages() == []

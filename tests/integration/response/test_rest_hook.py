@@ -26,7 +26,7 @@ def subscription(
     channel: Json | None = None,
     status: str = "requested",
 ) -> Json:
-    return {
+    resource: Json = {
         "resourceType": "Subscription",
         "id": id_,
         "status": status,
@@ -49,6 +49,9 @@ def subscription(
             **(channel or {}),
         },
     }
+    if not filters:
+        del resource["_criteria"]
+    return resource
 
 
 def bundles(place: Place, url: str = URL) -> list[Any]:
@@ -59,7 +62,9 @@ def status_of(bundle: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for parameter in bundle["entry"][0]["resource"]["parameter"]:
         if "part" in parameter:
-            part = {p["name"]: next(v for k, v in p.items() if k != "name") for p in parameter["part"]}
+            part = {
+                p["name"]: next(v for k, v in p.items() if k != "name") for p in parameter["part"]
+            }
             values.setdefault("events", []).append(part)
         else:
             values[parameter["name"]] = next(v for k, v in parameter.items() if k != "name")
@@ -187,7 +192,7 @@ async def test_a_dead_endpoint_delays_no_other(place: Place) -> None:
 
 async def test_what_may_not_be_seen_any_more_is_not_sent_but_counted(place: Place) -> None:
     await subscribe(place, subscription(content="full-resource"))
-    async with place.record.transaction(1) as tx:
+    async with place.record.transaction(place.tenant) as tx:
         await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
     flag = (await place.query("SELECT flag FROM alert"))[0][0]
     place.eyes.hidden.add(f"Flag/{flag}")
@@ -202,7 +207,7 @@ async def test_what_may_not_be_seen_any_more_is_not_sent_but_counted(place: Plac
 async def test_what_may_not_be_seen_is_no_event(place: Place) -> None:
     class Blind:
         async def may_see(self, tx: Any, owner: Principal, resource: Json) -> bool:
-            assert owner == EHR
+            assert (owner.tenant, owner.reference) == (place.tenant, EHR.reference)
             return False
 
     await subscribe(place, subscription())
@@ -215,7 +220,7 @@ async def test_several_events_ride_together_up_to_max_count(place: Place) -> Non
     limit = {"extension": [{"url": BACKPORT + "backport-max-count", "valuePositiveInt": 2}]}
     await subscribe(place, subscription(channel=limit))
     for event in ("198260", "198244", "198252"):
-        async with place.record.transaction(1) as tx:
+        async with place.record.transaction(place.tenant) as tx:
             await place.evaluation.device_events(tx, [place._event(event, "ann", end=False)])
         place.now += timedelta(seconds=90)
     await place.work()
@@ -225,9 +230,7 @@ async def test_several_events_ride_together_up_to_max_count(place: Place) -> Non
 
 
 async def test_heartbeats_while_there_is_nothing_to_say(place: Place) -> None:
-    beat = {
-        "extension": [{"url": BACKPORT + "backport-heartbeat-period", "valueUnsignedInt": 30}]
-    }
+    beat = {"extension": [{"url": BACKPORT + "backport-heartbeat-period", "valueUnsignedInt": 30}]}
     await subscribe(place, subscription(channel=beat))
     count = len(bundles(place))
     await place.after(65)
@@ -246,7 +249,7 @@ async def test_off_ends_it(place: Place) -> None:
 
 async def test_a_deleted_one_leaves_nothing(place: Place) -> None:
     await subscribe(place, subscription())
-    async with place.record.transaction(1) as tx:
+    async with place.record.transaction(place.tenant) as tx:
         await tx.delete("Subscription", "s1")
     await place.alarm()
     assert len(bundles(place)) == 1

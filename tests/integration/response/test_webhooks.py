@@ -35,7 +35,9 @@ class Caller:
             },
         )
 
-    async def sms(self, sender: str, body: str, sid: str = "SM1", **how: str) -> httpx.Response:
+    async def sms(
+        self, sender: str, body: str, sid: str = "SM-written", **how: str
+    ) -> httpx.Response:
         fields = {"From": sender, "To": "+15550009999", "Body": body, "MessageSid": sid}
         return await self.post("/telephony/home/sms", fields, **how)
 
@@ -48,7 +50,7 @@ async def caller(place: Place) -> AsyncIterator[Caller]:
             transactions=place.record.transaction,
             public_url=PUBLIC,
             tokens=(TOKEN, OLD_TOKEN),
-            tenant_of={"home": 1}.get,
+            tenant_of={"home": place.tenant}.get,
         )
     )
     transport = httpx.ASGITransport(app=app)
@@ -71,8 +73,8 @@ async def test_the_same_message_twice_is_answered_the_same_and_acts_once(
 ) -> None:
     await place.alarm()
     code = place.pages(BOB, "sms")[0].code
-    first = await caller.sms(BOB, f"{code}n", sid="SM7")
-    assert (await caller.sms(BOB, f"{code}n", sid="SM7")).text == first.text
+    first = await caller.sms(BOB, f"{code}n", sid="SM-twice")
+    assert (await caller.sms(BOB, f"{code}n", sid="SM-twice")).text == first.text
     assert len(await place.query("SELECT 1 FROM inbound_message")) == 4  # three proofs before
 
 
@@ -132,7 +134,7 @@ async def test_a_key_that_means_nothing_changes_nothing(place: Place, caller: Ca
 async def test_a_call_nobody_placed_cannot_be_answered(place: Place, caller: Caller) -> None:
     message = place.company.sent[0]
     for id_ in (message.attempt, "nonsense", "018f0000-0000-7000-8000-000000000000"):
-        answer = await caller.post(f"/telephony/1/voice/{id_}", {"Digits": "1"})
+        answer = await caller.post(f"/telephony/{place.tenant}/voice/{id_}", {"Digits": "1"})
         assert answer.status_code == 404
 
 
@@ -145,7 +147,10 @@ async def test_a_receipt_reaches_the_ladder(place: Place, caller: Caller) -> Non
     assert place.pages(EVE, "sms") != []
 
 
-async def test_a_receipt_for_nothing_is_accepted_and_forgotten(caller: Caller) -> None:
-    path = "/telephony/1/status?attempt=018f0000-0000-7000-8000-000000000000"
-    assert (await caller.post(path, {"MessageStatus": "delivered"})).status_code == 204
-    assert (await caller.post("/telephony/1/status?attempt=x", {})).status_code == 400
+async def test_a_receipt_for_nothing_is_accepted_and_forgotten(
+    place: Place, caller: Caller
+) -> None:
+    path = f"/telephony/{place.tenant}/status"
+    unknown = f"{path}?attempt=018f0000-0000-7000-8000-000000000000"
+    assert (await caller.post(unknown, {"MessageStatus": "delivered"})).status_code == 204
+    assert (await caller.post(f"{path}?attempt=x", {})).status_code == 400

@@ -18,6 +18,7 @@ mqtt {{ listen: "127.0.0.1:{mqtt}" }}
 authorization {{
   users: [
     {{ user: device, password: secret }},
+    {{ user: deaf, password: secret, permissions: {{ publish: ">", subscribe: "nothing.>" }} }},
     {{ user: server, password: secret }}
   ]
 }}

@@ -10,7 +10,14 @@ from simulator.codes import SERVER_ALERTS
 from simulator.demo.cast import HOUSEHOLDS, NURSE, names, phones
 from simulator.demo.narrator import Narrator, render
 from simulator.demo.page_application import home_view, state_view
-from simulator.demo.picture import FLAG_PRIORITY, RULE_VERSION, Picture, clock_time, describe
+from simulator.demo.picture import (
+    FLAG_PRIORITY,
+    INCIDENT,
+    RULE_VERSION,
+    Picture,
+    clock_time,
+    describe,
+)
 
 NOW = datetime(2026, 8, 1, 9, 30, 10, tzinfo=UTC)
 CARMEN = "Patient/demo-patient-b"
@@ -260,3 +267,14 @@ def test_readings_are_told_from_time_to_time_and_not_kept() -> None:
     assert "no data from the machine since" in later[0].text
     assert "172" not in later[0].text
     assert picture.story == []
+
+
+def test_alerts_of_one_incident_share_who_was_told_and_others_do_not() -> None:
+    picture = Picture()
+    for name, incident in (("f1", "i1"), ("f2", "i1"), ("f3", "i2")):
+        one = flag() | {"id": name}
+        one["extension"] = [*one["extension"], {"url": INCIDENT, "valueString": incident}]
+        picture.absorb_flag(one, "", NOW)
+    about = communication(about=[{"reference": "Flag/f1"}], status="in-progress")
+    picture.absorb_communication(about, NOW)
+    assert [len(picture.alerts[name].told) for name in ("f1", "f2", "f3")] == [1, 1, 0]

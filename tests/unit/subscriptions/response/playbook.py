@@ -57,9 +57,9 @@ class Play:
         return START + timedelta(seconds=self.seconds)
 
     def do(self, event: Event) -> list[Command]:
-        before = timers(self.ladder)
+        before = {str(kind): at for kind, at in timers(self.ladder).items()}
         self.ladder, commands = step(self.ladder, event, self.now)
-        self._check_timers(dict(before), commands)
+        self._check_timers(before, commands)
         self.log += [(self.seconds, command) for command in commands]
         return commands
 

@@ -19,7 +19,7 @@ from tests.unit.subscriptions.response.playbook import (
 
 
 def moves(play: Play) -> list[str]:
-    return [command.transition for command in play.commands(Move)]  # type: ignore[attr-defined]
+    return [command.transition for _, command in play.log if isinstance(command, Move)]
 
 
 def outcome(commands: list) -> list[str]:

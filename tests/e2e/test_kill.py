@@ -1,0 +1,240 @@
+"""kill -9 of every process of the server while devices stream and patients get into trouble.
+
+Every acknowledged reading must be there exactly once afterwards, and every alarm must have reached
+its telephone and be recorded once. FHIR_KILL_SEED repeats a run.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+import psutil
+import pytest
+
+from conformance.history import (
+    Owed,
+    Told,
+    Violation,
+    check_alarms,
+    check_readings,
+    check_records,
+)
+from conformance.load import homes as setup
+from conformance.load import processes
+from conformance.load.device import Device
+from conformance.load.household import Household
+from conformance.load.messages import VENOUS_ACCESS, calm
+from conformance.load.phone_log import PhoneLog
+from conformance.load.tally import Tally
+from conformance.load.verify import read_patient
+from conformance.record import Record
+from tests.e2e.conftest import RunningServer
+
+VALUES = 4
+BETWEEN_MESSAGES_S = 0.2
+RECOVERY_SECONDS = 90.0
+DRAIN_SECONDS = 90.0
+KINDS = 6
+
+
+@dataclass
+class Ordeal:
+    """Devices that stream, and a hand that kills, by dice thrown with `seed`."""
+
+    server: RunningServer
+    seed: int
+    tally: Tally = field(default_factory=Tally)
+    devices: list[Device] = field(default_factory=list)
+    homes: list[Household] = field(default_factory=list)
+    owed: list[Owed] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.begun = time.monotonic()
+        self.tell(f"seed {self.seed}: FHIR_KILL_SEED={self.seed} repeats this run")
+
+    def tell(self, text: str) -> None:
+        print(f"{time.monotonic() - self.begun:6.1f} s  {text}", flush=True)
+
+    async def survive(self, count: int, victims: Sequence[str]) -> list[Violation]:
+        """Let `count` devices stream while `victims` are killed one after another."""
+        async with httpx.AsyncClient(timeout=30.0, trust_env=False) as http:
+            record = Record(http, self.server.base, self.server.token)
+            phones = PhoneLog(http, self.server.phone)
+            await self._settle(record, phones, count)
+            running = [asyncio.ensure_future(device.run()) for device in self.devices]
+            running += [asyncio.ensure_future(self._stream(device)) for device in self.devices]
+            repeating = asyncio.ensure_future(self._repeat())
+            try:
+                await self._acknowledged_again()
+                for number, victim in enumerate(victims):
+                    await self._kill_near_an_alarm(number, victim)
+                for task in running[count:]:
+                    task.cancel()
+                await self._drain()
+                await self._telephones(phones)
+            finally:
+                for task in (*running, repeating):
+                    task.cancel()
+                await asyncio.gather(*running, repeating, return_exceptions=True)
+            return await self._violations(record, phones)
+
+    async def _settle(self, record: Record, phones: PhoneLog, count: int) -> None:
+        self.homes = [Household(f"kill{self.seed % 10**6}", number) for number in range(count)]
+        credentials = await setup.settle(record, self.homes)
+        webhook = f"{self.server.url}/telephony/{credentials[0].tenant}/sms"
+        await setup.reach(record, phones, self.homes, webhook)
+        self.devices = [
+            Device(
+                self.server.mqtt,
+                credentials[home.number],
+                f"boot-{self.seed}",
+                home.patient,
+                self.tally,
+                values=VALUES,
+                resend_after_s=3.0,
+            )
+            for home in self.homes
+        ]
+        self.tell(f"{count} homes are written, their telephones proven")
+
+    async def _stream(self, device: Device) -> None:
+        dice = random.Random(f"{self.seed}/{device.patient}")
+        while True:
+            await asyncio.sleep(BETWEEN_MESSAGES_S * (0.5 + dice.random()))
+            device.measure()
+
+    async def _repeat(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            for device in self.devices:
+                device.repeat()
+
+    async def _kill_near_an_alarm(self, number: int, victim: str) -> None:
+        await asyncio.sleep(self.dice.uniform(0.2, 1.5))
+        before_s = self.dice.uniform(-0.3, 0.3)
+        alarm = asyncio.ensure_future(self._alarm(number, max(0.0, -before_s)))
+        await asyncio.sleep(max(0.0, before_s))
+        self._kill(victim)
+        await alarm
+        await self._recovered(victim)
+
+    async def _alarm(self, number: int, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        position = number % len(self.devices)
+        if number < len(self.devices):
+            self.owed.append(Owed(number, self.homes[position].telephone, time.time()))
+            self.devices[position].alarm(VENOUS_ACCESS, "PH")
+
+    def _kill(self, victim: str) -> None:
+        everything = processes.of_data(self.server.data, self.server.process.pid)
+        found = processes.matching(everything, victim)
+        if victim == processes.POSTGRES:
+            postmaster = processes.postmaster(everything)
+            found = [] if postmaster is None else [postmaster]
+        assert found, f"no {victim} among {[one.name() for one in everything]}"
+        self.tell(f"kill -9 {victim} ({found[0].pid})")
+        if victim == "supervisor":
+            self.server.process.kill()
+        else:
+            found[0].kill()
+
+    async def _recovered(self, victim: str) -> None:
+        if victim == "supervisor":
+            await asyncio.sleep(self.dice.uniform(0.0, 2.0))
+            self.server.process.start()
+        begun = time.monotonic()
+        await asyncio.to_thread(self.server.process.wait_ready, RECOVERY_SECONDS)
+        await self._acknowledged_again()
+        self.tell(f"{victim} is back: everybody heard after {time.monotonic() - begun:.1f} s")
+
+    async def _acknowledged_again(self) -> None:
+        """Wait until every device has something acknowledged that it said from now on."""
+        now = {device.voice.device: device.readings for device in self.devices}
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while any(  # noqa: ASYNC110 - many devices, looked at together
+                max(self.tally.acknowledged_readings[name], default=0) <= said
+                for name, said in now.items()
+            ):
+                await asyncio.sleep(0.05)
+
+    async def _drain(self) -> None:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while any(device.waiting for device in self.devices):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+        self.tell(f"everything is acknowledged: {self.tally.messages} messages")
+
+    async def _telephones(self, phones: PhoneLog) -> None:
+        begun = time.monotonic()
+        while self._unsaid(phones) and time.monotonic() - begun < DRAIN_SECONDS:
+            await phones.read()
+            await asyncio.sleep(0.1)
+        self.tell(f"{len(self.owed)} alarms, {len(self._unsaid(phones))} unsaid")
+
+    def _unsaid(self, phones: PhoneLog) -> list[Violation]:
+        told = [Told(one.telephone, one.at) for one in phones.heard if one.is_alarm]
+        return check_alarms(self.owed, told)
+
+    async def _violations(self, record: Record, phones: PhoneLog) -> list[Violation]:
+        violations = self._unsaid(phones)
+        for device in self.devices:
+            name = device.voice.device
+            acknowledged = self.tally.acknowledged_readings[name]
+            sent = frozenset(range(1, device.readings + 1))
+            found = await read_patient(record, device.patient)
+            violations += check_readings(device.patient, sent, acknowledged, found.readings)
+            # A message is stored whole or not at all: each of its values is there as often.
+            violations += [
+                Violation("lost", f"{device.patient}, code {code}", count, 0)
+                for code in calm(1, VALUES)
+                if (count := found.by_code.get(code, 0)) != len(found.readings)
+            ]
+        owed = {self.homes[one.number].patient: one.number for one in self.owed}
+        flags = {patient: await _flags(record, patient) for patient in owed}
+        return violations + check_records(owed, flags)
+
+
+async def _flags(record: Record, patient: str) -> int:
+    return sum(
+        [
+            any(coding["code"] == VENOUS_ACCESS for coding in flag["code"]["coding"])
+            async for flag in record.search("Flag", {"patient": patient})
+        ]
+    )
+
+
+def _seed() -> int:
+    return int(os.environ.get("FHIR_KILL_SEED") or random.SystemRandom().getrandbits(32))
+
+
+def _kinds(server: RunningServer) -> list[str]:
+    """Return what there is to kill: supervisor, workers, database, broker."""
+    everything = processes.of_data(server.data, server.process.pid)
+    kinds = {_purpose(one) for one in everything}
+    assert len(kinds) == KINDS, kinds
+    return sorted(kinds)
+
+
+def _purpose(one: psutil.Process) -> str:
+    return processes.purpose(one.name(), one.cmdline())
+
+
+async def test_every_process_killed_once(mortal_server: RunningServer) -> None:
+    ordeal = Ordeal(mortal_server, _seed())
+    victims = _kinds(mortal_server)
+    ordeal.dice.shuffle(victims)
+    assert await ordeal.survive(8, victims) == []
+    assert len(ordeal.owed) == len(victims)
+
+
+@pytest.mark.slow
+async def test_processes_killed_again_and_again(mortal_server: RunningServer) -> None:
+    ordeal = Ordeal(mortal_server, _seed())
+    victims = [ordeal.dice.choice(_kinds(mortal_server)) for _ in range(40)]
+    assert await ordeal.survive(40, victims) == []
+    assert len(ordeal.owed) == len(victims)
