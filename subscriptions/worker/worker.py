@@ -17,7 +17,7 @@ from subscriptions.worker.retention import Retention
 from subscriptions.worker.sequencer import Sequencer
 from subscriptions.worker.timers import Timers
 
-ALERT_LANE_SECONDS: Final = 0.03
+ALERT_LANE_SECONDS: Final = 0.04
 TIMER_SECONDS: Final = 0.05
 RETENTION_SECONDS: Final = 60.0
 

@@ -10,19 +10,22 @@ from fhirserver.kernel import errors
 from fhirserver.kernel.errors import FhirError
 from fhirserver.settings import Settings
 from subscriptions.core import constants, timing
+from subscriptions.core.rule_reader import read_defaults
+from subscriptions.evaluation.rule_book import shipped_plan
 from tests.architecture import settings_table
 from tests.architecture.repository import (
     ROOT,
     TEST_NAME,
     documents,
+    names_of_tests,
     project,
     rows,
-    names_of_tests,
     text,
 )
 
 DOCUMENTS = documents()
 HAZARDS = "docs/hazards.md"
+ALARMS = "docs/alarms.md"
 # A path of one person's machine; `/home` inside a topic or URL is none.
 MACHINE_PATH = re.compile(r"(?<![\w./}])/(?:work|tmp|root|home|Users|mnt)/")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -82,7 +85,7 @@ def test_every_dead_letter_reason_is_told_to_device_makers() -> None:
 
 
 def test_the_ladder_is_told_as_it_is_timed() -> None:
-    told = {row[0]: row[1:] for row in rows("docs/alarms.md", "## The ladder")}
+    told = {row[0]: row[1:] for row in rows(ALARMS, "## The ladder")}
     high, medium = timing.LADDERS["PH"], timing.LADDERS["PM"]
     for rung in (1, 2, 3):
         wanted = [f"{int(one.rungs[rung].total_seconds())} s" for one in (high, medium)]
@@ -96,8 +99,20 @@ def test_the_ladder_is_told_as_it_is_timed() -> None:
     assert [cell.split(" for ")[0].split(" by ")[0] for cell in told["repeat"][:2]] == repeats
 
 
+def test_the_default_rules_are_told_as_they_are() -> None:
+    told = {row[0].split("`")[1]: " ".join(row[1:]) for row in rows(ALARMS, "## Default rules")}
+    rules = {rule.id: rule for rule in read_defaults(shipped_plan()).rules}
+    assert set(told) == set(rules)
+    for name, rule in rules.items():
+        numbers = (rule.low, rule.high, rule.floor_low, rule.floor_high, rule.hysteresis)
+        for number in (one for one in numbers if one is not None):
+            assert re.search(rf"(?<![\d-]){number}\b", told[name]), f"{name}: {number}"
+        assert told[name].endswith(rule.priority), name
+        assert not rule.sustained or f"{rule.sustained:.0f} s" in told[name], name
+
+
 def test_silence_is_told_as_it_is_timed() -> None:
-    page = text("docs/alarms.md")
+    page = text(ALARMS)
     assert f"{constants.SILENT_AFTER.value:.0f} s" in page
     assert f"{constants.MONITORING_LOST_AFTER.value:.0f} s" in page
 

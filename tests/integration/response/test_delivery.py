@@ -140,6 +140,19 @@ async def test_a_number_is_proven_by_its_own_telephone_only(bare: Place) -> None
     assert await bare.status("RelatedPerson/bob") == "active"
 
 
+async def test_start_from_an_unproven_number_asks_for_the_proof_again(bare: Place) -> None:
+    await bare.put(person("RelatedPerson", "bob", BOB))
+    await bare.put(team(("RelatedPerson/bob", 1)))
+    await bare.writes(BOB, "STOP")
+    assert await bare.status("RelatedPerson/bob") == "off"
+    asked = len(bare.company.sent)
+    assert await bare.writes(BOB, "START") == ""
+    assert await bare.status("RelatedPerson/bob") == "requested"
+    assert len(bare.company.sent) == asked + 1
+    await bare.verify(BOB)
+    assert await bare.status("RelatedPerson/bob") == "active"
+
+
 async def test_an_unproven_number_is_not_called(bare: Place) -> None:
     await bare.put(person("RelatedPerson", "bob", BOB), person("RelatedPerson", "eve", EVE))
     await bare.put(team(("RelatedPerson/bob", 1), ("RelatedPerson/eve", 2)))

@@ -99,6 +99,19 @@ async def test_a_message_delivered_twice_acts_once(place: Place) -> None:
     assert len(place.pages()) == pages
 
 
+async def test_a_message_delivered_again_much_later_does_not_answer_the_recheck(
+    place: Place,
+) -> None:
+    await place.alarm()
+    code = place.pages(BOB, "sms")[0].code
+    await place.writes(BOB, f"{code}h", message="SM-late")
+    await place.alarm(end=True)
+    await place.after(121)
+    assert "still there" in place.pages(BOB, "sms")[-1].text
+    await place.writes(BOB, f"{code}h", message="SM-late")
+    assert (await place.query("SELECT response FROM alert"))[0] == ("notifying",)
+
+
 async def test_another_telephone_cannot_use_the_code(place: Place) -> None:
     await place.alarm()
     code = place.pages(BOB, "sms")[0].code

@@ -62,7 +62,10 @@ def test_what_is_not_routed_is_not_claimed() -> None:
 def test_operations_stand_where_they_can_be_called() -> None:
     statement = make()
 
-    assert [one["name"] for one in statement["rest"][0]["operation"]] == ["issue-token"]
+    assert [one["name"] for one in statement["rest"][0]["operation"]] == [
+        "issue-token",
+        "dead-letters",
+    ]
     assert [one["name"] for one in resource(statement, "Device")["operation"]] == ["enroll"]
     assert "operation" not in resource(statement, "Patient")
 
