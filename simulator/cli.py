@@ -53,7 +53,7 @@ def demo() -> None:
 
 
 @app.command()
-def homes(
+def homes(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     devices: Annotated[int, typer.Option(min=1, max=1000, help="How many machines.")] = 10,
     rate: Annotated[float, typer.Option(min=0.01, max=50, help="Messages/s of each.")] = 1.0,
     seconds: Annotated[float, typer.Option(help="How long; 0 means until Ctrl-C.")] = 0.0,

@@ -39,8 +39,10 @@ from simulator.phone_company.twiml import (
 
 STOP_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
 START_WORDS = frozenset({"START", "UNSTOP", "YES"})
-_VERIFICATION = re.compile(r"\b(?:reply|responda|responde)\s+([A-Z0-9]{4,})\s+(?:to|para)\b", re.I)
-_ALERT = re.compile(r"\s*ALERT", re.I)
+_VERIFICATION = re.compile(
+    r"\b(?:reply|responda|responde)\s+([A-Z0-9]{4,})\s+(?:to|para)\b", re.IGNORECASE
+)
+_ALERT = re.compile(r"\s*ALERT", re.IGNORECASE)
 CALLBACK_TRIES = 3
 
 log = structlog.get_logger("simulator.phone_company")

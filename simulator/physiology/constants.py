@@ -14,6 +14,7 @@ class Constant(float):
     source: str
 
     def __new__(cls, value: float, unit: str, source: str) -> Self:
+        """Return `value` as a float that knows its unit and source."""
         constant = super().__new__(cls, value)
         constant.unit = unit
         constant.source = source

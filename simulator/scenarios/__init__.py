@@ -12,12 +12,12 @@ from simulator.scenarios.slow_hypotension import SlowHypotension
 
 SCENARIOS: Mapping[str, Callable[[float], Scenario]] = MappingProxyType(
     {
-        "clean": lambda scale: Clean(),
+        "clean": lambda _scale: Clean(),
         "slow-hypotension": lambda scale: SlowHypotension(course=scale),
-        "needle-slip-graft": lambda scale: NeedleSlipGraft(),
-        "device-silent": lambda scale: DeviceSilent(),
-        "device-silent-will": lambda scale: DeviceSilent(last_will=True),
-        "bad-data": lambda scale: BadData(),
+        "needle-slip-graft": lambda _scale: NeedleSlipGraft(),
+        "device-silent": lambda _scale: DeviceSilent(),
+        "device-silent-will": lambda _scale: DeviceSilent(last_will=True),
+        "bad-data": lambda _scale: BadData(),
     }
 )
 NUMBERS: Mapping[int, str] = MappingProxyType(

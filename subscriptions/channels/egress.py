@@ -9,6 +9,8 @@ not reused: a kept one was proven for another host of the same address.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +19,8 @@ import httpx
 from subscriptions.core.address import refusal
 
 LARGEST_ANSWER: Final = 64 * 1024
+# Threads of their own: a name server that hangs for one client must not hold up the telephones.
+_RESOLVERS: Final = ThreadPoolExecutor(16, thread_name_prefix="resolve")
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -26,8 +30,8 @@ class EndpointFailed(Exception):
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """Return the addresses of `host` as the system's resolver gives them."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, look_up)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

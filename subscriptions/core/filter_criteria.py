@@ -20,7 +20,7 @@ class Condition:
     values: tuple[str, ...]
 
 
-class BadFilter(ValueError):  # noqa: N818 - a value, said in the spec's words
+class BadFilter(ValueError):
     """A filter this topic cannot apply; the message says which and why."""
 
 

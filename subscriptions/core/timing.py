@@ -76,10 +76,10 @@ CODE_LIFETIME: Final = timedelta(hours=24)
 # The code that proves a telephone may be answered this long.
 VERIFICATION_LIFETIME: Final = timedelta(days=7)
 
-# Work in flight: a worker that dies costs at most lease + reaper interval.
+# Work in flight: a worker that dies costs at most its lease, for every look for due work also finds
+# leases that have ended.
 LEASE: Final = timedelta(seconds=5)
 BEAT: Final = timedelta(seconds=1.5)
-REAPER_EVERY: Final = timedelta(seconds=1)
 
 # A failing endpoint is tried this long while the Subscription stays active (then ``error``), and
 # its events are kept for replay this long.

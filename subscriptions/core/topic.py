@@ -83,7 +83,7 @@ class Topic:
         return any(trigger.fires(change) for trigger in self.triggers)
 
 
-class BadTopic(ValueError):  # noqa: N818 - a value, said in the spec's words
+class BadTopic(ValueError):
     """A SubscriptionTopic that cannot be used; the message says why."""
 
 

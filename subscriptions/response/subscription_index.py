@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from fhirserver.kernel.changes import Change
+from fhirserver.kernel.errors import Unprocessable
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from subscriptions.core.client_subscription import owner_of, wishes
@@ -34,11 +35,19 @@ class SubscriptionIndex:
         self._ladders = ladders
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
-        """Follow every Subscription among `changes`."""
+        """Follow every Subscription among `changes`.
+
+        Raises `Unprocessable` when somebody deletes a managed one whose owner is still to be told
+        of alerts: that would silence an alarm without a trace.
+        """
         for change in changes:
             if change.type != "Subscription":
                 continue
             if change.resource is None:
+                if await contact_rows.patients_of_subscription(tx, change.id):
+                    raise Unprocessable(
+                        "this Subscription is managed by the server", expression="Subscription"
+                    )
                 await cursor_rows.remove(tx, change.id)
                 await match_rows.remove(tx, change.id)
             else:

@@ -10,15 +10,12 @@ from typing import Final, LiteralString
 
 from fhirserver.kernel.ports import Transaction
 
-# Run by the scanning role: Subscriptions with something to send that nobody is sending.
+# Run by the scanning role: Subscriptions with something to send that nobody is sending, or whose
+# sender has stopped beating. Telephones first, so that no backlog of endpoints hides an alarm.
 DUE: Final[LiteralString] = (
     "SELECT tenant, bucket, subscription, channel FROM subscription_cursor"
     " WHERE due_at <= %s AND (lease_until IS NULL OR lease_until < %s)"
-    " ORDER BY due_at LIMIT 500"
-)
-# Leases whose holder has stopped beating.
-ABANDONED: Final[LiteralString] = (
-    "SELECT count(*) FROM subscription_cursor WHERE due_at <= %s AND lease_until < %s"
+    " ORDER BY channel = 'sms' DESC, due_at LIMIT 500"
 )
 
 

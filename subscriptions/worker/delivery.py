@@ -18,7 +18,7 @@ from subscriptions.store.cursor_rows import Claim
 from subscriptions.worker.ports import Clock, Scan, Transactions
 
 _log = structlog.get_logger("delivery")
-LANE_WIDTH: Final = 64
+LANE_WIDTH: Final = 256
 _SETTLE_TRIES: Final = 5
 
 

@@ -268,6 +268,15 @@ async def test_a_client_cannot_make_or_change_a_managed_one(place: Place) -> Non
         await place.client_put({**bobs, "status": "off"}, EHR)
 
 
+async def test_nobody_deletes_a_managed_one(place: Place) -> None:
+    from subscriptions.core.managed_subscription import subscription_id
+
+    with pytest.raises(Unprocessable, match="managed"):
+        async with place.record.transaction(place.tenant) as tx:
+            await tx.delete("Subscription", subscription_id("RelatedPerson/bob"))
+    assert await place.status("RelatedPerson/bob") == "active"
+
+
 async def test_the_owner_is_whoever_wrote_it_last_whatever_it_says(place: Place) -> None:
     from subscriptions.core.client_subscription import OWNER, owner_of
 

@@ -1,14 +1,17 @@
 """The worker as it runs: its own loops, real time, real connections on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
+from fhirserver.kernel.errors import Conflict
 from subscriptions.channels.egress import Egress, EndpointFailed
-from tests.integration.response.conftest import BOB, Place
+from subscriptions.worker.worker import Worker
+from tests.integration.response.conftest import BOB, EVE, NINA, Place, Sent
 
 PATIENCE = 10.0
 
@@ -136,3 +139,66 @@ async def test_one_hanging_endpoint_holds_no_other_up(place: Place) -> None:
             await asyncio.sleep(0.01)
         assert [url for url, _, _ in place.receiver.got[before:]] == [quick]
         hanging.set()
+
+
+async def test_two_workers_send_each_page_once_while_answers_and_receipts_come_in(
+    place: Place,
+) -> None:
+    """Everything at once for one patient: alarms, timers, replies, receipts, and no page twice."""
+    place.clock = lambda: datetime.now(UTC)  # type: ignore[method-assign]
+    stop = asyncio.Event()
+    second = Worker(
+        response=place.response,
+        channels=place.worker.delivery._channels,
+        transactions=place.record.work,
+        scan=place.record.scan,
+        clock=lambda: datetime.now(UTC),
+    )
+    working = [
+        asyncio.ensure_future(worker.run({"engine", "deliver"}, stop))
+        for worker in (place.worker, second)
+    ]
+    lost: list[str] = []
+
+    async def insist(act: Callable[[], Awaitable[object]]) -> None:
+        for _ in range(20):
+            try:
+                await act()
+            except Conflict:
+                lost.append("conflict")
+                continue
+            return
+        raise AssertionError("a concurrent change won twenty times")
+
+    async def alarm(event: str) -> None:
+        async with place.record.transaction(place.tenant) as tx:
+            await place.evaluation.device_events(tx, [place._event(event, "ann", end=False)])
+
+    async def reply(phone: str, answer: str, number: int) -> None:
+        async with place.record.transaction(place.tenant) as tx:
+            await place.response.handle_reply(tx, phone, answer, f"SM-{phone}-{number}")
+
+    async def receipt(sent: Sent) -> None:
+        async with place.record.transaction(place.tenant) as tx:
+            await place.response.receipts.received(tx, sent.attempt, "delivered", None)
+
+    for number, event in enumerate(("198260", "198244", "198252", "198262")):
+        await asyncio.gather(
+            insist(partial(alarm, event)),
+            insist(partial(reply, BOB, "a", number)),
+            insist(partial(reply, EVE, "n", number)),
+            insist(partial(reply, NINA, "y", number)),
+            *(insist(partial(receipt, sent)) for sent in place.pages()),
+        )
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
+    stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*working)
+    assert len(lost) <= 5, "the order of locks no longer keeps writers apart"
+    rows = await place.query(
+        "SELECT task, page, medium, count(*) FROM attempt WHERE task IS NOT NULL"
+        " GROUP BY task, page, medium HAVING count(*) > 1"
+    )
+    assert rows == []
+    assert len(place.pages()) == len({(s.medium, s.attempt) for s in place.pages()})

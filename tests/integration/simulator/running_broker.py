@@ -70,5 +70,5 @@ async def until(condition: object, seconds: float = 15.0) -> None:
     """Wait until `condition()` is true; fails after `seconds`."""
     assert callable(condition)
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.02)

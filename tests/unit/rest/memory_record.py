@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 from fhirserver.definitions.patient_of import patients_of
 from fhirserver.kernel.errors import FhirError, Gone, NotFound, PreconditionFailed
+from fhirserver.kernel.ports import DeadLetterCount
 from fhirserver.kernel.principal import Access, Membership, Principal
 from fhirserver.kernel.resource import Json, Page, Stored
 from fhirserver.wire import fhir_json
@@ -106,6 +107,9 @@ class MemoryRecord:
         token = f"token-{len(self.tokens)}-{lifetime_seconds}"
         self.tokens[token] = principal
         return token
+
+    async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
+        return []
 
     async def enroll_device(self, tenant: int, device: str) -> Credential:
         if self.current("Device", device) is None:

@@ -46,10 +46,10 @@ def a_home(
 
 
 def run(home: Home, seconds: int) -> list[tuple[int, Any]]:
-    said = []
+    said: list[tuple[int, Any]] = []
     for second in range(1, seconds + 1):
-        for command in home.tick(1.0, NOW + timedelta(seconds=second)):
-            said.append((second, command))
+        commands = home.tick(1.0, NOW + timedelta(seconds=second))
+        said += [(second, command) for command in commands]
     return said
 
 

@@ -1,0 +1,205 @@
+"""The worker as it runs: its own loops, real time, real connections on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from fhirserver.kernel.errors import Conflict
+from subscriptions.channels.egress import Egress, EndpointFailed
+from subscriptions.worker.worker import Worker
+from tests.integration.response.conftest import BOB, EVE, NINA, Place, Sent
+
+PATIENCE = 10.0
+
+
+@asynccontextmanager
+async def endpoint(answer: bytes, delay: float = 0.0) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """An HTTP server that answers every request with `answer`."""
+    got: list[bytes] = []
+    leaving = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        got.append(head + await reader.readexactly(length))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(leaving.wait(), delay)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"http://localhost:{port}/hook", got
+    finally:
+        leaving.set()
+        server.close()
+        await asyncio.sleep(0)
+
+
+async def test_a_post_over_a_real_connection() -> None:
+    async with endpoint(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, got):
+        egress = Egress(allow_insecure=True)
+        await egress.post(url, {"X-Token": "t"}, b"{}", 5)
+        await egress.close()
+    assert got[0].startswith(b"POST /hook HTTP/1.1\r\n")
+    assert b"x-token: t" in got[0].lower()
+    assert b"host: localhost:" in got[0].lower()
+    assert got[0].endswith(b"\r\n\r\n{}")
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with endpoint(b"HTTP/1.1 204 No Content\r\n\r\n") as (inside, never):
+        answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {inside}\r\n\r\n".encode()
+        async with endpoint(answer) as (url, _):
+            egress = Egress(allow_insecure=True)
+            with pytest.raises(EndpointFailed, match="307"):
+                await egress.post(url, {}, b"{}", 5)
+            await egress.close()
+    assert never == []
+
+
+async def test_an_endpoint_that_hangs_fails_in_its_time() -> None:
+    async with endpoint(b"", delay=30) as (url, _):
+        egress = Egress(allow_insecure=True)
+        with pytest.raises(EndpointFailed, match="in time"):
+            await egress.post(url, {}, b"{}", 0.2)
+        await egress.close()
+
+
+async def test_loopback_is_refused_without_the_switch() -> None:
+    async with endpoint(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, got):
+        egress = Egress(allow_insecure=False)
+        with pytest.raises(EndpointFailed):
+            await egress.post(url.replace("http:", "https:"), {}, b"{}", 5)
+        await egress.close()
+    assert got == []
+
+
+async def test_an_alarm_reaches_the_telephone_by_itself(place: Place) -> None:
+    stop = asyncio.Event()
+    place.now = datetime.now(UTC)
+    place.clock = lambda: datetime.now(UTC)  # type: ignore[method-assign]
+    running = asyncio.ensure_future(place.worker.run({"engine", "deliver"}, stop))
+    async with place.record.transaction(place.tenant) as tx:
+        await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
+    async with asyncio.timeout(PATIENCE):
+        while not place.pages(BOB):  # noqa: ASYNC110 - another task fills it
+            await asyncio.sleep(0.01)
+    stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await running
+    assert {s.medium for s in place.pages(BOB)} == {"sms", "voice"}
+
+
+async def test_a_failing_loop_does_not_end_the_worker(place: Place) -> None:
+    stop = asyncio.Event()
+    calls = 0
+
+    async def scan() -> None:
+        nonlocal calls
+        calls += 1
+        stop.set()
+        raise RuntimeError("a defect of another part")
+
+    place.worker._every_second = (scan,)
+    async with asyncio.timeout(PATIENCE):
+        await place.worker.run({"engine", "deliver"}, stop)
+    assert calls == 1
+
+
+async def test_one_hanging_endpoint_holds_no_other_up(place: Place) -> None:
+    from tests.integration.response.test_rest_hook import subscribe, subscription
+
+    hanging = asyncio.Event()
+    quick, slow = "https://quick.example.org/", "https://slow.example.org/"
+    await subscribe(place, subscription("s1", url=slow))
+    await subscribe(place, subscription("s2", url=quick))
+    post = place.receiver.post
+
+    async def posting(
+        url: str, headers: dict[str, str], body: bytes, timeout_seconds: float
+    ) -> None:
+        if url == slow:
+            await hanging.wait()
+        await post(url, headers, body, timeout_seconds)
+
+    place.receiver.post = posting  # type: ignore[method-assign]
+    async with place.record.transaction(place.tenant) as tx:
+        await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
+    await place.worker.sequencer.run_due()
+    before = len(place.receiver.got)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        await place.worker.delivery.start_due(tasks)
+        while len(place.receiver.got) == before or not place.pages(BOB):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert [url for url, _, _ in place.receiver.got[before:]] == [quick]
+        hanging.set()
+
+
+async def test_two_workers_send_each_page_once_while_answers_and_receipts_come_in(
+    place: Place,
+) -> None:
+    """Everything at once for one patient: alarms, timers, replies, receipts, and no page twice."""
+    place.clock = lambda: datetime.now(UTC)  # type: ignore[method-assign]
+    stop = asyncio.Event()
+    second = Worker(
+        response=place.response,
+        channels=place.worker.delivery._channels,
+        transactions=place.record.work,
+        scan=place.record.scan,
+        clock=lambda: datetime.now(UTC),
+    )
+    working = [
+        asyncio.ensure_future(worker.run({"engine", "deliver"}, stop))
+        for worker in (place.worker, second)
+    ]
+    lost: list[str] = []
+
+    async def insist(act: Callable[[], Awaitable[object]]) -> None:
+        for _ in range(20):
+            try:
+                await act()
+            except Conflict:
+                lost.append("conflict")
+                continue
+            return
+        raise AssertionError("a concurrent change won twenty times")
+
+    async def alarm(event: str) -> None:
+        async with place.record.transaction(place.tenant) as tx:
+            await place.evaluation.device_events(tx, [place._event(event, "ann", end=False)])
+
+    async def reply(phone: str, answer: str, number: int) -> None:
+        async with place.record.transaction(place.tenant) as tx:
+            await place.response.handle_reply(tx, phone, answer, f"SM-{phone}-{number}")
+
+    async def receipt(sent: Sent) -> None:
+        async with place.record.transaction(place.tenant) as tx:
+            await place.response.receipts.received(tx, sent.attempt, "delivered", None)
+
+    for number, event in enumerate(("198260", "198244", "198252", "198262")):
+        await asyncio.gather(
+            insist(partial(alarm, event)),
+            insist(partial(reply, BOB, "a", number)),
+            insist(partial(reply, EVE, "n", number)),
+            insist(partial(reply, NINA, "y", number)),
+            *(insist(partial(receipt, sent)) for sent in place.pages()),
+        )
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
+    stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*working)
+    print("LOST", lost, len(place.pages()))
+    assert len(lost) <= 5, "the order of locks no longer keeps writers apart"
+    rows = await place.query(
+        "SELECT task, page, medium, count(*) FROM attempt WHERE task IS NOT NULL"
+        " GROUP BY task, page, medium HAVING count(*) > 1"
+    )
+    assert rows == []
+    assert len(place.pages()) == len({(s.medium, s.attempt) for s in place.pages()})
