@@ -106,11 +106,12 @@ class IngestWorker:
         while True:
             delivered = await consumer.fetch(most, _FETCH_WAIT)
             if delivered:
-                await self._process(delivered)
+                await self.process(delivered)
                 await consumer.acknowledge(delivered[-1])
             self.last_progress = datetime.now(UTC)
 
-    async def _process(self, delivered: Sequence[Delivered]) -> None:
+    async def process(self, delivered: Sequence[Delivered]) -> None:
+        """Commit what was delivered, tenant by tenant, and answer the devices."""
         batches: dict[str, list[Incoming]] = {}
         for one in delivered:
             topic = parse_topic(one.subject)

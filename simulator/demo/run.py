@@ -145,7 +145,8 @@ class Demonstration:
     async def run(self) -> None:
         """Run until cancelled; raises ServerError, RecordError or OSError when it cannot."""
         place = self._place
-        place.data.mkdir(parents=True, exist_ok=True)
+        # The database runs as an account of its own when we are root: it must get through, not look around.
+        place.data.mkdir(mode=0o711, parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=10.0))
             exchange, phone_url = await stack.enter_async_context(self._phone_company(http))

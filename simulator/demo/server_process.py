@@ -32,6 +32,7 @@ class ServerProcess:
 
     async def start(self, settings: Mapping[str, str]) -> None:
         """Start the server with `settings` added to this process's environment."""
+        self.log.touch(mode=0o600)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,

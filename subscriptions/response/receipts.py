@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
-from subscriptions.core.incident_task import not_done, received, sent
+from subscriptions.core.incident_task import not_done, operator_task, received, sent
 from subscriptions.core.receipt import (
     DEAD_NUMBER_ERRORS,
     OPTED_OUT_ERROR,
@@ -74,6 +74,8 @@ class Receipts:
         status = after(current["status"], event)
         if status != current["status"]:
             await tx.put({**current, "status": status}, id_=attempt.subscription)
+            reason = "contact-stopped" if event == "stopped" else "number-failed"
+            await tx.put(operator_task(None, reason, tx.now))
 
     async def not_arrived(self, tx: Transaction, attempt: AttemptRow, reason: str) -> None:
         """Ring the next rung: this page did not reach its person."""

@@ -146,6 +146,10 @@ async def test_a_dead_number_ends_its_subscription_and_calls_the_next_person(pla
     await place.alarm()
     assert await place.status("RelatedPerson/bob") == "error"
     assert place.pages(EVE, "sms")[0].at == place.now
+    reasons = [
+        t["reasonCode"]["coding"][0]["code"] for t in await place.all("Task") if "reasonCode" in t
+    ]
+    assert reasons == ["number-failed"]
 
 
 async def test_stop_is_honoured_at_once_in_the_middle_of_an_alarm(place: Place) -> None:
