@@ -54,6 +54,7 @@ class StreamConsumer:
         self._queue: asyncio.Queue[Msg] = asyncio.Queue()
         self._outstanding = 0
         self._requested_at = 0.0
+        self._reconnects = 0
 
     async def create(self, streams: JetStreamContext, most_unacknowledged: int) -> None:
         """Make the durable consumer; it must exist before devices are let in, or the stream would not keep for it."""
@@ -112,16 +113,14 @@ class StreamConsumer:
         found.append(Delivered(message.subject, message.data, _broker_time(message.reply), message))
 
     async def _ask(self, most: int, now: float) -> None:
-        """Keep a request standing; the broker forgets one after it expires or when it restarts."""
-        if self._outstanding > most // 2 and now - self._requested_at < _EXPIRES_SECONDS:
+        """Keep a request standing. The broker forgets one when it expires and when it restarts: nothing is owed then."""
+        reconnects = self._client.stats["reconnects"]
+        if now - self._requested_at >= _EXPIRES_SECONDS or reconnects != self._reconnects:
+            self._outstanding = 0
+            self._reconnects = reconnects
+        if self._outstanding > most // 2:
             return
-        wanted = (
-            most * 2 - self._outstanding
-            if now - self._requested_at < _EXPIRES_SECONDS
-            else most * 2
-        )
-        if wanted <= 0:
-            return
+        wanted = most * 2 - self._outstanding
         request = {"batch": wanted, "expires": int(_EXPIRES_SECONDS * _NANOSECONDS)}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
         await self._client.publish(subject, json.dumps(request).encode(), reply=self._inbox)
