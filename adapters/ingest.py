@@ -64,10 +64,7 @@ class _Draft:
     metrics: tuple[tuple[Metric, Decimal], ...]
     device: EnrolledDevice
     patient: str | None
-    sample_age: float
-    received: datetime
-    mode: Mode | None
-    simulated: bool
+    moment: "_Moment"
 
 
 @dataclass(slots=True)
@@ -90,7 +87,9 @@ class Ingest:
         """Store through `store`, have readings evaluated by `observer` in the same transaction."""
         self._store = store
         self._observer = observer
-        self._template_names: dict[tuple[object, ...], str] = {}
+        self._template_names: dict[
+            tuple[int, str, str | None, tuple[Metric, ...], bool, bool], str
+        ] = {}
 
     async def commit(self, tenant: int, batch: Sequence[Incoming]) -> Outcome:
         """Store `batch` and return what to answer; nothing is stored when this raises."""
@@ -269,28 +268,18 @@ class Ingest:
         values: tuple[tuple[Metric, Decimal], ...],
         moment: "_Moment",
     ) -> None:
-        codes = tuple(metric.code for metric in shape)
-        cache_key = (tx.tenant, device.device, patient, codes, bool(values), moment.simulated)
+        cache_key = (tx.tenant, device.device, patient, shape, bool(values), moment.simulated)
         name = self._template_names.get(cache_key)
         if name is None or not tx.is_prepared(name):
-            name = "|".join(map(str, cache_key))
+            name = _template_name(cache_key)
             resource = _template(
                 device, patient, shape, with_values=bool(values), simulated=moment.simulated
             )
             await tx.prepare(name, resource, patient, len(values))
             self._template_names[cache_key] = name
-        row = ObservationRow(name, moment.at, tuple(str(value) for _, value in values))
+        texts = tuple([str(value) for _, value in values])
         state.drafts.append(
-            _Draft(
-                row,
-                values,
-                device,
-                patient,
-                moment.age,
-                moment.received,
-                moment.mode,
-                moment.simulated,
-            )
+            _Draft(ObservationRow(name, moment.at, texts), values, device, patient, moment)
         )
 
     async def _event(
@@ -352,11 +341,12 @@ class Ingest:
         for draft, id_ in zip(state.drafts, ids, strict=True):
             if draft.patient is None:
                 continue
+            moment = draft.moment
             for metric, value in draft.metrics:
                 readings.append(
                     Reading(
                         draft.patient, draft.device.device, metric.code, value, metric.unit, draft.row.effective,
-                        draft.received, draft.sample_age, id_, draft.mode, True, draft.simulated,
+                        moment.received, moment.age, id_, moment.mode, True, moment.simulated,
                     )
                 )  # fmt: skip
         if readings:
@@ -385,6 +375,13 @@ class _Moment:
     mode: Mode | None
     received: datetime
     simulated: bool
+
+
+def _template_name(key: tuple[int, str, str | None, tuple[Metric, ...], bool, bool]) -> str:
+    """Return a name that says everything the template depends on."""
+    tenant, device, patient, shape, has_values, simulated = key
+    codes = "+".join(metric.code for metric in shape)
+    return f"{tenant}|{device}|{patient}|{codes}|{has_values}|{simulated}"
 
 
 def _template(

@@ -21,9 +21,11 @@ MEAN: Final = "150023"
 BLOOD_PRESSURE: Final = "150020"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One measure. `channel` is the MDC code of the PoCD channel it belongs to, None for a vital sign of a cuff."""
+    """One measure; there is one of each, so two are equal when they are the same. `channel` is the MDC
+    code of the PoCD channel it belongs to, None for a vital sign of a cuff.
+    """
 
     code: str
     refid: str

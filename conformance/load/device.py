@@ -22,6 +22,8 @@ FIRST_RETRY_S: Final = 0.2
 LONGEST_RETRY_S: Final = 2.0
 # Longer than any queue in front of a healthy server; a repetition under load only adds load.
 RESEND_AFTER_S: Final = 15.0
+# What a device sends ahead of the server's acknowledgements; the rest waits in it.
+WINDOW: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,16 @@ class Credential:
     password: str
     tenant: str
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a device speaks: quantities a sample, samples a message, when it repeats itself."""
+
+    values: int = 12
+    samples: int = 1
+    resend_after_s: float = RESEND_AFTER_S
+    window: int = WINDOW
 
 
 class Listener(Protocol):
@@ -51,16 +63,13 @@ class Device:
         boot: str,
         patient: str,
         listener: Listener,
-        *,
-        values: int = 12,
-        samples: int = 1,
-        resend_after_s: float = RESEND_AFTER_S,
+        habits: Habits,
     ) -> None:
-        """Publish `samples` samples of `values` quantities a message to the broker at `address`."""
+        """Publish to the broker at `address` with `habits`."""
         self.patient = patient
         self.voice = Voice(credential.device, boot)
-        self.tel = Outbox(boot, "tel")
-        self.evt = Outbox(boot, "evt")
+        self.tel = Outbox(boot, "tel", habits.window)
+        self.evt = Outbox(boot, "evt", habits.window)
         self.ready = asyncio.Event()
         self.connections = 0
         self.last_refusal = ""
@@ -68,9 +77,7 @@ class Device:
         self._address = address
         self._credential = credential
         self._listener = listener
-        self._values = values
-        self._samples = samples
-        self._resend_after_s = resend_after_s
+        self._habits = habits
         self._connection: Connection | None = None
         self._topic = f"hd/v1/{credential.tenant}/{credential.device}/"
         self._readings = 0
@@ -88,11 +95,14 @@ class Device:
 
         `extra` values join the newest sample. Every sample has a number of its own.
         """
-        numbers = tuple(range(self._readings + 1, self._readings + 1 + self._samples))
-        self._readings += self._samples
-        step = spread_ms // self._samples
+        numbers = tuple(range(self._readings + 1, self._readings + 1 + self._habits.samples))
+        self._readings += self._habits.samples
+        step = spread_ms // self._habits.samples
         samples = [
-            (-step * (self._samples - 1 - position), messages.calm(number, self._values))
+            (
+                -step * (self._habits.samples - 1 - position),
+                messages.calm(number, self._habits.values),
+            )
             for position, number in enumerate(numbers)
         ]
         if extra:
@@ -100,25 +110,26 @@ class Device:
         seq = self.tel.next_number()
         payload = messages.telemetry(self.voice, seq, _now(), _mono_ms(), samples, mode=mode)
         count = sum(messages.observations(values) for _, values in samples)
-        kept = self.tel.put(payload, count, numbers)
-        self._send("tel", self.tel, kept)
+        kept = self.tel.put(payload, time.monotonic(), count, numbers)
+        self._send("tel", self.tel)
         return kept
 
     def alarm(self, code: str, priority: str) -> Kept:
         """Publish the start of an alarm."""
         seq = self.evt.next_number()
         payload = messages.event(self.voice, seq, _now(), _mono_ms(), code, priority)
-        kept = self.evt.put(payload, 1)
-        self._send("evt", self.evt, kept)
+        kept = self.evt.put(payload, time.monotonic(), 1)
+        self._send("evt", self.evt)
         return kept
 
     def repeat(self) -> int:
         """Publish again what was not acknowledged in time; return how many messages that were."""
-        now = time.monotonic()
+        if self._connection is None or not self.ready.is_set():
+            return 0
         repeated = 0
         for kind, outbox in self._lanes():
-            for kept in outbox.overdue(now, self._resend_after_s):
-                self._send(kind, outbox, kept)
+            for kept in outbox.late(time.monotonic(), self._habits.resend_after_s):
+                self._connection.publish(self._topic + kind, kept.payload)
                 repeated += 1
         return repeated
 
@@ -132,10 +143,10 @@ class Device:
         """How many messages the server has not acknowledged."""
         return len(self.tel) + len(self.evt)
 
-    def _send(self, kind: Kind, outbox: Outbox, kept: Kept) -> None:
+    def _send(self, kind: Kind, outbox: Outbox) -> None:
         if self._connection is not None and self.ready.is_set():
-            self._connection.publish(self._topic + kind, kept.payload)
-            outbox.sent(kept, time.monotonic())
+            for kept in outbox.take(time.monotonic()):
+                self._connection.publish(self._topic + kind, kept.payload)
 
     def _lanes(self) -> tuple[tuple[Kind, Outbox], ...]:
         return ("evt", self.evt), ("tel", self.tel)
@@ -171,12 +182,12 @@ class Device:
             connection.publish(
                 self._topic + "status", messages.status(self.voice, "online"), retain=True
             )
-            birth = messages.birth(self.voice, _now(), _mono_ms(), self._values)
+            birth = messages.birth(self.voice, _now(), _mono_ms(), self._habits.values)
             connection.publish(self._topic + "birth", birth, retain=True)
             self.ready.set()
             for kind, outbox in self._lanes():
-                for kept in outbox.overdue(time.monotonic(), 0.0):
-                    self._send(kind, outbox, kept)
+                outbox.reconnected()
+                self._send(kind, outbox)
             while not connection.lost.is_set():
                 try:
                     async with asyncio.timeout(KEEPALIVE_S / 2):
@@ -198,6 +209,7 @@ class Device:
         settled = outbox.acknowledge(word)
         if settled:
             self._listener.acknowledged(self, word.kind, settled, time.monotonic())
+            self._send(word.kind, outbox)
 
 
 def _now() -> datetime:

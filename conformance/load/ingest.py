@@ -19,7 +19,7 @@ import httpx
 from conformance.history import Violation
 from conformance.load import homes as setup
 from conformance.load import messages, processes, verify
-from conformance.load.device import Device
+from conformance.load.device import Device, Habits
 from conformance.load.homes import SetupError
 from conformance.load.household import Household
 from conformance.load.messages import FALLEN, GOAL_MET, VENOUS_ACCESS
@@ -228,8 +228,7 @@ class Load:
                 boot,
                 home.patient,
                 self._tally,
-                values=plan.values,
-                samples=plan.samples,
+                Habits(plan.values, plan.samples),
             )
             for home in self._homes
         ]

@@ -10,7 +10,7 @@ from conformance.load.outbox import Kept
 
 @dataclass(slots=True)
 class Tally:
-    """Implements `Listener`. Latencies are seconds from the first publication to our acknowledgement.
+    """Implements `Listener`. Latencies are seconds from when a message was due to its acknowledgement.
 
     `latencies` and the two counters are of the measured stage; `acknowledged_readings` and
     `stored` are of the whole run, by device name.
@@ -30,8 +30,7 @@ class Tally:
         self.last_at = now
         for one in settled:
             self.messages += 1
-            if one.first_sent is not None:
-                self.latencies.append(now - one.first_sent)
+            self.latencies.append(now - one.made)
             if one.rejected:
                 self.rejected += 1
                 continue

@@ -29,6 +29,11 @@ def bucket_of(tenant: int, kind: str, identity: str) -> int:
 
 def row_id(unix_ms: int, bucket: int, random_bits: int) -> UUID:
     """Return a UUIDv7 for `unix_ms` carrying `bucket`; `random_bits` supplies the remaining 64 bits."""
+    return UUID(bytes=row_bytes(unix_ms, bucket, random_bits))
+
+
+def row_bytes(unix_ms: int, bucket: int, random_bits: int) -> bytes:
+    """Return the sixteen bytes of `row_id`, for who makes many."""
     rand_a = random_bits & 0xFFF
     rand_b = (random_bits >> 12) & ((1 << (62 - _BUCKET_BITS)) - 1)
     value = (unix_ms & 0xFFFFFFFFFFFF) << 80
@@ -37,7 +42,13 @@ def row_id(unix_ms: int, bucket: int, random_bits: int) -> UUID:
     value |= 0b10 << 62
     value |= rand_b << _BUCKET_BITS
     value |= bucket
-    return UUID(int=value)
+    return value.to_bytes(16, "big")
+
+
+def row_text(row: bytes) -> str:
+    """Return the resource id that the bytes of a row id are written as."""
+    digits = row.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def bucket_of_row(row: UUID) -> int:

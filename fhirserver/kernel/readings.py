@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Mode = Literal["PRETX", "TX", "POSTTX", "DIS", "IDL", "SVC"]
 Priority = Literal["PH", "PM", "PL"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One measured value of one patient, committed with the Observation that carries it.
 
     `code` is an MDC code as decimal text (``158776``) or a LOINC code (``8480-6``) when no MDC is known; `unit` is

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
@@ -69,8 +69,7 @@ class EnrolledDevice:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class ObservationRow:
+class ObservationRow(NamedTuple):
     """One Observation to store. `template` is a key of what `TelemetryTransaction.prepare` was given, `values` are
     number texts exactly as they shall stand in JSON, `tokens` are identifier values of this row only.
     """

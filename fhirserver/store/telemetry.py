@@ -335,20 +335,22 @@ def _append_rows(
     effective: datetime | None = None
     effective_text, time = b"", 0
     ids: list[str] = []
+    parts: list[bytes] = []
+    append = parts.append
     for position, row in enumerate(rows):
-        template = templates[(tenant, row.template)]
+        template_name, at, values = row
+        template = templates[(tenant, template_name)]
         start = position * step
-        id_ = keys.row_id(
-            millisecond, template.bucket, int.from_bytes(noise[start : start + 8], "big")
+        nonce_start = start + 8
+        row_bytes = keys.row_bytes(
+            millisecond, template.bucket, int.from_bytes(noise[start:nonce_start], "big")
         )
-        fhir_id = str(id_)
+        fhir_id = keys.row_text(row_bytes)
         ids.append(fhir_id)
-        if row.effective is not effective:
-            effective = row.effective
-            effective_text = (
-                effective.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
-            )
-            time = _microseconds(effective)
+        if at is not effective:
+            effective = at
+            effective_text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+            time = _microseconds(at)
         pieces = template.pieces
         content = [
             pieces[0],
@@ -359,26 +361,23 @@ def _append_rows(
             effective_text,
             pieces[3],
         ]
-        for value, piece in zip(row.values, pieces[4:], strict=True):
+        for value, piece in zip(values, pieces[4:], strict=True):
             content += (value.encode(), piece)
         sealed = envelope.seal(
             template.cipher,
-            noise[start + 8 : start + step],
+            noise[nonce_start : start + step],
             envelope.resource_place(tenant, "Observation", fhir_id, 1, template.key_id),
             b"".join(content),
         )
-        out += b"".join(
-            (
-                template.head,
-                id_.bytes,
-                template.patient,
-                _TIMES.pack(8, hash_own("Observation/" + fhir_id), 8, time, 8, time + 1000),
-                updated_field,
-                template.keys,
-                _LENGTH.pack(len(sealed)),
-                sealed,
-            )
-        )
+        append(template.head)
+        append(row_bytes)
+        append(template.patient)
+        append(_TIMES.pack(8, hash_own("Observation/" + fhir_id), 8, time, 8, time + 1000))
+        append(updated_field)
+        append(template.keys)
+        append(_LENGTH.pack(len(sealed)))
+        append(sealed)
+    out += b"".join(parts)
     return ids
 
 

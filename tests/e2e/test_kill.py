@@ -25,7 +25,7 @@ from conformance.history import (
 )
 from conformance.load import homes as setup
 from conformance.load import processes
-from conformance.load.device import Device
+from conformance.load.device import Device, Habits
 from conformance.load.household import Household
 from conformance.load.messages import VENOUS_ACCESS, calm
 from conformance.load.phone_log import PhoneLog
@@ -78,6 +78,9 @@ class Ordeal:
                     task.cancel()
                 await self._drain()
                 await self._telephones(phones)
+            except BaseException:
+                self.tell(f"the end of the server's log:\n{self.server.process.last_words()}")
+                raise
             finally:
                 for task in (*running, repeating):
                     task.cancel()
@@ -96,8 +99,7 @@ class Ordeal:
                 f"boot-{self.seed}",
                 home.patient,
                 self.tally,
-                values=VALUES,
-                resend_after_s=3.0,
+                Habits(values=VALUES, resend_after_s=3.0),
             )
             for home in self.homes
         ]

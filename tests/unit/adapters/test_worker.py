@@ -103,3 +103,18 @@ async def test_messages_of_an_unknown_tenant_are_not_stored() -> None:
     ingest, store, door, _ = worker()
     await ingest.process(delivered(b"1", tenant="elsewhere"))
     assert (door.committed, store.letters) == ([], [])
+
+
+async def test_a_large_batch_keeps_the_order_of_every_device() -> None:
+    ingest, _, door, _ = worker()
+    subjects = [f"$MQTT.msgs.hd.v1.home.{device:04X}.tel" for device in range(7)]
+    batch = [
+        Delivered(subject, f"{subject} {number}".encode(), NOW, cast("Any", None))
+        for number in range(20)
+        for subject in subjects
+    ]
+    await ingest.process(batch)
+    assert sorted(door.committed) == sorted(one.payload for one in batch)
+    for subject in subjects:
+        mine = [one for one in door.committed if one.startswith(subject.encode())]
+        assert mine == [f"{subject} {number}".encode() for number in range(20)]
