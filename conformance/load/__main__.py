@@ -22,7 +22,8 @@ from conformance.load import bench as documented
 from conformance.load import phone as telephones
 from conformance.load import processes, raw_copy, report, server
 from conformance.load.homes import SetupError
-from conformance.load.ingest import Load, Plan, PlanError, Target
+from conformance.load.ingest import Load
+from conformance.load.plan import Plan, PlanError, Target
 from conformance.load.server import ServerError
 from conformance.record import Refusal
 

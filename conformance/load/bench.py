@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from conformance.load.ingest import Plan
+from conformance.load.plan import Plan
 
 _QUICK: Final = 0.1
 

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -26,94 +26,16 @@ from conformance.load.messages import FALLEN, GOAL_MET, VENOUS_ACCESS
 from conformance.load.outbox import Kept
 from conformance.load.percentiles import Spread, spread
 from conformance.load.phone_log import PhoneLog
-from conformance.load.processes import OURSELVES, Meter, Usage
+from conformance.load.plan import Plan, Target
+from conformance.load.processes import OTHERS, OURSELVES, Meter, Usage
 from conformance.load.tally import Tally
 from conformance.record import Record
 
 CONNECT_SECONDS: Final = 90.0
 WARM_SECONDS: Final = 90.0
 TICK_SECONDS: Final = 0.004
-# A machine in treatment that says nothing for long is an alarm of its own.
-LONGEST_INTERVAL_S: Final = 10.0
 _CONNECTS_AT_ONCE: Final = 25
 _MOST_A_TICK: Final = 200
-
-
-class PlanError(ValueError):
-    """The wishes contradict each other; the message says how to change them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do. `rate` is observations a second over all devices, 0 for as fast as possible."""
-
-    devices: int
-    rate: float
-    seconds: float
-    values: int = 12
-    samples: int = 1
-    breaches_per_second: float = 0.0
-    window: int = 4
-    drain_s: float = 60.0
-    verified: int = 3
-    most_observations: int = 5_000_000
-
-    def __post_init__(self) -> None:
-        if self.devices < 1 or self.seconds <= 0 or self.rate < 0:
-            raise PlanError("devices, rate and seconds are positive (rate may be 0)")
-        if not 1 <= self.values <= messages.MOST_VALUES:
-            raise PlanError(f"a message holds 1 to {messages.MOST_VALUES} values a sample")
-        if self.samples < 1:
-            raise PlanError("a message holds at least one sample")
-        if self.rate and self.interval_s > LONGEST_INTERVAL_S:
-            raise PlanError(
-                f"each device would speak every {self.interval_s:.1f} s, and a machine in "
-                f"treatment that is silent is an alarm: use at most "
-                f"{int(LONGEST_INTERVAL_S * self.rate / self.a_message)} devices, or a higher rate"
-            )
-        if self.breaches_per_second < 0 or self.breaches > self.devices:
-            raise PlanError(
-                f"{self.breaches} breaches need as many devices: one patient's alarm rings once"
-            )
-
-    @property
-    def a_message(self) -> int:
-        """Observations a message holds."""
-        return self.values * self.samples
-
-    @property
-    def interval_s(self) -> float:
-        """Seconds between two messages of a device; only with a rate."""
-        return self.devices * self.a_message / self.rate
-
-    @property
-    def breaches(self) -> int:
-        """How many patients get into trouble."""
-        return int(self.breaches_per_second * self.seconds)
-
-    @property
-    def most_messages(self) -> int:
-        """The bound of every publishing loop."""
-        wanted = self.most_observations
-        if self.rate:
-            wanted = min(wanted, round(self.rate * self.seconds))
-        return max(1, wanted // self.a_message)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The server under test; `phone` and `pid` may be missing, then those figures are too."""
-
-    base: str
-    mqtt: tuple[str, int]
-    token: str
-    phone: str | None = None
-    pid: int | None = None
-
-    def webhook(self, tenant: str) -> str:
-        """Where people's text messages go."""
-        root = self.base.rstrip("/").removesuffix("/fhir")
-        return f"{root}/telephony/{tenant}/sms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +188,7 @@ class Load:
         if meter is not None:
             meter.start()
         self._tally.start()
-        own = time.process_time()
+        own, machine = time.process_time(), processes.machine_cpu_s()
         begun = time.monotonic()
         watching = asyncio.ensure_future(self._watch(begun, meter, phones))
         troubling = asyncio.ensure_future(self._get_into_trouble())
@@ -283,7 +205,11 @@ class Load:
             with suppress(asyncio.CancelledError):
                 await watching
         usage = {} if meter is None else meter.usage()
-        usage[OURSELVES] = replace(processes.NOTHING, cpu_s=round(time.process_time() - own, 3))
+        usage[OURSELVES] = processes.NOTHING.using(time.process_time() - own)
+        if meter is not None:
+            known = sum(one.cpu_s for one in usage.values())
+            others = processes.machine_cpu_s() - machine - known
+            usage[OTHERS] = processes.NOTHING.using(max(0.0, others))
         settled_s = max(published_s, self._tally.last_at - begun)
         figures = self._tally.messages, self._tally.observations
         latencies = spread(self._tally.latencies)

@@ -15,6 +15,8 @@ import psutil
 POSTGRES: Final = "postgres"
 BROKER: Final = "nats-server"
 OURSELVES: Final = "load generator"
+# A figure means little when somebody else worked on the same cores: say how much.
+OTHERS: Final = "everything else here"
 _MEGABYTE: Final = 1024 * 1024
 
 
@@ -28,6 +30,10 @@ class Usage:
     rss_mb: float
     pss_mb: float | None
     processes: int
+
+    def using(self, cpu_s: float) -> "Usage":
+        """Return the same with `cpu_s` processor seconds."""
+        return replace(self, cpu_s=round(cpu_s, 3))
 
 
 NOTHING: Final = Usage(0.0, 0.0, None, 0)
@@ -95,6 +101,15 @@ def postmaster(processes: Iterable[psutil.Process]) -> psutil.Process | None:
     return None
 
 
+def machine_cpu_s() -> float:
+    """Return the processor seconds this whole machine has been busy since it started."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # Linux counts a guest's time twice, in `user` and beside it.
+    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+    return sum(times) - idle - guests
+
+
 class Meter:
     """Adds up what the processes below `pid` use from `start` on; `look` now and then."""
 
@@ -140,10 +155,7 @@ class Meter:
         for key, (name, used) in self._counted().items():
             cpu[name] = cpu.get(name, 0.0) + used - self._before.get(key, 0.0)
         memory = _memory(self._pid)
-        return {
-            name: replace(memory.get(name, NOTHING), cpu_s=round(cpu[name], 3))
-            for name in sorted(cpu)
-        }
+        return {name: memory.get(name, NOTHING).using(cpu[name]) for name in sorted(cpu)}
 
     def _counted(self) -> Mapping[tuple[int, float], tuple[str, float]]:
         """Leave out dead backends: their postmaster has taken their time over by waiting."""

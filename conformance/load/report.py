@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from conformance.load.ingest import Plan, Result
+from conformance.load.ingest import Result
+from conformance.load.plan import Plan
 from conformance.load.raw_copy import RawCopy
 
 _MICROSECONDS: Final = 1_000_000

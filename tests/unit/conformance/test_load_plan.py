@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from conformance.load.bench import steps
-from conformance.load.ingest import Plan, PlanError
+from conformance.load.plan import Plan, PlanError
 
 
 def test_a_rate_bounds_the_messages() -> None:
