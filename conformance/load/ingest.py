@@ -18,7 +18,7 @@ import httpx
 
 from conformance.history import Violation
 from conformance.load import homes as setup
-from conformance.load import messages, processes, verify
+from conformance.load import processes, verify
 from conformance.load.device import Device, Habits
 from conformance.load.homes import SetupError
 from conformance.load.household import Household

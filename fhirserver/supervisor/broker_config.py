@@ -80,7 +80,7 @@ system_account: SYS
 
 authorization {{
   # A device waits this long (s) for the server's answer before it is refused.
-  timeout: 5
+  timeout: 2
   auth_callout {{
     issuer: {quoted(config.issuer)}
     account: AUTH
