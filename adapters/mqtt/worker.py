@@ -22,6 +22,7 @@ from adapters.mqtt.consumer import Delivered, StreamConsumer
 from adapters.mqtt.messages import parse_topic
 from fhirserver.kernel.errors import Conflict, Unavailable
 from fhirserver.kernel.telemetry import DeadLetter, TelemetryStore
+from fhirserver.supervisor.broker_stream import device_subject
 
 PARTITION: Final = 0
 URGENT_LEAVES: Final = ("evt", "status", "birth")
@@ -56,14 +57,14 @@ class IngestWorker:
             client,
             stream,
             "ingest-urgent",
-            [_subject(one) for one in URGENT_LEAVES],
+            [device_subject(one) for one in URGENT_LEAVES],
             _URGENT_ACK_WAIT,
         )
         self._measured = StreamConsumer(
             client,
             stream,
             "ingest-measured",
-            [_subject(one) for one in MEASUREMENT_LEAVES],
+            [device_subject(one) for one in MEASUREMENT_LEAVES],
             _MEASUREMENT_ACK_WAIT,
         )
         self._tenants: dict[str, int] = {}
@@ -197,7 +198,3 @@ async def _persistently(action: Callable[[], Awaitable[_Result]]) -> _Result:
             log.warning("ingest waits", cause=str(hindrance), seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _subject(leaf: str) -> str:
-    return f"$MQTT.msgs.hd.v1.*.*.{leaf}"
