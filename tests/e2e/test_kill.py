@@ -122,7 +122,7 @@ class Ordeal:
         before_s = self.dice.uniform(-0.3, 0.3)
         alarm = asyncio.ensure_future(self._alarm(number, max(0.0, -before_s)))
         await asyncio.sleep(max(0.0, before_s))
-        self._kill(victim)
+        await self._kill(victim)
         await alarm
         await self._recovered(victim)
 
@@ -133,18 +133,26 @@ class Ordeal:
             self.owed.append(Owed(number, self.homes[position].telephone, time.time()))
             self.devices[position].alarm(VENOUS_ACCESS, "PH")
 
-    def _kill(self, victim: str) -> None:
-        everything = processes.of_data(self.server.data, self.server.process.pid)
-        found = processes.matching(everything, victim)
-        if victim == processes.POSTGRES:
-            postmaster = processes.postmaster(everything)
-            found = [] if postmaster is None else [postmaster]
-        assert found, f"no {victim} among {[one.name() for one in everything]}"
-        self.tell(f"kill -9 {victim} ({found[0].pid})")
+    async def _kill(self, victim: str) -> None:
+        found = await self._running(victim)
+        self.tell(f"kill -9 {victim} ({found.pid})")
         if victim == "supervisor":
             self.server.process.kill()
         else:
-            found[0].kill()
+            found.kill()
+
+    async def _running(self, victim: str) -> psutil.Process:
+        """Return the process to kill; one that was killed a moment ago is waited for."""
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while True:
+                everything = processes.of_data(self.server.data, self.server.process.pid)
+                found = processes.matching(everything, victim)
+                if victim == processes.POSTGRES:
+                    postmaster = processes.postmaster(everything)
+                    found = [] if postmaster is None else [postmaster]
+                if found:
+                    return found[0]
+                await asyncio.sleep(0.1)
 
     async def _recovered(self, victim: str) -> None:
         if victim == "supervisor":
