@@ -10,7 +10,6 @@ import json
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -68,8 +67,6 @@ class IngestWorker:
             _MEASUREMENT_ACK_WAIT,
         )
         self._tenants: dict[str, int] = {}
-        # Advances with every committed batch and with every empty wait: what a watchdog looks at.
-        self.last_progress = datetime.now(UTC)
 
     async def prepare(self) -> None:
         """Make the durable consumers; devices may only be let in after this."""
@@ -111,7 +108,6 @@ class IngestWorker:
             if delivered:
                 await self.process(delivered)
                 await consumer.acknowledge(delivered[-1])
-            self.last_progress = datetime.now(UTC)
 
     async def process(self, delivered: Sequence[Delivered]) -> None:
         """Commit what was delivered, tenant by tenant, and answer the devices."""

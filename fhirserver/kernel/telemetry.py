@@ -71,7 +71,7 @@ class EnrolledDevice:
 
 class ObservationRow(NamedTuple):
     """One Observation to store. `template` is a key of what `TelemetryTransaction.prepare` was given, `values` are
-    number texts exactly as they shall stand in JSON, `tokens` are identifier values of this row only.
+    number texts exactly as they shall stand in JSON.
     """
 
     template: str

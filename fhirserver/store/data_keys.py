@@ -62,10 +62,6 @@ class DataKeys:
             self._tenants[tenant] = known
         return known
 
-    def known_tenant(self, tenant: int) -> TenantKeys:
-        """Return the keys of a tenant that `tenant()` was awaited for before. Raises `KeyError` otherwise."""
-        return self._tenants[tenant]
-
     async def _tenant_key(
         self, connection: Connection, tenant: int, purpose: str
     ) -> tuple[int, bytes]:
