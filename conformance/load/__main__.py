@@ -24,13 +24,16 @@ from conformance.load import processes, raw_copy, report, server
 from conformance.load.homes import SetupError
 from conformance.load.ingest import Load
 from conformance.load.plan import Plan, PlanError, Target
+from conformance.load.rest import commands as rest
 from conformance.load.server import ServerError
 from conformance.record import Refusal
 
 FAILED: Final = 1
 REFUSED: Final = 2
 COPY_SECONDS: Final = 8.0
-EXPECTED: Final = (SetupError, PlanError, ServerError, Refusal, OSError, httpx.HTTPError)
+EXPECTED: Final = (
+    SetupError, PlanError, ServerError, Refusal, OSError, httpx.HTTPError, *rest.EXPECTED,
+)  # fmt: skip
 
 app = typer.Typer(
     name="conformance.load",
@@ -39,6 +42,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+for command in rest.app.registered_commands:
+    app.registered_commands.append(command)
 
 Devices = Annotated[int, typer.Option(help="Machines, each with a patient and a connection.")]
 Rate = Annotated[

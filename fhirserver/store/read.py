@@ -10,7 +10,7 @@ import binascii
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -21,8 +21,10 @@ from fhirserver.kernel import keys
 from fhirserver.kernel.errors import BadRequest, Gone, NotFound, Unavailable
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Page, Stored
+from fhirserver.store.caller import SET_CALLER, Caller, caller_of
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Connection, Pool
+from fhirserver.store.point_read import PointReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Reader:
     def __init__(self, context: ReadContext) -> None:
         """Read through the pool of role fhir_read."""
         self._context = context
+        self._points = PointReads(context.pool)
 
     async def read(self, access: Access, type_: str, id_: str) -> Stored:
         """Return the current version. Raises `NotFound` (absent or not visible), `Gone`."""
@@ -85,26 +88,20 @@ class Reader:
         more = len(entries) > count and page
         return Page(tuple(page), _cursor_of(page[-1].version) if more else None)
 
+    async def settings(self, access: Access) -> Caller:
+        """Return what row-level security is to know about `access`."""
+        return caller_of(access, (await self._context.keys.tenant(access.principal.tenant)).blind)
+
     @asynccontextmanager
     async def caller(self, access: Access) -> AsyncIterator[Connection]:
         """Yield a connection in a pipeline whose first statement names the caller for row-level security."""
-        tenant = access.principal.tenant
-        blind = (await self._context.keys.tenant(tenant)).blind
-        patients = (
-            "{"
-            + ",".join(str(blind.own(f"Patient/{one}")) for one in sorted(access.patients))
-            + "}"
-        )
+        caller = await self.settings(access)
         try:
             async with (
                 self._context.pool.connection() as connection,
                 connection.pipeline(),
             ):
-                await connection.execute(
-                    "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
-                    "set_config('app.patients', %s, true)",
-                    (str(tenant), "tenant" if access.everything else "", patients),
-                )
+                await connection.execute(SET_CALLER, caller)
                 yield connection
         except psycopg.OperationalError as outage:
             msg = "the database is not available, try again"
@@ -139,29 +136,15 @@ class Reader:
         return None if located is None else await self._fetch(access, type_, number, located, id_)
 
     async def _locate(self, access: Access, number: int, id_: str) -> UUID | None:
-        async with self.caller(access) as connection:
-            found = await connection.execute(
-                "SELECT id FROM resource_location WHERE tenant = %s AND type = %s AND fhir_id = %s",
-                (access.principal.tenant, number, id_),
-            )
-            row = await found.fetchone()
-        return None if row is None else row[0]
+        return await self._points.place(await self.settings(access), number, id_)
 
     async def _fetch(
         self, access: Access, type_: str, number: int, row: UUID, id_: str
     ) -> Stored | None:
-        query: LiteralString = (
-            "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource "
-            "WHERE type = %s AND bucket = %s AND id = %s AND tenant = %s"
-        )
-        async with self.caller(access) as connection:
-            found = await connection.execute(
-                query, (number, keys.bucket_of_row(row), row, access.principal.tenant)
-            )
-            rows = await found.fetchall()
-        if not rows or (rows[0][1] or str(rows[0][0])) != id_:
+        found = await self._points.row(await self.settings(access), number, row)
+        if found is None or (found[1] or str(found[0])) != id_:
             return None
-        return (await self.opened(access.principal.tenant, type_, rows))[0]
+        return (await self.opened(access.principal.tenant, type_, [found]))[0]
 
     async def _versions(
         self, access: Access, type_: str, id_: str, *, count: int, below: int

@@ -1,0 +1,1 @@
+"""Loads on the FHIR API of any server: `crud`, `read`, `import` and `search`."""

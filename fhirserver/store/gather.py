@@ -1,0 +1,67 @@
+"""Questions of many callers at once, gathered into few rounds.
+
+A round trip costs the same for one row as for thirty. While a round is under way, new questions wait and are asked
+together in the next one; an idle server asks at once, so that nobody waits for company.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Final, Generic, TypeVar
+
+Group = TypeVar("Group", bound=Hashable)
+Item = TypeVar("Item", bound=Hashable)
+Answer = TypeVar("Answer")
+
+Round = Mapping[Group, tuple[Item, ...]]
+# Rounds under way at once: a second one uses the wait of the first.
+ROUNDS: Final = 2
+# Questions in one round.
+MOST: Final = 64
+
+
+class Gather(Generic[Group, Item, Answer]):
+    """Asks `run` for many (group, item) pairs at once; the same pair waiting twice is asked once."""
+
+    def __init__(
+        self,
+        run: Callable[[Round[Group, Item]], Awaitable[Mapping[tuple[Group, Item], Answer]]],
+    ) -> None:
+        """`run` answers a round; a pair it leaves out has no answer."""
+        self._run = run
+        self._waiting: dict[tuple[Group, Item], list[asyncio.Future[Answer | None]]] = {}
+        self._rounds: set[asyncio.Task[None]] = set()
+
+    async def ask(self, group: Group, item: Item) -> Answer | None:
+        """Return the answer, None when there is none. Raises what the round raised."""
+        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault((group, item), []).append(future)
+        if len(self._rounds) < ROUNDS:
+            task = asyncio.create_task(self._work())
+            self._rounds.add(task)
+            task.add_done_callback(self._rounds.discard)
+        return await future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            pairs = list(self._waiting)[:MOST]
+            asked = {pair: self._waiting.pop(pair) for pair in pairs}
+            groups: dict[Group, list[Item]] = {}
+            for group, item in pairs:
+                groups.setdefault(group, []).append(item)
+            try:
+                found = await self._run({group: tuple(each) for group, each in groups.items()})
+            except Exception as error:  # noqa: BLE001 - it belongs to those who asked
+                for futures in asked.values():
+                    _fail(futures, error)
+                continue
+            for pair, futures in asked.items():
+                answer = found.get(pair)
+                for future in futures:
+                    if not future.done():
+                        future.set_result(answer)
+
+
+def _fail(futures: list[asyncio.Future[Answer | None]], error: Exception) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)
