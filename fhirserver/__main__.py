@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from fhirserver import __version__
+from fhirserver import __version__, packages_cli
 from fhirserver.settings import ROLES, Settings, SettingsError
 from fhirserver.supervisor import compose_secrets, data_lock, log_output, parent_death
 from fhirserver.supervisor.errors import SupervisorError
@@ -108,6 +108,9 @@ def status() -> None:
         raise typer.Exit(1) from error
     print(f"{url}: {answer.status_code} {answer.text.strip()}")
     raise typer.Exit(0 if answer.is_success else 1)
+
+
+app.add_typer(packages_cli.app)
 
 
 @app.command(name="compose-secrets")

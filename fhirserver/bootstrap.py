@@ -12,7 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import nats
 import structlog
@@ -24,8 +24,10 @@ from adapters.mqtt.worker import IngestWorker
 from fhirserver import __version__, definitions
 from fhirserver.crypto import keyring
 from fhirserver.crypto.keyring import Keyring
+from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.principal import Principal
 from fhirserver.settings import Settings
+from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.store.visibility import Visibility
@@ -36,6 +38,9 @@ from fhirserver.supervisor.nats_jwt import AccountKey
 from fhirserver.supervisor.secret_files import write_private
 from subscriptions.channels.twilio import Account
 from subscriptions.composition import Options, RecordAccess, Subscriptions
+
+if TYPE_CHECKING:
+    from fhirserver.rest.application import Services
 
 FIRST_TENANT: Final = "home"
 ADMIN_TOKEN_FILE: Final = "admin.token"  # noqa: S105 - the name of a file
@@ -76,9 +81,10 @@ async def _first_content(settings: Settings) -> None:
 class _Server:
     """The parts of one process, wired."""
 
-    def __init__(self, record: Record, subscriptions: Subscriptions) -> None:
+    def __init__(self, record: Record, subscriptions: Subscriptions, catalogue: Catalogue) -> None:
         self.record = record
         self.subscriptions = subscriptions
+        self.catalogue = catalogue
         self._tenants: dict[str, int] = {}
 
     async def learn_tenants(self) -> None:
@@ -104,9 +110,20 @@ async def _open(settings: Settings) -> AsyncIterator[_Server]:
         Visibility(),
     )
     async with open_database(settings.database_url, database_passwords(settings.data)) as database:
-        record = Record(database, _keyring(settings), definitions.load(), parts.observer, _now)
-        server = _Server(record, parts)
+        base = definitions.load()
+        catalogue = Catalogue(database.work, base, lambda tenant: record.work(tenant))  # noqa: PLW0108 - `record` comes after
+        record = Record(
+            database,
+            _keyring(settings),
+            base,
+            parts.observer,
+            _now,
+            definitions_of=catalogue.definitions_of,
+            committed=catalogue.refresh,
+        )
+        server = _Server(record, parts, catalogue)
         await server.learn_tenants()
+        await catalogue.load()
         yield server
 
 
@@ -124,6 +141,8 @@ async def _run_worker(settings: Settings, roles: frozenset[str]) -> None:
             tasks.create_task(server.subscriptions.run(server.access(), roles, stop))
         if "engine" in roles:
             tasks.create_task(_until(stop, _keep_house(server)))
+            tasks.create_task(_run_jobs(settings, server, stop))
+        tasks.create_task(_until(stop, server.catalogue.follow()))
         log.info("worker runs", roles=sorted(roles), pid=os.getpid())
 
 
@@ -138,28 +157,10 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
 
 
 async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
-    from fhirserver.rest.application import Services, application  # noqa: PLC0415 - for this role alone
+    from fhirserver.rest.application import application  # noqa: PLC0415 - for this role alone
 
     epoch = _Epoch(server.record)
-
-    async def readiness() -> Mapping[str, bool]:
-        return {"database": epoch.is_fresh}
-
-    app = application(
-        Services(
-            store=server.record,
-            definitions=definitions.load(),
-            observer=server.subscriptions.observer,
-            base=settings.fhir_base,
-            version=__version__,
-            readiness=readiness,
-            access_epoch=epoch.current,
-            topics=server.subscriptions.topics,
-            demo_page=settings.demo_page_url or None if settings.demo else None,
-            extra_routes=server.subscriptions.routes(server.access()),
-            clock=_now,
-        )
-    )
+    app = application(_services(settings, server, epoch))
     http = _Http(
         uvicorn.Config(
             app,
@@ -179,6 +180,29 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
         await serving
         stopping.cancel()
         following.cancel()
+
+
+def _services(settings: Settings, server: _Server, epoch: "_Epoch") -> "Services":
+    from fhirserver.rest.application import Services  # noqa: PLC0415 - for roles that answer requests
+
+    async def readiness() -> Mapping[str, bool]:
+        return {"database": epoch.is_fresh}
+
+    return Services(
+        store=server.record,
+        definitions=definitions.load(),
+        definitions_of=server.catalogue.definitions_of,
+        observer=server.subscriptions.observer,
+        base=settings.fhir_base,
+        version=__version__,
+        readiness=readiness,
+        access_epoch=epoch.current,
+        topics=server.subscriptions.topics,
+        demo_page=settings.demo_page_url or None if settings.demo else None,
+        extra_routes=server.subscriptions.routes(server.access()),
+        origins=settings.origins,
+        clock=_now,
+    )
 
 
 class _Http(uvicorn.Server):
@@ -253,11 +277,23 @@ async def _run_ingest(settings: Settings, server: _Server) -> None:
         await client.close()
 
 
+async def _run_jobs(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
+    """Run what takes longer than a request; requests handed in to be answered later are such jobs."""
+    from fhirserver.rest import deferred  # noqa: PLC0415 - for this role alone
+    from fhirserver.rest.application import fhir_api  # noqa: PLC0415 - as above
+
+    api = fhir_api(_services(settings, server, _Epoch(server.record)))
+    requests: Mapping[str, JobWork] = {deferred.KIND: api.run_deferred}
+    await server.record.job_worker(requests, server.catalogue.enable).run(stop)
+
+
 async def _keep_house(server: _Server) -> None:
-    """Make partitions ahead of time and notice new tenants."""
+    """Make partitions ahead of time, notice new tenants and apply policies of retention."""
     while True:
         await server.record.ensure_partitions()
         await server.learn_tenants()
+        await server.record.apply_policies()
+        await server.record.forget_claims()
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
 

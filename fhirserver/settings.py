@@ -65,6 +65,15 @@ def _broker_url(value: str) -> str:
     return value
 
 
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(one.strip().rstrip("/") for one in value.split(",") if one.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path or parts.query):
+            raise ValueError("give origins like https://app.example.org, *, or nothing")
+    return origins
+
+
 def _log_level(value: str) -> str:
     if value.lower() not in LOG_LEVELS:
         raise ValueError(f"choose one of {', '.join(LOG_LEVELS)}")
@@ -129,6 +138,13 @@ class Settings:
         "URL under which others reach this server, without /fhir; default is HOST and PORT. "
         "Stands in links, in the CapabilityStatement and in what the SMS provider calls back.",
         _web_url,
+    )
+    origins: tuple[str, ...] = setting(
+        "CORS_ORIGINS",
+        "*",
+        "Origins whose pages may call the FHIR API, separated by commas; * for any, empty for "
+        "none. Callers need a bearer token in any case.",
+        _origins,
     )
     data: Path = setting(
         "DATA",
@@ -291,6 +307,7 @@ def _written(value: object) -> str:
         case bool():
             return "1" if value else "0"
         case tuple():
-            return ",".join("+".join(group) for group in value)
+            groups = (one if isinstance(one, str) else "+".join(one) for one in value)
+            return ",".join(groups)
         case _:
             return str(value)

@@ -12,7 +12,6 @@ Spec: https://hl7.org/fhir/R4/structuredefinition.html, https://hl7.org/fhir/R4/
 
 import gzip
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from fhirserver.definitions.expansion import expand
 from fhirserver.definitions.loader import DATA_FILE
 from fhirserver.definitions.source import FHIR_VERSION, BadSourceError, Json, Source, read_source
+from fhirserver.definitions.union import head, union_parts
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 FHIR_TYPE = CORE + "structuredefinition-fhir-type"
@@ -239,7 +239,7 @@ def _search_parameter(source: Source, definition: Json, base: str) -> Json:
     if url in CORRECTED_EXPRESSIONS:
         expression = CORRECTED_EXPRESSIONS[url][0]
     if expression is not None:
-        parts = [part for part in union_parts(expression) if _head(part) == base]
+        parts = [part for part in union_parts(expression) if head(part) == base]
         if not parts:
             raise BadSourceError(f"{url} says nothing about {base}: {expression}")
         out["expression"] = " | ".join(parts)
@@ -259,32 +259,6 @@ def _search_parameter(source: Source, definition: Json, base: str) -> Json:
         )
     _set(out, "components", components)
     return out
-
-
-def union_parts(expression: str) -> list[str]:
-    """The operands of the outermost FHIRPath unions, in order, without surrounding blanks."""
-    parts: list[str] = []
-    depth = start = 0
-    quoted = False
-    for position, character in enumerate(expression):
-        if character == "'":
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif character in "([":
-            depth += 1
-        elif character in ")]":
-            depth -= 1
-        elif character == "|" and depth == 0:
-            parts.append(expression[start:position].strip())
-            start = position + 1
-    parts.append(expression[start:].strip())
-    return parts
-
-
-def _head(part: str) -> str:
-    found = re.match(r"\(*\s*([A-Za-z]+)", part)
-    return found.group(1) if found is not None else ""
 
 
 def _compartments(source: Source) -> dict[str, dict[str, list[str]]]:

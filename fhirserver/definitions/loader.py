@@ -3,18 +3,25 @@
 The data file is one gzip of JSON, made by `fhirserver.definitions.compile`. Its sections stay
 raw bytes until someone asks for a type, so that start-up is quick and a server that only ever
 sees twenty resource types never pays for the other hundred and twenty.
+
+What is loaded at run time (packages, tenants' own profiles and search parameters) lies on top:
+`Definitions.extended` makes new definitions and leaves the old ones as they were.
 """
 
 import gzip
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from fhirserver.definitions import shipped
+from fhirserver.definitions.canonicals import Canonicals, Lazily
+from fhirserver.definitions.custom_parameter import fingerprint, is_usable, parameters_by_base
 from fhirserver.definitions.model import (
     Binding,
     Constraint,
@@ -28,6 +35,10 @@ from fhirserver.definitions.model import (
 
 DATA_FILE = "r4.json.gz"
 
+Json = dict[str, Any]
+
+Derived = TypeVar("Derived")
+
 
 class _File(msgspec.Struct, frozen=True):
     fhirVersion: str  # noqa: N815 - the name FHIR uses
@@ -39,10 +50,13 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Definitions:
-    """FHIR R4 4.0.1 as data. One shared instance comes from `load()`."""
+    """FHIR R4 4.0.1 as data, and what was loaded on top. The base comes from `load()`.
 
-    def __init__(self, data: bytes) -> None:
-        """`data`: the uncompressed content of the compiled file."""
+    Never changes; two are equal only when they are the same object.
+    """
+
+    def __init__(self, data: bytes, canonicals: Canonicals | None = None) -> None:
+        """`data`: the uncompressed content of the compiled file; `canonicals`: what ships beside it."""
         self._file = msgspec.json.decode(data, type=_File)
         self.fhir_version = self._file.fhirVersion
         self.resource_types: tuple[str, ...] = tuple(self._file.resourceTypes)
@@ -50,6 +64,85 @@ class Definitions:
         self._structures: dict[str, Structure] = {}
         self._value_sets: dict[str, ValueSet] = {}
         self._search: dict[str, Mapping[str, SearchParameter]] = {}
+        self._canonicals = canonicals if canonicals is not None else Canonicals(())
+        self._base_search = self._search
+        self._indexed = self._search
+        self._custom: Mapping[str, Mapping[str, SearchParameter]] = {}
+        self._enabled: frozenset[str] = frozenset()
+        self._derived: dict[Callable[[Definitions], Any], Any] = {}
+
+    def extended(
+        self, resources: Iterable[Json], enabled_parameters: frozenset[str]
+    ) -> "Definitions":
+        """Return these definitions with `resources` on top of them; `self` stays as it is.
+
+        Resources of other kinds than `canonicals.KINDS` are ignored. `enabled_parameters` are the
+        urls of all custom SearchParameters, also of `self`'s, that may be searched by; the others
+        are only indexed.
+        """
+        made = copy(self)
+        made._lay(resources, enabled_parameters)  # noqa: SLF001 - of the same class, and new
+        return made
+
+    def derived(self, make: Callable[["Definitions"], Derived]) -> Derived:
+        """Return what `make` makes of these definitions: made once, kept as long as they are.
+
+        A table keyed by definitions would hold them for ever as soon as what it keeps knows them.
+        """
+        found: Derived | None = self._derived.get(make)
+        if found is None:
+            found = self._derived[make] = make(self)
+        return found
+
+    def _lay(self, resources: Iterable[Json], enabled_parameters: frozenset[str]) -> None:
+        self._derived = {}
+        self._canonicals = Canonicals(resources, self._canonicals)
+        custom = self._custom_resources()
+        if custom:
+            self._search, self._indexed = {}, {}
+            self._custom = parameters_by_base(custom, self._any_parameter)
+            self._enabled = enabled_parameters
+
+    def canonical(self, kind: str, url: str, version: str | None = None) -> Json | None:
+        """Return a loaded canonical resource, None when it is not loaded. It must not be changed.
+
+        `kind` is one of `canonicals.KINDS`; `url` may carry ``|version``. Without a version the
+        newest is meant, a tenant's own before a package's before what ships with the server. The
+        base R4 types themselves are no canonical resources here: they are `structure(name)`.
+        """
+        return self._canonicals.find(kind, url, version)
+
+    def canonicals(self, kind: str) -> Iterator[Json]:
+        """Go through every loaded resource of a kind."""
+        return self._canonicals.all(kind)
+
+    def profiles(self, resource_type: str) -> tuple[str, ...]:
+        """Return the URLs of the loaded profiles on a resource type, in alphabetical order."""
+        return tuple(
+            sorted(
+                {
+                    str(one["url"])
+                    for one in self.canonicals("StructureDefinition")
+                    if one.get("type") == resource_type
+                    and one.get("derivation") == "constraint"
+                    and one.get("kind") == "resource"
+                }
+            )
+        )
+
+    def pending_parameters(self) -> Mapping[str, str]:
+        """Return the custom search parameters that are indexed but not yet searched: url -> fingerprint."""
+        return {
+            str(one["url"]): fingerprint(one)
+            for one in self._custom_resources()
+            if one["url"] not in self._enabled
+        }
+
+    def _custom_resources(self) -> list[Json]:
+        """The custom SearchParameters in use: of each url the newest."""
+        kind = "SearchParameter"
+        newest = (self.canonical(kind, url) for url in sorted(self._canonicals.urls(kind)))
+        return [one for one in newest if one is not None and is_usable(one)]
 
     def is_resource_type(self, name: object) -> bool:
         """Whether `name` is a concrete R4 resource type."""
@@ -90,21 +183,65 @@ class Definitions:
         return found
 
     def search_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
-        """Return the parameters of a resource type by code. KeyError for an unknown type.
+        """Return the parameters one may search a type by, by code. KeyError for an unknown type.
 
-        `_id`, `_lastUpdated` and the others that all resources share are included.
+        `_id`, `_lastUpdated` and the others that all resources share are included, and the custom
+        ones that are enabled. R4's own answer before custom ones of the same code.
         """
         found = self._search.get(resource_type)
         if found is None:
+            custom = self._custom_parameters(resource_type)
+            enabled = {code: one for code, one in custom.items() if one.url in self._enabled}
+            found = MappingProxyType({**enabled, **self._own_parameters(resource_type)})
+            self._search[resource_type] = found
+        return found
+
+    def indexed_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        """Return the parameters a write must index a type by, by code. KeyError for an unknown type.
+
+        Those one may search by, and the custom ones whose index is still being built.
+        """
+        found = self._indexed.get(resource_type)
+        if found is None:
+            custom = self._custom_parameters(resource_type)
+            found = MappingProxyType({**custom, **self._own_parameters(resource_type)})
+            self._indexed[resource_type] = found
+        return found
+
+    def base_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        """Return R4's own parameters of a type, by code. KeyError for an unknown type."""
+        return self._own_parameters(resource_type)
+
+    def _own_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        found = self._base_search.get(resource_type)
+        if found is None:
             self.type_number(resource_type)
             rows: dict[str, SearchParameter] = {}
-            chain = self._bases(resource_type)
-            for name in reversed(chain):
-                raw = self._file.searchParameters.get(name)
-                for row in msgspec.json.decode(raw) if raw is not None else ():
+            for name in reversed(self._bases(resource_type)):
+                for row in self._parameter_rows(name):
                     rows[row["code"]] = _search_parameter(row)
-            found = self._search[resource_type] = MappingProxyType(rows)
+            found = self._base_search[resource_type] = MappingProxyType(rows)
         return found
+
+    def _custom_parameters(self, resource_type: str) -> dict[str, SearchParameter]:
+        found: dict[str, SearchParameter] = {}
+        for name in reversed(self._bases(resource_type)) if self._custom else ():
+            found.update(self._custom.get(name, {}))
+        return found
+
+    def _parameter_rows(self, base: str) -> list[Json]:
+        raw = self._file.searchParameters.get(base)
+        rows: list[Json] = msgspec.json.decode(raw) if raw is not None else []
+        return rows
+
+    def _any_parameter(self, url: str) -> Json | None:
+        """Find a SearchParameter, R4's own included, as far as composites need it."""
+        found = self.canonical("SearchParameter", url)
+        if found is not None:
+            return found
+        url = url.partition("|")[0]
+        rows = (row for base in self._file.searchParameters for row in self._parameter_rows(base))
+        return next((row for row in rows if row["url"] == url), None)
 
     def compartment(self, name: str) -> Mapping[str, tuple[str, ...]]:
         """Return by resource type the codes of the parameters that put a resource into it.
@@ -179,9 +316,12 @@ class Definitions:
 
 @lru_cache(maxsize=1)
 def load() -> Definitions:
-    """The R4 definitions shipped with this package; read once, shared by all callers."""
+    """The definitions shipped with this package; read once, shared by all callers.
+
+    R4 itself, its own profiles and extensions, and what this product defines.
+    """
     packed = resources.files("fhirserver.definitions").joinpath(DATA_FILE).read_bytes()
-    return Definitions(gzip.decompress(packed))
+    return Definitions(gzip.decompress(packed), Lazily(shipped.canonical_resources))
 
 
 def _rename(element: Element, parent: str) -> Element:

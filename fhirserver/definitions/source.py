@@ -10,7 +10,7 @@ Spec: https://hl7.org/fhir/R4/downloads.html
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Source:
 def read_source(path: Path) -> Source:
     """Reads the package at `path`. Raises BadSourceError when a file is missing or not a Bundle."""
     source = Source()
-    for name, content in _contents(path):
+    for name, content in contents(path):
         bundle = json.loads(content)
         if bundle.get("resourceType") != "Bundle":
             raise BadSourceError(f"{name} is not a Bundle")
@@ -94,13 +94,14 @@ def _is_r4(source: Source, resource: Json, version: str | None) -> bool:
     return False
 
 
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+def contents(path: Path, names: Sequence[str] = FILES) -> Iterator[tuple[str, bytes]]:
+    """Go through the package's files called `names`. Raises BadSourceError when one is missing."""
     if path.is_dir():
-        folders = [path, *sorted(found.parent for found in path.rglob(f"r4/{FILES[0]}"))]
-        folder = next((one for one in folders if (one / FILES[0]).is_file()), None)
+        folders = [path, *sorted(found.parent for found in path.rglob(f"r4/{names[0]}"))]
+        folder = next((one for one in folders if (one / names[0]).is_file()), None)
         if folder is None:
-            raise BadSourceError(f"no {FILES[0]} in {path}")
-        for name in FILES:
+            raise BadSourceError(f"no {names[0]} in {path}")
+        for name in names:
             if not (folder / name).is_file():
                 raise BadSourceError(f"{name} is missing")
             yield name, (folder / name).read_bytes()
@@ -109,7 +110,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
         members = {
             name.rsplit("/", 1)[-1]: name for name in archive.getnames() if "/r4/" in f"/{name}"
         }
-        for name in FILES:
+        for name in names:
             if name not in members:
                 raise BadSourceError(f"{name} is missing")
             stream = archive.extractfile(members[name])

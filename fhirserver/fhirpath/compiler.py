@@ -12,9 +12,12 @@ https://hl7.org/fhir/R4/search.html#reference.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from decimal import Decimal
+from typing import Any
 
-from fhirserver.definitions.model import Element, Structure
+from fhirserver.definitions.model import Element
+from fhirserver.fhirpath.errors import UnsupportedError
+from fhirserver.fhirpath.model import Structures
 from fhirserver.fhirpath.reference import type_of_reference
 from fhirserver.fhirpath.route import Compute, Hop, Keep, Route
 from fhirserver.fhirpath.syntax import (
@@ -26,7 +29,6 @@ from fhirserver.fhirpath.syntax import (
     Member,
     This,
     TypeTest,
-    UnsupportedError,
     Variable,
     parse,
 )
@@ -34,14 +36,6 @@ from fhirserver.fhirpath.syntax import (
 _BACKBONES = frozenset({"BackboneElement", "Element"})
 
 Values = Callable[[Any], list[Any]]
-
-
-class Structures(Protocol):
-    """The part of `fhirserver.definitions.Definitions` that is needed here."""
-
-    def structure(self, name: str) -> Structure:
-        """Return a resource type or datatype. KeyError for an unknown name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +81,9 @@ class _Compiler:
                 found = (Route((), context),) if self._is_a(context, name) else ()
             case Member(base, name):
                 found = self._each(self.routes(base, context), lambda at: self._member(at, name))
-            case Index(base, position):
+            case Index(base, Literal(int(position))):
                 found = self._each(self.routes(base, context), lambda at: _indexed(at, position))
-            case TypeTest("as", base, type_):
+            case TypeTest("as", base, type_, _):
                 found = self._of_type(self.routes(base, context), type_)
             case Binary("|", left, right):
                 found = (*self.routes(left, context), *self.routes(right, context))
@@ -118,19 +112,25 @@ class _Compiler:
     def values(self, node: Expression, context: str) -> Values:
         """Return a closure giving the values of `node` on a value of type `context`."""
         match node:
-            case Literal(constant):
+            case Literal(constant) if isinstance(constant, str | bool | int | Decimal):
                 return lambda _: [constant]
             case Call(base, name, ()) if name in _TESTS:
                 inner, test = self.values(base, context), _TESTS[name]
                 return lambda value: test(inner(value))
             case Call(_, name) if name not in _PATH_FUNCTIONS:
                 raise UnsupportedError(f"function {name}() is not supported")
-            case TypeTest("is", base, type_):
+            case TypeTest("is", base, type_, _):
                 return self._type_test(base, type_, context)
             case Binary("=" | "!=" as sign, left, right):
                 return _equality(sign, self.values(left, context), self.values(right, context))
             case Binary("and" | "or" as word, left, right):
                 return _logic(word, self.values(left, context), self.values(right, context))
+            case This() | Variable() | Member() | TypeTest("as") | Binary("|") | Call():
+                pass
+            case Index(_, Literal(int())):
+                pass
+            case _:
+                raise UnsupportedError("this part of FHIRPath is not supported here")
         routes = self.routes(node, context)
         return lambda value: [found for route in routes for found in route.values(value)]
 
@@ -190,7 +190,7 @@ class _Compiler:
 
     def _where(self, routes: tuple[Route, ...], criterion: Expression) -> tuple[Route, ...]:
         match criterion:
-            case TypeTest("is", Call(This(), "resolve", ()), type_):
+            case TypeTest("is", Call(This(), "resolve", ()), type_, _):
                 text = f"resolve() is {type_}"
                 keep = Keep(text, lambda value: type_of_reference(value) == type_, type_)
                 return tuple(_filtered(route, keep) for route in routes)

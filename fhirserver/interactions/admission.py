@@ -4,13 +4,19 @@ Spec: https://hl7.org/fhir/R4/http.html#create, https://hl7.org/fhir/R4/validati
 """
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from fhirserver.kernel.errors import BadRequest, Unprocessable
+from fhirserver.definitions import Definitions
+from fhirserver.kernel.errors import BadRequest, Problem, Unprocessable
 from fhirserver.kernel.resource import Json
+from fhirserver.search.parameter_check import check_parameter
 from fhirserver.validation import validate
+from fhirserver.validation.profiles import canonical_problems, validate_profiles
 
 ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+REFUSED: Final = frozenset({"fatal", "error"})
 
 
 def require_type(resource: Json, resource_type: str) -> None:
@@ -34,12 +40,42 @@ def require_id(resource: Json, id_: str) -> None:
         raise BadRequest(message, expression=f"{resource['resourceType']}.id")
 
 
-def require_valid(resource: Json) -> None:
-    """Raise `Unprocessable` with every problem found, located.
+def content_problems(
+    resource: Json,
+    definitions: Definitions,
+    profiles: Sequence[str] = (),
+    *,
+    now: datetime | None = None,
+    best_practice: bool = False,
+) -> list[Problem]:
+    """Return everything that is wrong with the content of `resource`, located, warnings included.
 
-    Warnings alone let a resource pass.
+    It must be valid R4, conform to `profiles` and to the loaded profiles it claims itself, and use
+    extensions as their loaded definitions say. A StructureDefinition or SearchParameter must be
+    one this server understands. `now` (aware) is the time for invariants that ask for it;
+    `best_practice` adds the advice that a resource should have a narrative.
     """
-    problems = validate(resource)
-    if any(problem.severity in ("fatal", "error") for problem in problems):
+    problems = validate(resource, best_practice=best_practice)
+    if definitions.is_resource_type(resource.get("resourceType")):
+        problems += validate_profiles(resource, definitions, profiles, now=now)
+        if not any(problem.severity in REFUSED for problem in problems):
+            problems += canonical_problems(resource, definitions)
+        if resource["resourceType"] == "SearchParameter" and not any(
+            problem.severity in REFUSED for problem in problems
+        ):
+            problems += check_parameter(resource, definitions)
+    return problems
+
+
+def require_valid(
+    resource: Json, definitions: Definitions, *, now: datetime | None = None
+) -> list[Problem]:
+    """Return the warnings about `resource`; raise `Unprocessable` with every problem found, located.
+
+    Warnings alone let a resource pass: a claimed profile that is not loaded is one.
+    """
+    problems = content_problems(resource, definitions, now=now)
+    if any(problem.severity in REFUSED for problem in problems):
         message = "The resource is not valid FHIR R4."
         raise Unprocessable(message, problems=problems)
+    return problems

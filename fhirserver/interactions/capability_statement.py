@@ -1,16 +1,17 @@
 """capabilities: what this server can do, told from what it is made of.
 
-Interactions and operations come from the route table and search parameters from the definitions, so
-the statement cannot claim what is not there.
+Interactions and operations come from the route table, search parameters and profiles from the
+definitions of the tenant who asks, so the statement cannot claim what is not there.
 
 Spec: https://hl7.org/fhir/R4/capabilitystatement.html,
+https://hl7.org/fhir/R4/http.html#capabilities,
 https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/conformance.html
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from fhirserver.definitions import Definitions, SearchParameter
 from fhirserver.kernel.canonical import BACKPORT, BASE
@@ -20,12 +21,26 @@ TOPIC_EXTENSION = BACKPORT + "capabilitystatement-subscriptiontopic-canonical"
 SUBSCRIPTION_PROFILE = BACKPORT + "backport-subscription"
 
 DOCUMENTATION = (
-    "A search parameter, modifier or prefix that is not listed here is refused with 400 instead "
-    "of being ignored: an "
-    "answer to another question than the one asked is dangerous. Every request except this one "
-    "needs a bearer token; "
-    "callers see the patients of the CareTeams they are members of."
+    "A search parameter, modifier or prefix that is not listed here is refused with 400, although "
+    "the specification lets servers ignore it: an answer to another question than the one asked is "
+    "dangerous. With the header Prefer: handling=lenient unknown parameters are ignored, left out "
+    "of the self link and named in an OperationOutcome of the result. Every request except this "
+    "one and the OpenAPI document needs a bearer token; callers see the patients of the CareTeams "
+    "they are members of."
 )
+
+FORMATS: Final = ("json", "xml", "application/fhir+json", "application/fhir+xml")
+
+# The resource types whose pages the R4 specification marks normative.
+NORMATIVE: Final = frozenset(
+    {
+        "Binary", "Bundle", "CapabilityStatement", "CodeSystem", "Observation",
+        "OperationDefinition", "OperationOutcome", "Parameters", "Patient", "StructureDefinition",
+        "ValueSet",
+    }
+)  # fmt: skip
+
+Mode = Literal["full", "normative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +59,35 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What the statement says about the running software."""
+    """What the statement says about the running software.
+
+    `conditional` are the conditional* elements every resource type has; `patch_formats` the media
+    types a PATCH may come in; `operations` the canonicals of operations by code, ours where one is
+    missing.
+    """
 
     version: str
     base: str
     started: datetime
     topics: Sequence[str] = ()
+    conditional: Mapping[str, object] = field(default_factory=dict)
+    patch_formats: Sequence[str] = ()
+    operations: Mapping[str, str] = field(default_factory=dict)
+
+    def about(self, kind: str) -> Json:
+        """Return the elements that statements of every kind begin with."""
+        return {
+            "resourceType": kind,
+            "url": f"{BASE}{kind}/server",
+            "version": self.version,
+            "name": "FhirServer",
+            "title": "FHIR server for home dialysis safety",
+            "status": "active",
+            "date": self.started.isoformat(timespec="seconds"),
+            "kind": "instance",
+            "software": {"name": "fhirserver", "version": self.version},
+            "implementation": {"description": "This server", "url": self.base},
+        }
 
 
 def capability_statement(
@@ -57,37 +95,36 @@ def capability_statement(
     definitions: Definitions,
     searchable: Mapping[str, Mapping[str, SearchParameter]],
     product: Product,
+    mode: Mode = "full",
 ) -> Json:
     """Return the CapabilityStatement.
 
     `searchable` holds, by resource type and code, the parameters that the search language really
-    takes.
+    takes. `mode` normative leaves out the types that the specification does not mark so.
     """
+    types = sorted(definitions.resource_types)
+    if mode == "normative":
+        types = [one for one in types if one in NORMATIVE]
+    referrers = _referrers(searchable) if _searches(offers) else {}
     return {
-        "resourceType": "CapabilityStatement",
-        "url": BASE + "CapabilityStatement/server",
-        "version": product.version,
-        "name": "FhirServer",
-        "title": "FHIR server for home dialysis safety",
-        "status": "active",
-        "date": product.started.isoformat(timespec="seconds"),
-        "kind": "instance",
-        "software": {"name": "fhirserver", "version": product.version},
-        "implementation": {"description": "This server", "url": product.base},
+        **product.about("CapabilityStatement"),
         "fhirVersion": definitions.fhir_version,
-        "format": ["json", "application/fhir+json"],
+        "format": list(FORMATS),
+        **({"patchFormat": list(product.patch_formats)} if product.patch_formats else {}),
         "rest": [
             {
                 "mode": "server",
                 "documentation": DOCUMENTATION,
                 "security": {
-                    "description": "OAuth 2.0 bearer tokens (RFC 6750), issued by an administrator."
+                    "cors": True,
+                    "description": "OAuth 2.0 bearer tokens (RFC 6750), issued by an administrator.",
                 },
                 "resource": [
-                    _resource(type_, offers, searchable[type_], product.topics)
-                    for type_ in sorted(definitions.resource_types)
+                    _resource(type_, offers, definitions, searchable[type_], referrers, product)
+                    for type_ in types
                 ],
-                **_operations(offers, None),
+                **_system_interactions(offers),
+                **_operations(offers, None, product),
             }
         ],
     }
@@ -96,16 +133,22 @@ def capability_statement(
 def _resource(
     resource_type: str,
     offers: Sequence[Offer],
+    definitions: Definitions,
     searchable: Mapping[str, SearchParameter],
-    topics: Sequence[str],
+    referrers: Mapping[str, Sequence[str]],
+    product: Product,
 ) -> Json:
     about: Json = {}
-    if resource_type == "Subscription" and topics:
-        about["extension"] = [{"url": TOPIC_EXTENSION, "valueCanonical": topic} for topic in topics]
+    profiles = list(definitions.profiles(resource_type))
+    if resource_type == "Subscription" and product.topics:
+        about["extension"] = [
+            {"url": TOPIC_EXTENSION, "valueCanonical": topic} for topic in product.topics
+        ]
+        profiles = [SUBSCRIPTION_PROFILE, *(one for one in profiles if one != SUBSCRIPTION_PROFILE)]
     about["type"] = resource_type
     about["profile"] = f"http://hl7.org/fhir/StructureDefinition/{resource_type}"
-    if resource_type == "Subscription" and topics:
-        about["supportedProfile"] = [SUBSCRIPTION_PROFILE]
+    if profiles:
+        about["supportedProfile"] = profiles
     about["interaction"] = [
         {"code": offer.code}
         for offer in offers
@@ -114,22 +157,56 @@ def _resource(
     about["versioning"] = "versioned-update"
     about["readHistory"] = _offered(offers, "vread")
     about["updateCreate"] = _offered(offers, "update")
-    about["conditionalCreate"] = False
-    about["conditionalRead"] = "not-match"
-    about["conditionalUpdate"] = False
-    about["conditionalDelete"] = "not-supported"
+    about |= product.conditional
+    if _searches(offers):
+        about |= _links(resource_type, searchable, referrers)
     parameters = [
         {"name": code, "definition": parameter.url, "type": parameter.type}
         for code, parameter in sorted(searchable.items())
     ]
     if parameters:
         about["searchParam"] = parameters
-    return about | _operations(offers, resource_type)
+    return about | _operations(offers, resource_type, product)
 
 
-def _operations(offers: Sequence[Offer], resource_type: str | None) -> Json:
-    operations = [
-        {"name": offer.code, "definition": f"{BASE}OperationDefinition/{offer.code}"}
+def _links(
+    resource_type: str,
+    searchable: Mapping[str, SearchParameter],
+    referrers: Mapping[str, Sequence[str]],
+) -> Json:
+    forward = [
+        f"{resource_type}:{code}"
+        for code, parameter in sorted(searchable.items())
+        if parameter.type == "reference"
+    ]
+    backward = [*referrers.get(resource_type, ()), *referrers.get("Resource", ())]
+    links: Json = {"searchInclude": ["*", *forward]}
+    if backward:
+        links["searchRevInclude"] = backward
+    return links
+
+
+def _referrers(
+    searchable: Mapping[str, Mapping[str, SearchParameter]],
+) -> dict[str, list[str]]:
+    """Return by target type the reference parameters, as ``Type:code``, that lead to it."""
+    found: dict[str, list[str]] = {}
+    for type_, parameters in sorted(searchable.items()):
+        for code, parameter in sorted(parameters.items()):
+            if parameter.type == "reference":
+                for target in parameter.target:
+                    found.setdefault(target, []).append(f"{type_}:{code}")
+    return found
+
+
+def _system_interactions(offers: Sequence[Offer]) -> Json:
+    codes = [one.code for one in offers if one.level == "system" and not one.operation]
+    return {"interaction": [{"code": code} for code in codes]} if codes else {}
+
+
+def _operations(offers: Sequence[Offer], resource_type: str | None, product: Product) -> Json:
+    codes = dict.fromkeys(
+        offer.code
         for offer in offers
         if offer.operation
         and (
@@ -137,6 +214,13 @@ def _operations(offers: Sequence[Offer], resource_type: str | None) -> Json:
             if resource_type is None
             else offer.level != "system" and _covers(offer, resource_type)
         )
+    )
+    operations = [
+        {
+            "name": code,
+            "definition": product.operations.get(code) or f"{BASE}OperationDefinition/{code}",
+        }
+        for code in codes
     ]
     return {"operation": operations} if operations else {}
 
@@ -147,3 +231,7 @@ def _covers(offer: Offer, resource_type: str) -> bool:
 
 def _offered(offers: Sequence[Offer], code: str) -> bool:
     return any(offer.code == code and not offer.operation for offer in offers)
+
+
+def _searches(offers: Sequence[Offer]) -> bool:
+    return _offered(offers, "search-type")

@@ -6,6 +6,7 @@ A tombstone has no content of its own that could say whose it is.
 from fhirserver.auth import visible
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import Gone, NotFound
+from fhirserver.kernel.history import HistoryQuery
 
 
 async def was_readable(context: Context, resource_type: str, id_: str, version: int | None) -> bool:
@@ -15,7 +16,7 @@ async def was_readable(context: Context, resource_type: str, id_: str, version: 
     try:
         if version is None:
             page = await context.store.history(
-                context.access, resource_type, id_, count=1, cursor=None
+                context.access, HistoryQuery(resource_type, id_, count=1)
             )
             if not page.entries:
                 return False

@@ -11,6 +11,7 @@ class Change:
     """One resource written in the running transaction.
 
     `resource` is the new content (None after a delete), `previous` the content before (None for a create).
+    Both are shared with whoever else looks at them and must not be changed.
     `patient` is the patient's id when the resource belongs to exactly one.
     """
 

@@ -19,6 +19,7 @@ caller gets a plain 500 outcome without details, the operator gets the cause.
     ├── TooLarge             413 too-long
     ├── UnsupportedMediaType 415 not-supported
     ├── Unprocessable        422 processing  valid request, resource refused (carries every problem)
+    ├── TooCostly            422 too-costly  more work than one request may take; narrow it
     ├── TooManyRequests      429 throttled
     └── Unavailable          503 transient   try again; nothing was stored
 """
@@ -150,6 +151,13 @@ class Unprocessable(FhirError):
 
     status = 422
     code = "processing"
+
+
+class TooCostly(FhirError):
+    """A valid request whose answer would take more work than one request may."""
+
+    status = 422
+    code = "too-costly"
 
 
 class TooManyRequests(FhirError):

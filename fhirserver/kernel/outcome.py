@@ -6,10 +6,17 @@ problems read.
 Spec: https://hl7.org/fhir/R4/operationoutcome.html
 """
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from fhirserver.kernel.errors import FhirError, Problem
 from fhirserver.kernel.resource import Json
+
+MAX_SHOWN: Final = 2000
+"""Longest text of an issue in characters, so that an answer is never as long as a bad request."""
+
+_UNSHOWN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 INTERNAL = Problem(
     "fatal",
@@ -36,7 +43,13 @@ def outcome_of(error: FhirError) -> Json:
 def _issue(problem: Problem) -> Json:
     issue: Json = {"severity": problem.severity, "code": problem.code}
     if problem.message:
-        issue["diagnostics"] = problem.message
+        issue["diagnostics"] = _shown(problem.message)
     if problem.expression:
-        issue["expression"] = [problem.expression]
+        issue["expression"] = [_shown(problem.expression)]
     return issue
+
+
+def _shown(text: str) -> str:
+    """Return `text` as every format can carry it; a message may repeat what somebody sent."""
+    clipped = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+    return _UNSHOWN.sub("\ufffd", clipped)

@@ -1,15 +1,32 @@
 """The protocols between the parts. `fhirserver.bootstrap` decides who implements them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, Protocol
+from typing import Any, LiteralString, Protocol, TypeVar
 
 from fhirserver.kernel.changes import Change
+from fhirserver.kernel.history import HistoryQuery
+from fhirserver.kernel.jobs import JobQueue
 from fhirserver.kernel.principal import Access, Membership, Principal
 from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
 from fhirserver.kernel.resource import Json, Page, Stored
+from fhirserver.kernel.retention import RetentionPolicy
+from fhirserver.kernel.search_page import SearchPage
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A resource as it stands: its version, and its parsed content, None for a tombstone.
+
+    Whoever gets `resource` must not change it: it is shared with everybody else in the transaction.
+    """
+
+    stored: Stored
+    resource: Json | None
 
 
 class Transaction(Protocol):
@@ -23,6 +40,24 @@ class Transaction(Protocol):
     def now(self) -> datetime:
         """The server's time for everything this transaction writes (aware, UTC, milliseconds)."""
 
+    @property
+    def definitions(self) -> Any:
+        """The tenant's `fhirserver.definitions.Definitions`, the same through the whole transaction."""
+
+    async def claim(self, criteria: Iterable[tuple[str, str]]) -> None:
+        """Be alone, until commit, with conditional writes on these (type, criteria text), before any other lock."""
+
+    async def lock(self, targets: Iterable[tuple[str, str]]) -> None:
+        """Lock these (type, id), in one order everywhere, and remember them: `current`, `put` and `delete` of them read
+        nothing again. Those that do not exist are remembered as such.
+        """
+
+    async def current(self, type_: str, id_: str, *, lock: bool = False) -> Current | None:
+        """Return the current version (also a tombstone) with its content, None when it never existed."""
+
+    def reserve(self, resource: Json) -> str:
+        """Return the id that `resource` gets when it is put under it; its patient must be in it already."""
+
     async def get(self, type_: str, id_: str, *, lock: bool = False) -> Json | None:
         """Return the current resource, None when absent or deleted; `lock` holds the row until commit."""
 
@@ -35,6 +70,7 @@ class Transaction(Protocol):
         """Create or update `resource` (already validated) and return what was stored.
 
         Without `id_` the server makes an id. With `id_` the resource is updated, or created under that id.
+        Nobody may change `resource` afterwards: it is not copied.
         `meta.versionId` and `meta.lastUpdated` are set here. Raises `PreconditionFailed` when `if_match` is not the
         current version, `Conflict` when a concurrent writer won.
         """
@@ -93,22 +129,52 @@ class ChangeObserver(Protocol):
 class RecordStore(Protocol):
     """The record as interactions see it."""
 
+    @property
+    def jobs(self) -> JobQueue:
+        """Work that takes longer than a request."""
+
+    async def retention(self, tenant: int) -> RetentionPolicy:
+        """Return how long `tenant` keeps what."""
+
+    async def set_retention(self, tenant: int, policy: RetentionPolicy) -> None:
+        """Replace the policy of `tenant`."""
+
+    def now(self) -> datetime:
+        """Return the server's time (aware, UTC)."""
+
     async def read(self, access: Access, type_: str, id_: str) -> Stored:
         """Return the current version. Raises `NotFound` (absent or not visible), `Gone`."""
 
     async def vread(self, access: Access, type_: str, id_: str, version: int) -> Stored:
         """Return one version. Raises `NotFound`, `Gone` for the version that is a deletion."""
 
-    async def history(
-        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
-    ) -> Page:
-        """Return versions of one resource, newest first. Raises `NotFound`."""
+    async def history(self, access: Access, asked: HistoryQuery) -> Page:
+        """Return versions, newest first. Raises `NotFound` for a resource that never was."""
 
-    async def search(self, access: Access, query: "Any") -> Page:
-        """Return the matches of a `fhirserver.search.query.Query`, only what `access` may see."""
+    async def search(self, access: Access, query: "Any") -> SearchPage:
+        """Return a page of the matches of a `fhirserver.search.query.Query`, with what it includes.
+
+        Only what `access` may see is in it, counts in its total or has a say in what matches. Raises `BadRequest` for a
+        cursor that is not of this search, `TooCostly` for more work than one search may make, `Forbidden` when somebody
+        but an administrator asks for an explanation, `Unavailable`.
+        """
 
     def transaction(self, tenant: int) -> AbstractAsyncContextManager[Transaction]:
         """Open a write transaction; leaving the block commits, an exception rolls back."""
+
+    async def write(
+        self,
+        tenant: int,
+        work: Callable[[Transaction], Awaitable[Result]],
+        *,
+        touching: Sequence[tuple[str, str]] | None = None,
+    ) -> Result:
+        """Run `work` in a write transaction and commit; run it anew when a concurrent change won.
+
+        `work` must leave nothing behind outside the transaction. With `touching`, the (type, id) of all the existing
+        resources it reads and writes, it may share the transaction with other requests; then it must refuse before it
+        writes, and neither claim nor execute anything. Raises what it raises, and `Conflict` when others kept winning.
+        """
 
     async def principal(self, token: str) -> Principal | None:
         """Return who holds this bearer token, None when unknown, expired or revoked."""

@@ -1,8 +1,8 @@
 """The server's HTTP application, put together from explicit parts.
 
 A small FastAPI shell carries health, the demo redirect and routes other parts bring. The FHIR API
-is a plain ASGI application in front of the shell's router: a `Mount` behind it costs 45 us a
-request, four times what the API itself needs for a read.
+is a plain ASGI application in front of it: on the way through the shell a request would meet
+middleware that costs more than everything the API itself does for a read.
 """
 
 import time
@@ -18,16 +18,19 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from fhirserver.definitions import Definitions
-from fhirserver.interactions.capability_statement import Product, capability_statement
+from fhirserver.interactions.capability_statement import Product
+from fhirserver.interactions.operations import OPERATIONS
+from fhirserver.kernel.canonical import BASE
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
 from fhirserver.rest.callers import Callers
+from fhirserver.rest.cors import ANY, Origins
 from fhirserver.rest.envelope import Envelope
 from fhirserver.rest.fhir import FhirApi
 from fhirserver.rest.health import Readiness, health
+from fhirserver.rest.pages import METADATA, OPENAPI, Pages
 from fhirserver.rest.requests import Receive, Scope, Send
-from fhirserver.rest.routes import ROUTES, Route, offers
-from fhirserver.search.query import supported_parameters
-from fhirserver.wire import fhir_json
+from fhirserver.rest.route import Route
+from fhirserver.rest.routes import PATCH_FORMATS, ROUTES, conditional_capabilities
 
 FHIR: Final = "/fhir"
 
@@ -49,7 +52,9 @@ class Services:
     access epoch this process knows, without waiting. `topics` are the canonicals of the
     SubscriptionTopics to advertise. `demo_page` is where ``/`` leads in demo mode, None otherwise.
     `extra_routes` are Starlette routes outside the FHIR API that authenticate by themselves;
-    `extra_fhir_routes` extend the route table, and with it the CapabilityStatement.
+    `extra_fhir_routes` extend the route table, and with it the CapabilityStatement. `definitions_of`
+    returns a tenant's definitions without waiting; without it every tenant has `definitions`.
+    `origins` are those whose pages may call the FHIR API, ``*`` for any.
     """
 
     store: RecordStore
@@ -63,6 +68,8 @@ class Services:
     demo_page: str | None = None
     extra_routes: Sequence[BaseRoute] = ()
     extra_fhir_routes: Sequence[Route] = ()
+    definitions_of: Callable[[int], Definitions] | None = None
+    origins: Sequence[str] = (ANY,)
     clock: Callable[[], datetime] = _utc_now
     monotonic: Callable[[], float] = time.monotonic
     new_request_id: Callable[[], str] = field(default=lambda: uuid4().hex)
@@ -79,11 +86,12 @@ def application(services: Services) -> Envelope:
     if services.demo_page is not None:
         _redirect(shell, services.demo_page)
     shell.router.routes.extend(services.extra_routes)
-    shell.add_middleware(_Front, api=fhir_api(services))
     return Envelope(
-        shell,
+        _Front(shell, fhir_api(services)),
         new_request_id=services.new_request_id,
         strict_transport=services.base.startswith("https://"),
+        origins=Origins(services.origins),
+        shared=FHIR,
     )
 
 
@@ -91,10 +99,26 @@ def fhir_api(services: Services) -> FhirApi:
     """Return the FHIR API alone, as it is mounted at ``/fhir``."""
     routes = (*ROUTES, *services.extra_fhir_routes)
     base = services.base.rstrip("/")
-    product = Product(services.version, base, services.clock(), services.topics)
-    definitions = services.definitions
-    searchable = {one: supported_parameters(one, definitions) for one in definitions.resource_types}
-    statement = capability_statement(offers(routes), definitions, searchable, product)
+    known = services.definitions
+    of_tenant = services.definitions_of or (lambda _tenant: known)
+    product = Product(
+        version=services.version,
+        base=base,
+        started=services.clock(),
+        topics=services.topics,
+        conditional=conditional_capabilities(routes),
+        patch_formats=PATCH_FORMATS,
+        operations={
+            one.code: one.definition or f"{BASE}OperationDefinition/{one.code}"
+            for one in OPERATIONS
+        },
+    )
+    pages = Pages(
+        routes,
+        OPERATIONS,
+        product,
+        lambda tenant: known if tenant is None else of_tenant(tenant),
+    )
     callers = Callers(
         services.store,
         access_epoch=services.access_epoch,
@@ -104,11 +128,12 @@ def fhir_api(services: Services) -> FhirApi:
     return FhirApi(
         routes=routes,
         store=services.store,
-        definitions=definitions,
+        definitions=known,
+        definitions_of=of_tenant,
         observer=services.observer,
         callers=callers,
         base=base,
-        metadata=fhir_json.write(statement),
+        pages={METADATA: pages.metadata, OPENAPI: pages.openapi},
     )
 
 
@@ -121,6 +146,9 @@ class _Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
+        if path == f"/{OPENAPI}":
+            # Tools look for it at the root as well.
+            path = scope["path"] = f"{FHIR}/{OPENAPI}"
         if path.startswith(FHIR + "/") or path == FHIR:
             scope["root_path"] = FHIR
             await self._api(scope, receive, send)

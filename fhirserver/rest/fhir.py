@@ -6,26 +6,32 @@ and response objects cost several times what the read itself does.
 Spec: https://hl7.org/fhir/R4/http.html
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from fhirserver.definitions import Definitions
+from fhirserver.interactions.access_now import access_of
 from fhirserver.interactions.admission import ID
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import FhirError, MethodNotAllowed, NotFound
+from fhirserver.kernel.jobs import Running
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
-from fhirserver.rest import replies
+from fhirserver.kernel.principal import Access
+from fhirserver.rest import deferred, replies
 from fhirserver.rest.callers import Callers
 from fhirserver.rest.failures import failed
+from fhirserver.rest.inner import received
+from fhirserver.rest.preferences import preferences
 from fhirserver.rest.replies import Reply
 from fhirserver.rest.requests import ClientGoneError, Receive, Request, Scope, Send
-from fhirserver.rest.routes import Route
-from fhirserver.rest.sending import send_reply
+from fhirserver.rest.route import Route
+from fhirserver.rest.sending import deliver
 
-METADATA: Final = "metadata"
 _NOWHERE = "There is nothing at this URL."
+# How a job is asked about; clients that always prefer respond-async must not be given a job for that.
+_ASKING = "job"
 
 Methods = Mapping[str, Route]
+Page = Callable[[Request, int | None], Awaitable[Reply]]
 
 
 class FhirApi:
@@ -37,18 +43,24 @@ class FhirApi:
         routes: tuple[Route, ...],
         store: RecordStore,
         definitions: Definitions,
+        definitions_of: Callable[[int], Definitions],
         observer: ChangeObserver,
         callers: Callers,
         base: str,
-        metadata: bytes,
+        pages: Mapping[str, Page],
     ) -> None:
-        """`base` is the public URL without trailing slash, `metadata` the CapabilityStatement."""
+        """`base` is the public URL without trailing slash.
+
+        `definitions` are those of R4, `definitions_of` those of one tenant.
+        `pages` are the URLs that need no token, by their path, as functions of the request and of
+        the tenant of a caller who brings a token nevertheless.
+        """
         self._store = store
-        self._definitions = definitions
+        self._definitions_of = definitions_of
         self._observer = observer
         self._callers = callers
         self._base = base
-        self._metadata = metadata
+        self._pages = pages
         self._types = frozenset(definitions.resource_types)
         self._shapes: dict[str, dict[str, Route]] = {}
         for route in routes:
@@ -62,39 +74,68 @@ class FhirApi:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
+        path: str = scope["path"][len(scope.get("root_path", "")) + 1 :]
+        request = Request(scope["method"], dict(scope["headers"]), scope["query_string"], receive)
         try:
-            reply = await self._answer(scope, receive)
+            request.negotiate(path)
+            reply = await self._answer(request, path)
         except FhirError as error:
             reply = replies.refusal(error)
         except ClientGoneError:
             return
         except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the caller gets an answer
             reply = failed(error, scope)
-        await send_reply(reply, send, with_body=scope["method"] != "HEAD")
+        await deliver(reply, request, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
-        path: str = scope["path"][len(scope.get("root_path", "")) + 1 :]
-        headers = dict(scope["headers"])
-        method: str = scope["method"]
-        request = Request(method, headers, scope["query_string"], receive)
-        if path == METADATA and method in ("GET", "HEAD"):
-            return self._capabilities(request)
+    async def _answer(self, request: Request, path: str) -> Reply:
+        headers, method = request.headers, request.method
+        page = self._pages.get(path)
+        if page is not None and method in ("GET", "HEAD"):
+            return await page(request, await self._tenant(headers.get(b"authorization")))
         access = await self._callers.access(headers.get(b"authorization"))
+        if preferences(headers.get(b"prefer")).respond_async:
+            return await self._hand_in(request, path, access)
+        return await self.answer(request, path, access)
+
+    async def answer(self, request: Request, path: str, access: Access) -> Reply:
+        """Return the answer to `request` on `path` (below the base) for a caller with `access`. Raises `FhirError`."""
         methods = self._match(path, request)
-        route = methods.get(method)
+        route = methods.get(request.method)
         if route is None or (route.types is not None and request.resource_type not in route.types):
-            return _method_refused(methods, method, request.resource_type)
-        context = Context(access, self._store, self._definitions, self._observer, self._base)
-        return await route.handler(request, context)
+            return _method_refused(methods, request.method, request.resource_type)
+        if route.code == "transaction":
+            request.door = _Door(self, access)
+        return await route.handler(request, self._context(access))
+
+    def is_safe(self, method: str, path: str) -> bool:
+        """Return whether `method` on `path` changes nothing. Raises `NotFound` when there is nothing at that URL."""
+        route = self._match(path, Request(method, {}, b"", received(b""))).get(method)
+        return route is not None and not route.affects_state
+
+    async def run_deferred(self, running: Running) -> bytes:
+        """Carry out what was handed in with respond-async; the work of jobs of kind `deferred.KIND`."""
+        access = await access_of(self._store, running.owner, self._store.now())
+        return await deferred.run(running, _Door(self, access))
+
+    async def _hand_in(self, request: Request, path: str, access: Access) -> Reply:
+        methods = self._match(path, request)
+        route = methods.get(request.method)
+        if route is None or route.code == _ASKING:
+            return await self.answer(request, path, access)
+        return await deferred.hand_in(request, path, self._context(access))
+
+    def _context(self, access: Access) -> Context:
+        definitions = self._definitions_of(access.principal.tenant)
+        return Context(access, self._store, definitions, self._observer, self._base)
 
     def _match(self, path: str, request: Request) -> Methods:
         """Return the routes of the URL's shape after noting what it names. Raises `NotFound`."""
-        if path == METADATA:
+        if path in self._pages:
             return {}
         segments = path.split("/")
         count = len(segments)
         first = segments[0]
-        if count == 1 and first.startswith("$"):
+        if count == 1 and (first[:1] in ("$", "_") or not first):
             return self._shape(first)
         if first not in self._types:
             raise NotFound(_NOWHERE)
@@ -103,18 +144,25 @@ class FhirApi:
             return self._shape("{type}")
         second = segments[1]
         if second[:1] in ("_", "$", ""):
-            return self._shape("{type}/" + second if count == 2 else "")
+            return self._shape("{type}/" + second if count == 2 else "nowhere")
         if request.method != "PUT" and ID.fullmatch(second) is None:
             # No such id can exist. (An update under one is told so: 400.)
             raise NotFound(_NOWHERE)
         request.id = second
         if count == 2:
             return self._shape("{type}/{id}")
-        third = segments[2]
-        if count == 3:
+        return self._below(segments[2:], request)
+
+    def _below(self, segments: Sequence[str], request: Request) -> Methods:
+        """Return the routes of what lies below one resource."""
+        third = segments[0]
+        if third in self._types or third == "*":
+            request.inner = third
+            return self._shape("/".join(("{type}/{id}/{inner}", *segments[1:])))
+        if len(segments) == 1:
             return self._shape("{type}/{id}/" + third)
-        if count == 4 and third == "_history":
-            request.vid = segments[3]
+        if len(segments) == 2 and third == "_history":
+            request.vid = segments[1]
             return self._shape("{type}/{id}/_history/{vid}")
         raise NotFound(_NOWHERE)
 
@@ -124,9 +172,24 @@ class FhirApi:
             raise NotFound(_NOWHERE)
         return methods
 
-    def _capabilities(self, request: Request) -> Reply:
-        request.no_parameters()
-        return replies.ready_made(self._metadata)
+    async def _tenant(self, authorization: bytes | None) -> int | None:
+        if authorization is None:
+            return None
+        return (await self._callers.access(authorization)).principal.tenant
+
+
+class _Door:
+    """The API as one caller may use it, for requests inside a request."""
+
+    def __init__(self, api: FhirApi, access: Access) -> None:
+        self._api = api
+        self._access = access
+
+    async def answer(self, request: Request, path: str) -> Reply:
+        return await self._api.answer(request, path, self._access)
+
+    def is_safe(self, method: str, path: str) -> bool:
+        return self._api.is_safe(method, path)
 
 
 def _method_refused(methods: Methods, method: str, resource_type: str) -> Reply:

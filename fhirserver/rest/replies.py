@@ -1,42 +1,74 @@
-"""Answers as bytes: resources, bundles and outcomes, with their headers.
+"""Single answers as bytes: resources and outcomes, with their headers. Bundles: `rest.bundles`.
 
 Stored content is copied into answers as it is, byte for byte: it was validated when it came in, and
 parsing it again would cost more than everything else a read does.
 
-Spec: https://hl7.org/fhir/R4/http.html, https://hl7.org/fhir/R4/bundle.html
+Spec: https://hl7.org/fhir/R4/http.html
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from urllib.parse import urlencode
-
-import orjson
+from functools import lru_cache
+from typing import Final
 
 from fhirserver.kernel.errors import FhirError, Problem, Unauthenticated
-from fhirserver.kernel.keys import row_of
 from fhirserver.kernel.outcome import outcome, outcome_of
-from fhirserver.kernel.resource import Json, Page, Stored
-from fhirserver.rest.negotiation import FHIR_JSON, Return
+from fhirserver.kernel.resource import Json, Stored
+from fhirserver.rest.negotiation import FHIR_JSON, Return, has_version, is_unmodified
+from fhirserver.rest.requests import Request
+from fhirserver.wire import fhir_json
 
 Header = tuple[bytes, bytes]
 
-_CONTENT_TYPE: Header = (b"content-type", FHIR_JSON)
+CONTENT_TYPE: Final[Header] = (b"content-type", FHIR_JSON)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """One HTTP answer. `headers` has no content-length: the sender adds it."""
+    """One HTTP answer. A body under `CONTENT_TYPE` is FHIR JSON and may still become XML.
+
+    `headers` has no content-length: the sender adds it. `is_outcome`: the body tells how the
+    request went, it is not what was asked for. `modified` is when the version in the answer was
+    written.
+    """
 
     status: int
     headers: list[Header]
     body: bytes = b""
+    is_outcome: bool = False
+    modified: datetime | None = None
+
+
+def read_answer(request: Request, stored: Stored) -> Reply:
+    """Return the answer to a read or vread: 200, or 304 when the caller has this version already.
+
+    Raises `BadRequest` for parameters beside _summary and _elements.
+    """
+    shape = request.shape() if request.query else None
+    headers = request.headers
+    if b"if-none-match" in headers:
+        if has_version(headers[b"if-none-match"], stored.version):
+            return not_modified(stored)
+    elif b"if-modified-since" in headers and is_unmodified(
+        headers[b"if-modified-since"], stored.last_updated
+    ):
+        return not_modified(stored)
+    if shape is None:
+        return representation(stored)
+    return Reply(
+        200,
+        [CONTENT_TYPE, *_version_headers(stored)],
+        shape.apply(stored.content),
+        modified=stored.last_updated,
+    )
 
 
 def representation(stored: Stored) -> Reply:
     """Return the 200 answer to a read."""
-    return Reply(200, [_CONTENT_TYPE, *_version_headers(stored)], stored.content)
+    etag, modified = _version_headers(stored)
+    return Reply(200, [CONTENT_TYPE, etag, modified], stored.content, modified=stored.last_updated)
 
 
 def not_modified(stored: Stored) -> Reply:
@@ -44,21 +76,26 @@ def not_modified(stored: Stored) -> Reply:
     return Reply(304, _version_headers(stored))
 
 
-def written(stored: Stored, *, created: bool, base: str, wish: Return) -> Reply:
-    """Return the answer to a create (201) or update (200) in the form the caller prefers."""
+def written(
+    stored: Stored, *, created: bool, base: str, wish: Return, warnings: Sequence[Problem] = ()
+) -> Reply:
+    """Return the answer to a create (201) or update (200) in the form the caller prefers.
+
+    `warnings` are shown where an OperationOutcome is what the caller prefers.
+    """
     headers = _version_headers(stored)
     if created:
         location = f"{base}/{stored.type}/{stored.id}/_history/{stored.version}"
         headers.append((b"location", location.encode()))
     status = 201 if created else 200
     if wish == "minimal":
-        return Reply(status, headers)
-    headers.append(_CONTENT_TYPE)
+        return Reply(status, headers, modified=stored.last_updated)
+    headers.append(CONTENT_TYPE)
     if wish == "representation":
-        return Reply(status, headers, stored.content)
+        return Reply(status, headers, stored.content, modified=stored.last_updated)
     verb = "Created" if created else "Updated"
     told = f"{verb} {stored.type}/{stored.id}, version {stored.version}."
-    return Reply(status, headers, _informational(told))
+    return Reply(status, headers, _informational(told, warnings), True, stored.last_updated)
 
 
 def deleted(tombstone: Stored | None, wish: Return) -> Reply:
@@ -71,93 +108,44 @@ def deleted(tombstone: Stored | None, wish: Return) -> Reply:
         if tombstone is not None
         else "There was nothing to delete."
     )
-    return Reply(200, [*headers, _CONTENT_TYPE], _informational(told))
+    return Reply(200, [*headers, CONTENT_TYPE], _informational(told), is_outcome=True)
+
+
+def accepted(location: str, progress: str | None = None, retry_after: int = 1) -> Reply:
+    """Return the 202 answer to a request that goes on by itself, or to a look at how far it is.
+
+    `location` is where to look, `progress` a few words, `retry_after` seconds.
+    """
+    headers = [(b"content-location", location.encode())]
+    if progress is not None:
+        headers += [
+            (b"x-progress", progress.encode("ascii", "replace")[:100]),
+            (b"retry-after", b"%d" % retry_after),
+        ]
+    return Reply(202, headers)
 
 
 def resource(content: Json, status: int = 200) -> Reply:
-    """Return `content`, a resource the server itself made (no decimals), as an answer."""
-    return Reply(status, [_CONTENT_TYPE], orjson.dumps(content))
+    """Return `content`, a resource the server itself made, as an answer."""
+    return Reply(status, [CONTENT_TYPE], fhir_json.write(content))
 
 
 def ready_made(content: bytes) -> Reply:
     """Return `content`, a resource as JSON, as an answer."""
-    return Reply(200, [_CONTENT_TYPE], content)
+    return Reply(200, [CONTENT_TYPE], content)
 
 
 def refusal(error: FhirError) -> Reply:
     """Return what a caller is told about `error`."""
-    headers = [_CONTENT_TYPE]
+    headers = [CONTENT_TYPE]
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="fhir"'))
-    return Reply(error.status, headers, orjson.dumps(outcome_of(error)))
+    return Reply(error.status, headers, fhir_json.write(outcome_of(error)), is_outcome=True)
 
 
 def failure(problem: Problem) -> Reply:
     """Return the 500 answer: `problem` says nothing about the cause."""
-    return Reply(500, [_CONTENT_TYPE], orjson.dumps(outcome([problem])))
-
-
-def searchset(page: Page, base: str, resource_type: str, pairs: Sequence[tuple[str, str]]) -> Reply:
-    """Return a Bundle of matches. `pairs` are the search parameters as given, for the links."""
-    here = f"{base}/{resource_type}"
-    entries = (
-        b'{"fullUrl":%b,"resource":%b,"search":{"mode":"match"}}'
-        % (orjson.dumps(f"{here}/{stored.id}"), stored.content)
-        for stored in page.entries
-    )
-    return ready_made(_bundle(b"searchset", here, pairs, page.cursor, entries))
-
-
-def history_bundle(
-    page: Page, base: str, resource_type: str, id_: str, pairs: Sequence[tuple[str, str]]
-) -> Reply:
-    """Return a Bundle of versions, newest first."""
-    own = f"{base}/{resource_type}/{id_}"
-    entries = (_version_entry(stored, own) for stored in page.entries)
-    return ready_made(_bundle(b"history", f"{own}/_history", pairs, page.cursor, entries))
-
-
-def _bundle(
-    kind: bytes,
-    here: str,
-    pairs: Sequence[tuple[str, str]],
-    cursor: str | None,
-    entries: Iterable[bytes],
-) -> bytes:
-    links = [{"relation": "self", "url": _url(here, pairs)}]
-    if cursor is not None:
-        kept = [pair for pair in pairs if pair[0] != "_cursor"]
-        links.append({"relation": "next", "url": _url(here, [*kept, ("_cursor", cursor)])})
-    head = b'{"resourceType":"Bundle","type":"%b","link":%b' % (kind, orjson.dumps(links))
-    joined = b",".join(entries)
-    # FHIR JSON has no empty arrays.
-    return b'%b,"entry":[%b]}' % (head, joined) if joined else head + b"}"
-
-
-def _version_entry(stored: Stored, own: str) -> bytes:
-    # How the first version came is not stored; an id the server made can only come from a create.
-    if stored.deleted:
-        method, status = "DELETE", "204"
-    elif stored.version > 1:
-        method, status = "PUT", "200"
-    else:
-        method, status = ("POST" if row_of(stored.id) is not None else "PUT"), "201"
-    url = stored.type if method == "POST" else stored.reference
-    request = orjson.dumps({"method": method, "url": url})
-    response = orjson.dumps(
-        {
-            "status": status,
-            "etag": f'W/"{stored.version}"',
-            "lastModified": instant(stored.last_updated),
-        }
-    )
-    content = b"" if stored.deleted else b'"resource":%b,' % stored.content
-    return b'{"fullUrl":%b,%b"request":%b,"response":%b}' % (
-        orjson.dumps(own),
-        content,
-        request,
-        response,
-    )
+    return Reply(500, [CONTENT_TYPE], fhir_json.write(outcome([problem])), is_outcome=True)
 
 
 def instant(moment: datetime) -> str:
@@ -165,18 +153,18 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _url(here: str, pairs: Sequence[tuple[str, str]]) -> str:
-    return f"{here}?{urlencode(pairs)}" if pairs else here
-
-
 def _version_headers(stored: Stored) -> list[Header]:
-    modified = format_datetime(stored.last_updated.astimezone(UTC), usegmt=True)
-    return [_etag(stored), (b"last-modified", modified.encode())]
+    return [_etag(stored), (b"last-modified", _http_date(stored.last_updated))]
+
+
+@lru_cache(maxsize=1024)
+def _http_date(moment: datetime) -> bytes:
+    return format_datetime(moment.astimezone(UTC), usegmt=True).encode()
 
 
 def _etag(stored: Stored) -> Header:
     return b"etag", b'W/"%d"' % stored.version
 
 
-def _informational(told: str) -> bytes:
-    return orjson.dumps(outcome([Problem("information", "informational", "", told)]))
+def _informational(told: str, warnings: Sequence[Problem] = ()) -> bytes:
+    return fhir_json.write(outcome([Problem("information", "informational", "", told), *warnings]))

@@ -6,111 +6,150 @@ Handlers only translate between HTTP and `fhirserver.interactions`.
 Spec: https://hl7.org/fhir/R4/http.html#summary
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final
 
+from fhirserver.interactions import patch as patching
+from fhirserver.interactions.bundle import pairs_of
 from fhirserver.interactions.capability_statement import Offer
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.create import create
-from fhirserver.interactions.dead_letters import dead_letters
-from fhirserver.interactions.delete import delete
-from fhirserver.interactions.enroll import enroll
-from fhirserver.interactions.history import history
-from fhirserver.interactions.issue_token import issue_token
+from fhirserver.interactions.delete import delete, delete_where
+from fhirserver.interactions.operations import OPERATIONS
+from fhirserver.interactions.patch import patch, patch_where
 from fhirserver.interactions.read import read
 from fhirserver.interactions.search import search
-from fhirserver.interactions.update import Expected, update
+from fhirserver.interactions.update import Expected, Updated, update, update_where
 from fhirserver.interactions.vread import vread
-from fhirserver.kernel.errors import BadRequest, NotFound, UnsupportedMediaType
-from fhirserver.rest import negotiation, replies
+from fhirserver.kernel.errors import NotFound
+from fhirserver.kernel.resource import Json
+from fhirserver.rest import bundles, negotiation, replies
+from fhirserver.rest.bundle_requests import post_bundle
+from fhirserver.rest.history_requests import get_history
+from fhirserver.rest.negotiation import Return
+from fhirserver.rest.operation_routes import operation_routes
+from fhirserver.rest.preferences import preferences
 from fhirserver.rest.replies import Reply
-from fhirserver.rest.requests import Pairs, Request, parse_pairs
+from fhirserver.rest.requests import Pairs, Request
+from fhirserver.rest.route import Route
 
-HISTORY_COUNT: Final = 50
-HISTORY_MOST: Final = 500
+PATCH_FORMATS: Final = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/fhir+json",
+    "application/fhir+xml",
+)
+"""What PATCH takes; FHIR resources are FHIRPath Patches."""
 
-Handler = Callable[[Request, Context], Awaitable[Reply]]
+_MOST_DIGITS: Final = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """`method` on URLs of `shape` runs `handler(request, context)`.
-
-    `code` is the interaction's code in a CapabilityStatement, or the operation's name. GET routes
-    answer HEAD too.
-    """
-
-    method: Literal["GET", "POST", "PUT", "DELETE"]
-    shape: str
-    code: str
-    level: Literal["system", "type", "instance"]
-    handler: Handler
-    operation: bool = False
-    types: frozenset[str] | None = None
+def conditional_capabilities(routes: tuple[Route, ...]) -> Json:
+    """Return the conditional* elements that every resource type of a CapabilityStatement has."""
+    codes = {route.code for route in routes if route.conditional}
+    return {
+        "conditionalCreate": any(route.code == "create" for route in routes),
+        "conditionalRead": "full-support",
+        "conditionalUpdate": "update" in codes,
+        "conditionalDelete": "single" if "delete" in codes else "not-supported",
+    }
 
 
 def offers(routes: tuple[Route, ...]) -> tuple[Offer, ...]:
-    """Return what the table offers, each interaction once."""
+    """Return what the table offers, each interaction once; conditional forms are told apart from it."""
     return tuple(
         dict.fromkeys(
-            Offer(route.code, route.level, route.operation, route.types) for route in routes
+            Offer(code, route.level, route.operation, route.types)
+            for route in routes
+            if not route.conditional
+            for code in (route.code, *route.also)
         )
     )
 
 
 async def _read(request: Request, context: Context) -> Reply:
-    request.no_parameters()
     stored = await read(context, request.resource_type, request.id)
-    if negotiation.has_version(request.header(b"if-none-match"), stored.version):
-        return replies.not_modified(stored)
-    return replies.representation(stored)
+    return replies.read_answer(request, stored)
 
 
 async def _vread(request: Request, context: Context) -> Reply:
-    request.no_parameters()
-    if not (request.vid.isascii() and request.vid.isdigit() and len(request.vid) < 10):
-        message = f"There is no version {request.vid!r}."
+    vid = request.vid
+    if not (vid.isascii() and vid.isdigit() and len(vid) <= _MOST_DIGITS):
+        message = f"There is no version {vid!r}."
         raise NotFound(message)
-    stored = await vread(context, request.resource_type, request.id, int(request.vid))
-    return replies.representation(stored)
+    stored = await vread(context, request.resource_type, request.id, int(vid))
+    return replies.read_answer(request, stored)
 
 
 async def _create(request: Request, context: Context) -> Reply:
     request.no_parameters()
-    if request.header(b"if-none-exist") is not None:
-        message = "Conditional create (If-None-Exist) is not supported; nothing was stored."
-        raise BadRequest(message)
+    condition = request.header(b"if-none-exist")
     resource = await request.resource()
-    stored = await create(context, request.resource_type, resource)
-    wish = negotiation.preferred_return(request.header(b"prefer"))
-    return replies.written(stored, created=True, base=context.base, wish=wish)
+    result = await create(
+        context,
+        request.resource_type,
+        resource,
+        None if condition is None else _condition(condition),
+    )
+    return replies.written(
+        result.stored,
+        created=result.is_new,
+        base=context.base,
+        wish=_wish(request),
+        warnings=result.warnings,
+    )
 
 
 async def _update(request: Request, context: Context) -> Reply:
     request.no_parameters()
-    expected = Expected(
-        version=negotiation.version_in(request.header(b"if-match")),
-        absent=negotiation.must_be_absent(request.header(b"if-none-match")),
-    )
+    expected = _expected(request)
     resource = await request.resource()
     result = await update(context, request.resource_type, request.id, resource, expected)
-    wish = negotiation.preferred_return(request.header(b"prefer"))
-    return replies.written(result.stored, created=result.created, base=context.base, wish=wish)
+    return _updated(request, context, result)
+
+
+async def _update_where(request: Request, context: Context) -> Reply:
+    condition, expected = request.pairs(), _expected(request)
+    resource = await request.resource()
+    result = await update_where(context, request.resource_type, resource, condition, expected)
+    return _updated(request, context, result)
+
+
+async def _patch(request: Request, context: Context) -> Reply:
+    request.no_parameters()
+    expected, change = _expected(request), await _change(request)
+    result = await patch(context, request.resource_type, request.id, change, expected)
+    return _updated(request, context, result)
+
+
+async def _patch_where(request: Request, context: Context) -> Reply:
+    condition, expected = request.pairs(), _expected(request)
+    change = await _change(request)
+    result = await patch_where(context, request.resource_type, condition, change, expected)
+    return _updated(request, context, result)
+
+
+def _updated(request: Request, context: Context, result: Updated) -> Reply:
+    return replies.written(
+        result.stored,
+        created=result.created,
+        base=context.base,
+        wish=_wish(request),
+        warnings=result.warnings,
+    )
 
 
 async def _delete(request: Request, context: Context) -> Reply:
     request.no_parameters()
     if_match = negotiation.version_in(request.header(b"if-match"))
     tombstone = await delete(context, request.resource_type, request.id, if_match)
-    return replies.deleted(tombstone, negotiation.preferred_return(request.header(b"prefer")))
+    return replies.deleted(tombstone, _wish(request))
 
 
-async def _history(request: Request, context: Context) -> Reply:
-    pairs = request.pairs()
-    count, cursor = _history_page(pairs)
-    page = await history(context, request.resource_type, request.id, count=count, cursor=cursor)
-    return replies.history_bundle(page, context.base, request.resource_type, request.id, pairs)
+async def _delete_where(request: Request, context: Context) -> Reply:
+    if_match = negotiation.version_in(request.header(b"if-match"))
+    tombstone = await delete_where(context, request.resource_type, request.pairs(), if_match)
+    return replies.deleted(tombstone, _wish(request))
 
 
 async def _search(request: Request, context: Context) -> Reply:
@@ -118,81 +157,70 @@ async def _search(request: Request, context: Context) -> Reply:
 
 
 async def _search_by_form(request: Request, context: Context) -> Reply:
-    pairs = request.pairs()
-    content = await request.body()
-    if content and not negotiation.is_form(request.header(b"content-type")):
-        message = f"Send search parameters as {negotiation.FORM}."
-        raise UnsupportedMediaType(message)
-    for name, value in parse_pairs(content):
-        if name == "_format":
-            negotiation.require_format(value)
-        else:
-            pairs.append((name, value))
-    return await _search_by(request, pairs, context)
+    return await _search_by(request, await request.form_pairs(), context)
 
 
 async def _search_by(request: Request, pairs: Pairs, context: Context) -> Reply:
-    page = await search(context, request.resource_type, pairs)
-    return replies.searchset(page, context.base, request.resource_type, pairs)
+    """Search a type, everything (no type), or what belongs to one resource (a type, an id and an inner type)."""
+    inside = (request.resource_type, request.id) if request.id else None
+    type_ = request.inner if inside is not None else request.resource_type
+    is_lenient = preferences(request.header(b"prefer")).is_lenient
+    types = None if type_ in ("", "*") else type_
+    found = await search(context, types, pairs, lenient=is_lenient, compartment=inside)
+    path = "/".join(one for one in (request.resource_type, request.id, request.inner) if one)
+    return bundles.searchset(found.page, context.base, path, found.query)
 
 
-async def _enroll(request: Request, context: Context) -> Reply:
-    request.no_parameters()
-    return replies.resource(await enroll(context, request.id, await request.optional_resource()))
+def _wish(request: Request) -> Return:
+    return preferences(request.header(b"prefer")).returns or "representation"
 
 
-async def _issue_token(request: Request, context: Context) -> Reply:
-    request.no_parameters()
-    return replies.resource(await issue_token(context, await request.optional_resource()))
+def _expected(request: Request) -> Expected:
+    return Expected(
+        version=negotiation.version_in(request.header(b"if-match")),
+        absent=negotiation.must_be_absent(request.header(b"if-none-match")),
+    )
 
 
-async def _dead_letters(request: Request, context: Context) -> Reply:
-    request.no_parameters()
-    return replies.resource(await dead_letters(context))
+def _condition(header: bytes) -> Sequence[tuple[str, str]]:
+    """Return the search parameters of an If-None-Exist header; clients also send them behind ``Type?``."""
+    text = header.decode("latin-1").strip()
+    return pairs_of(text.rpartition("?")[2])
 
 
-def _history_page(pairs: Pairs) -> tuple[int, str | None]:
-    count, cursor = HISTORY_COUNT, None
-    for name, value in pairs:
-        if name == "_count":
-            if not (
-                value.isascii() and value.isdigit() and int(value[:9]) >= 1 and len(value) < 10
-            ):
-                message = "_count is a positive number."
-                raise BadRequest(message)
-            count = min(int(value), HISTORY_MOST)
-        elif name == "_cursor":
-            cursor = value
-        else:
-            message = f"The parameter {name!r} is not supported by history."
-            raise BadRequest(message)
-    return count, cursor
+async def _change(request: Request) -> patching.Change:
+    given = await request.patch()
+    return patching.Change(given.kind, given.document)
 
 
+SYSTEM: Final = ""
 TYPE: Final = "{type}"
-SEARCH: Final = "{type}/_search"
 INSTANCE: Final = "{type}/{id}"
-HISTORY: Final = "{type}/{id}/_history"
 VERSION: Final = "{type}/{id}/_history/{vid}"
+COMPARTMENT: Final = "{type}/{id}/{inner}"
+COMPARTMENTS: Final = frozenset({"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"})
 
-ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", INSTANCE, "read", "instance", _read),
-    Route("GET", VERSION, "vread", "instance", _vread),
+INTERACTIONS: Final[tuple[Route, ...]] = (
+    Route("GET", INSTANCE, "read", "instance", _read, affects_state=False),
+    Route("GET", VERSION, "vread", "instance", _vread, affects_state=False),
     Route("PUT", INSTANCE, "update", "instance", _update),
+    Route("PATCH", INSTANCE, "patch", "instance", _patch),
     Route("DELETE", INSTANCE, "delete", "instance", _delete),
-    Route("GET", HISTORY, "history-instance", "instance", _history),
+    Route("GET", INSTANCE + "/_history", "history-instance", "instance", get_history, affects_state=False),
+    Route("GET", TYPE + "/_history", "history-type", "type", get_history, affects_state=False),
     Route("POST", TYPE, "create", "type", _create),
-    Route("GET", TYPE, "search-type", "type", _search),
-    Route("POST", SEARCH, "search-type", "type", _search_by_form),
-    Route(
-        "POST",
-        "{type}/{id}/$enroll",
-        "enroll",
-        "instance",
-        _enroll,
-        operation=True,
-        types=frozenset({"Device"}),
-    ),
-    Route("POST", "$issue-token", "issue-token", "system", _issue_token, operation=True),
-    Route("GET", "$dead-letters", "dead-letters", "system", _dead_letters, operation=True),
-)
+    Route("GET", TYPE, "search-type", "type", _search, affects_state=False),
+    Route("POST", TYPE + "/_search", "search-type", "type", _search_by_form, affects_state=False),
+    Route("PUT", TYPE, "update", "type", _update_where, conditional=True),
+    Route("PATCH", TYPE, "patch", "type", _patch_where, conditional=True),
+    Route("DELETE", TYPE, "delete", "type", _delete_where, conditional=True),
+    Route("GET", COMPARTMENT, "search-type", "type", _search, types=COMPARTMENTS, affects_state=False, conditional=True),
+    Route("POST", COMPARTMENT + "/_search", "search-type", "type", _search_by_form, types=COMPARTMENTS,
+          affects_state=False, conditional=True),
+    Route("POST", SYSTEM, "transaction", "system", post_bundle, also=("batch",)),
+    Route("GET", "_history", "history-system", "system", get_history, affects_state=False),
+    Route("GET", SYSTEM, "search-system", "system", _search, affects_state=False),
+    Route("POST", "_search", "search-system", "system", _search_by_form, affects_state=False),
+)  # fmt: skip
+
+ROUTES: Final[tuple[Route, ...]] = (*INTERACTIONS, *operation_routes(OPERATIONS))

@@ -52,6 +52,7 @@ _DATES: Final[dict[Prefix, Callable[[int, int], Comparison]]] = {
     "sa": lambda _, hi: ((Test("lo", ">=", hi),),),
     "eb": lambda lo, _: ((Test("hi", "<=", lo),),),
     "ap": lambda lo, hi: ((Test("lo", "<", hi + hi - lo), Test("hi", ">", lo - hi + lo)),),
+    "po": lambda lo, hi: ((Test("lo", "<", hi), Test("hi", ">", lo)),),
 }
 
 
@@ -80,6 +81,7 @@ _NUMBERS: Final[dict[Prefix, Callable[[NumberValue], Comparison]]] = {
     "sa": lambda wanted: ((Test("lo", ">", wanted.value),),),
     "eb": lambda wanted: ((Test("hi", "<", wanted.value),),),
     "ap": _approximately,
+    "po": lambda wanted: ((Test("lo", "<", wanted.hi), Test("hi", ">=", wanted.lo)),),
 }
 
 

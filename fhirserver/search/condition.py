@@ -1,23 +1,42 @@
-"""What a caller asks for, parameter by parameter, after parsing.
+"""What a caller asks of one parameter, after parsing: the leaves of a `criterion`.
 
-A `Condition` holds alternatives (the comma-separated values of one parameter); all conditions of a
-query must hold. Everything is frozen data: the store turns it into SQL, `match` evaluates it in
-memory.
+A `Condition` holds alternatives (the comma-separated values of one parameter). Everything is
+frozen data: the store turns it into SQL, `match` evaluates it in memory.
 
 Spec: https://hl7.org/fhir/R4/search.html
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from fhirserver.definitions.model import SearchType
 
-Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
-Modifier = Literal["exact", "missing", "not"]
+# "po" (the periods overlap) comes from `_filter` only.
+Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "po"]
+# The last four come from `_filter` only: a text that is equal, unequal, begins or ends so.
+Modifier = Literal[
+    "exact",
+    "missing",
+    "not",
+    "contains",
+    "text",
+    "in",
+    "not-in",
+    "above",
+    "below",
+    "of-type",
+    "identifier",
+    "equals",
+    "unequal",
+    "begins",
+    "ends",
+]
 # How the store finds the hits: by keys in the blind index (`terms.query_terms`), by the row's own
-# time columns or by `resource_range` (both `ranges.query_ranges`), by id, or by last update.
-AnsweredBy = Literal["terms", "time", "range", "id", "last-updated"]
+# time columns or by `resource_range` (both `ranges.query_ranges`), by id, by last update, or not
+# at all: "scan" means that nothing is indexed and `match` must decide.
+AnsweredBy = Literal["terms", "time", "range", "id", "last-updated", "scan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +103,55 @@ class NumberValue:
 class QuantityValue:
     """A number with a unit: `system` None means any.
 
-    `unit` is a code, or without a system also the unit as displayed; None means any unit. Units are
-    compared as written, not converted.
+    `unit` is a code, or without a system also the unit as displayed; None means any unit. Where
+    the unit is one of UCUM, `canonical` is the number in the base units `canonical_unit`, and a
+    quantity in another unit of the same dimension is compared in them; other units are compared as
+    written.
     """
 
     number: NumberValue
     system: str | None
     unit: str | None
+    canonical: NumberValue | None = None
+    canonical_unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfTypeValue:
+    """An identifier of a type: ``system|code`` of `Identifier.type`, and the identifier's value."""
+
+    system: str
+    code: str
+    value: str
+
+
+class Members(Protocol):
+    """The codes of a value set."""
+
+    def contains(self, system: str | None, code: str) -> bool:
+        """Whether a code is in it; `system` None means any."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether all codes can be listed."""
+        ...
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Go through (system, code)."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MembersValue:
+    """A value set that is too large to list, or cannot be listed; asked code by code."""
+
+    url: str
+    members: Members = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +170,8 @@ Value = (
     | NumberValue
     | QuantityValue
     | IdValue
+    | OfTypeValue
+    | MembersValue
 )
 
 
@@ -117,8 +180,9 @@ class Condition:
     """One parameter as given: any of `values` must be met.
 
     `param` is the parameter's code without modifier. With `modifier` "missing" there are no values
-    and `missing` says which is wanted. `negated` turns the whole condition around (``:not`` and
-    ``:missing=true``): a resource without any value then meets it.
+    and `missing` says which is wanted. `negated` turns the whole condition around (``:not``,
+    ``:not-in`` and ``:missing=true``): a resource without any value then meets it. The values of
+    ``in``, ``above`` and ``below`` on tokens are the codes themselves, as far as they can be listed.
     """
 
     param: str
@@ -131,4 +195,4 @@ class Condition:
     @property
     def negated(self) -> bool:
         """Whether the condition asks for resources that have none of the terms."""
-        return self.modifier == "not" or self.missing is True
+        return self.modifier in ("not", "not-in") or self.missing is True

@@ -8,7 +8,7 @@ stored.
 Spec: https://hl7.org/fhir/R4/search.html#table
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -16,11 +16,13 @@ from fhirserver.fhirpath.reference import parse_reference
 from fhirserver.search.entry import (
     DateEntry,
     Entry,
+    LogicalEntry,
     NumberEntry,
+    PositionEntry,
+    PresentEntry,
     QuantityEntry,
     ReferenceEntry,
     StringEntry,
-    TokenEntry,
     UriEntry,
 )
 from fhirserver.search.normalize import ADDRESS_PARTS, HUMAN_NAME_PARTS, parts_of
@@ -36,105 +38,26 @@ Emitter = Callable[[Any, Append], None]
 Params = tuple[str, ...]
 
 
-def coding(params: Params) -> Emitter:
-    """Tokens of a Coding."""
-
-    def emit(value: Any, append: Append) -> None:
-        system, code = value.get("system"), value.get("code")
-        if system is not None or code is not None:
-            for param in params:
-                append(TokenEntry(param, system, code))
-
-    return emit
-
-
-def codeable_concept(params: Params) -> Emitter:
-    """Tokens of every coding of a CodeableConcept."""
-    emit_coding = coding(params)
-
-    def emit(value: Any, append: Append) -> None:
-        for one in value.get("coding", ()):
-            emit_coding(one, append)
-
-    return emit
-
-
-def identifier(params: Params) -> Emitter:
-    """Tokens of an Identifier: its system and value."""
-
-    def emit(value: Any, append: Append) -> None:
-        system, code = value.get("system"), value.get("value")
-        if system is not None or code is not None:
-            for param in params:
-                append(TokenEntry(param, system, code))
-
-    return emit
-
-
-def contact_point(params: Params) -> Emitter:
-    """Tokens of a ContactPoint: its value, which has no system."""
-
-    def emit(value: Any, append: Append) -> None:
-        code = value.get("value")
-        if code is not None:
-            for param in params:
-                append(TokenEntry(param, None, code))
-
-    return emit
-
-
-def code(params: Params, systems: Mapping[str, str]) -> Emitter:
-    """Tokens of a plain code.
-
-    `systems` gives the code system of each code that the element's required binding allows.
-    """
-
-    def emit(value: Any, append: Append) -> None:
-        system = systems.get(value)
-        for param in params:
-            append(TokenEntry(param, system, value, system is not None))
-
-    return emit
-
-
-def boolean(params: Params) -> Emitter:
-    """Tokens ``true`` and ``false``."""
-
-    def emit(value: Any, append: Append) -> None:
-        for param in params:
-            append(TokenEntry(param, None, "true" if value else "false"))
-
-    return emit
-
-
-def plain_token(params: Params) -> Emitter:
-    """Tokens of a string, id or uri: the text itself."""
-
-    def emit(value: Any, append: Append) -> None:
-        for param in params:
-            append(TokenEntry(param, None, value))
-
-    return emit
-
-
 def reference(params: tuple[tuple[str, str | None], ...]) -> Emitter:
     """Targets of a Reference.
 
-    Each parameter comes with the one type it is restricted to, None for any. References to
-    contained resources and logical ones (identifier only) have none.
+    Each parameter comes with the one type it is restricted to, None for any. A logical reference
+    is told by its identifier; what points into the resource itself, or has only a display, is
+    merely present.
     """
 
     def emit(value: Any, append: Append) -> None:
-        text = value.get("reference")
-        if text is None:
-            return
-        target = parse_reference(text)
-        if target is None:
-            return
-        type_ = target.type or value.get("type")
+        text, logical = value.get("reference"), value.get("identifier")
+        target = parse_reference(text) if text is not None else None
+        type_ = value.get("type") if target is None else target.type or value.get("type")
         for param, only in params:
             if only is None or only == type_:
-                append(ReferenceEntry(param, target.text, target.type, target.id))
+                if target is not None:
+                    append(ReferenceEntry(param, target.text, target.type, target.id))
+                elif logical is None:
+                    append(PresentEntry(param))
+                if logical is not None:
+                    append(LogicalEntry(param, logical.get("system"), logical.get("value")))
 
     return emit
 
@@ -321,6 +244,18 @@ def sampled_data(params: Params) -> Emitter:
         of = value.get("origin", {})
         for param in params:
             append(QuantityEntry(param, *ends, of.get("system"), of.get("code"), of.get("unit")))
+
+    return emit
+
+
+def position(params: Params) -> Emitter:
+    """A Location's position."""
+
+    def emit(value: Any, append: Append) -> None:
+        latitude, longitude = _decimal(value.get("latitude")), _decimal(value.get("longitude"))
+        if latitude is not None and longitude is not None:
+            for param in params:
+                append(PositionEntry(param, latitude, longitude))
 
     return emit
 

@@ -85,6 +85,63 @@ class QuantityEntry(msgspec.Struct, frozen=True, gc=False):
     unit: str | None
 
 
+class PresentEntry(msgspec.Struct, frozen=True, gc=False):
+    """A value that nothing can be compared with, such as a concept in words only."""
+
+    param: str
+
+
+class TextEntry(msgspec.Struct, frozen=True, gc=False):
+    """What is written beside a code, for people: `text` or `display` (``:text``)."""
+
+    param: str
+    value: str
+
+
+class OfTypeEntry(msgspec.Struct, frozen=True, gc=False):
+    """An identifier's value with one coding of its type (``:of-type``)."""
+
+    param: str
+    system: str
+    code: str
+    value: str
+
+
+class LogicalEntry(msgspec.Struct, frozen=True, gc=False):
+    """A reference by identifier (``:identifier``)."""
+
+    param: str
+    system: str | None
+    value: str | None
+
+
+class PositionEntry(msgspec.Struct, frozen=True, gc=False):
+    """A point in degrees (WGS84)."""
+
+    param: str
+    latitude: Decimal
+    longitude: Decimal
+
+
+class WordEntry(msgspec.Struct, frozen=True, gc=False):
+    """One word of `_text` or `_content`; an empty one says that there are too many to index."""
+
+    param: str
+    word: str
+
+
 Entry = (
-    TokenEntry | ReferenceEntry | StringEntry | UriEntry | DateEntry | NumberEntry | QuantityEntry
+    TokenEntry
+    | ReferenceEntry
+    | StringEntry
+    | UriEntry
+    | DateEntry
+    | NumberEntry
+    | QuantityEntry
+    | PresentEntry
+    | TextEntry
+    | OfTypeEntry
+    | LogicalEntry
+    | PositionEntry
+    | WordEntry
 )

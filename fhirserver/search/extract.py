@@ -7,71 +7,105 @@ is absent costs nothing, and a value that several parameters share is read once.
 Spec: https://hl7.org/fhir/R4/searchparameter-registry.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
-from weakref import WeakKeyDictionary
+from typing import Any, Final, cast
 
-from fhirserver.definitions.model import Binding, SearchParameter, SearchType, Structure, ValueSet
-from fhirserver.fhirpath import Compute, Hop, Keep, Route, compile_expression
+from fhirserver.definitions.model import Binding, SearchParameter, SearchType
+from fhirserver.fhirpath import (
+    Compute,
+    EvaluationError,
+    Hop,
+    Keep,
+    Path,
+    Route,
+    Typed,
+    UnsupportedError,
+    compile_expression,
+    compile_path,
+)
 from fhirserver.kernel.resource import Json
 from fhirserver.search import emit
-from fhirserver.search.entry import Entry
+from fhirserver.search.emitters import EmitterOf, Emitters, SearchDefinitions, has_meaning
+from fhirserver.search.entry import Entry, StringEntry, WordEntry
+from fhirserver.search.full_text import WORDLESS_TYPES, indexed_words
 
 COLUMNS = frozenset({"_id", "_lastUpdated"})
-NOT_EXTRACTED: frozenset[SearchType] = frozenset({"composite", "special"})
-
-# Pairs that the specification's expressions reach although the datatype has no meaning for the
-# kind of parameter: a date written as free text, an age or a range of ages, and a consent's
-# attached document.
-NO_MEANING: frozenset[tuple[str, str]] = frozenset(
-    {("date", "string"), ("date", "Age"), ("date", "Range"), ("reference", "Attachment")}
-)
-
-
-class SearchDefinitions(Protocol):
-    """The part of `fhirserver.definitions.Definitions` that search needs."""
-
-    def structure(self, name: str) -> Structure:
-        """Return a resource type or datatype. KeyError for an unknown name."""
-        ...
-
-    def search_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
-        """Return the parameters of a type by code. KeyError for an unknown type."""
-        ...
-
-    def value_set(self, url: str) -> ValueSet | None:
-        """Return the codes behind a required binding, None for another canonical."""
-        ...
+# The parameter under which a resource is found by the types of what it contains.
+CONTAINED: Final = "_contained"
 
 
 def extract(resource: Json, definitions: SearchDefinitions) -> tuple[Entry, ...]:
-    """Return all entries of `resource`, in the order of its JSON; duplicates are possible.
+    """Return what `resource` is indexed by, in the order of its JSON; duplicates are possible.
 
     `resource` is JSON with Decimal numbers. Raises KeyError for an unknown `resourceType`.
     """
     entries: list[Entry] = []
-    append = entries.append
-    walk, computed = _plan(definitions, resource["resourceType"])
-    walk(resource, append)
-    for route, emitter in computed:
-        for value in route.values(resource):
-            emitter(value, append)
+    type_ = resource["resourceType"]
+    _run(_plan(definitions, type_, texts=type_ not in WORDLESS_TYPES), resource, entries.append)
+    if type_ not in WORDLESS_TYPES or "text" in resource:
+        others = [entry.value for entry in entries if type(entry) is StringEntry]
+        param, words = indexed_words(resource, others)
+        entries.extend(WordEntry(param, word) for word in sorted(words))
+    for inner in resource.get("contained", ()):
+        inner_type = inner.get("resourceType")
+        if inner_type is not None:
+            entries.append(WordEntry(CONTAINED, inner_type))
+    return tuple(entries)
+
+
+def entries_of(resource: Json, definitions: SearchDefinitions) -> tuple[Entry, ...]:
+    """Return what `match` compares with: as `extract`, with every text and without the words."""
+    entries: list[Entry] = []
+    _run(_plan(definitions, resource["resourceType"], texts=True), resource, entries.append)
     return tuple(entries)
 
 
 Walk = Callable[[Any, emit.Append], None]
-_Plan = tuple[Walk, tuple[tuple[Route, emit.Emitter], ...]]
-_plans: WeakKeyDictionary[SearchDefinitions, dict[str, _Plan]] = WeakKeyDictionary()
 
 
-def _plan(definitions: SearchDefinitions, type_: str) -> _Plan:
-    of_definitions = _plans.get(definitions)
-    if of_definitions is None:
-        of_definitions = _plans[definitions] = {}
-    plan = of_definitions.get(type_)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """`walk` for what lies on plain paths, `computed` for the rest, `engine` for the full language."""
+
+    walk: Walk
+    computed: tuple[tuple[Route, emit.Emitter], ...]
+    engine: tuple[tuple[Path, EmitterOf], ...]
+
+
+class _Plans(dict[tuple[str, bool], _Plan]):
+    """The plans of one set of definitions, by type."""
+
+    def __init__(self, _definitions: SearchDefinitions) -> None:
+        super().__init__()
+
+
+def _run(plan: _Plan, resource: Json, append: emit.Append) -> None:
+    plan.walk(resource, append)
+    for route, emitter in plan.computed:
+        for value in route.values(resource):
+            emitter(value, append)
+    for path, emitter_of in plan.engine:
+        for value, type_ in _evaluated(path, resource):
+            engine_emitter = emitter_of(type_)
+            if engine_emitter is not None:
+                engine_emitter(value, append)
+
+
+def _evaluated(path: Path, resource: Json) -> list[Typed]:
+    try:
+        return path.typed(resource)
+    except EvaluationError:
+        # An expression that fails on this resource finds nothing in it: a write must not fail
+        # because of somebody's search parameter.
+        return []
+
+
+def _plan(definitions: SearchDefinitions, type_: str, *, texts: bool) -> _Plan:
+    of_definitions = definitions.derived(_Plans)
+    plan = of_definitions.get((type_, texts))
     if plan is None:
-        plan = of_definitions[type_] = _compile(definitions, type_)
+        plan = of_definitions[type_, texts] = _compile(definitions, type_, texts=texts)
     return plan
 
 
@@ -97,26 +131,38 @@ class _Leaf:
     params: list[tuple[str, str | None]] = field(default_factory=list)
 
 
-def _compile(definitions: SearchDefinitions, type_: str) -> _Plan:
+def _compile(definitions: SearchDefinitions, type_: str, *, texts: bool) -> _Plan:
     root = _Node()
     computed: list[tuple[Route, emit.Emitter]] = []
-    for parameter in definitions.search_parameters(type_).values():
-        if (
-            parameter.expression is None
-            or parameter.code in COLUMNS
-            or parameter.type in NOT_EXTRACTED
-        ):
+    engine: list[tuple[Path, EmitterOf]] = []
+    make = Emitters(definitions, texts=texts)
+    for parameter in definitions.indexed_parameters(type_).values():
+        if not is_extracted(parameter):
             continue
-        for route in compile_expression(parameter.expression, type_, definitions).routes:
-            if (parameter.type, route.type) in NO_MEANING:
+        try:
+            compiled = compile_expression(str(parameter.expression), type_, definitions)
+        except UnsupportedError:
+            path = compile_path(str(parameter.expression))
+            engine.append((path, make.by_type(parameter.type, parameter.code)))
+            continue
+        for route in compiled.routes:
+            if not has_meaning(parameter.type, route.type):
                 continue
             if any(isinstance(step, Compute) for step in route.steps):
-                leaf = _Leaf(route.binding, [(parameter.code, None)])
-                emitter = _emitter(definitions, parameter.type, route.type, leaf)
+                emitter = make(parameter.type, route.type, route.binding, [(parameter.code, None)])
                 computed.append((route, emitter))
             else:
                 _plant(root, parameter, route)
-    return _walk_properties(definitions, root), tuple(computed)
+    return _Plan(_walk_properties(make, root), tuple(computed), tuple(engine))
+
+
+def is_extracted(parameter: SearchParameter) -> bool:
+    """Whether values of the parameter are read off resources: not columns, composites, words."""
+    return (
+        parameter.expression is not None
+        and parameter.code not in COLUMNS
+        and parameter.type != "composite"
+    )
 
 
 def _plant(root: _Node, parameter: SearchParameter, route: Route) -> None:
@@ -137,9 +183,9 @@ def _plant(root: _Node, parameter: SearchParameter, route: Route) -> None:
         leaf.params.append((parameter.code, only))
 
 
-def _walk_properties(definitions: SearchDefinitions, node: _Node) -> Walk:
+def _walk_properties(make: Emitters, node: _Node) -> Walk:
     """Return a closure that visits the properties of one JSON object that anybody wants."""
-    wanted = {key: _walk_values(definitions, child) for key, child in node.branches.items()}
+    wanted = {key: _walk_values(make, child) for key, child in node.branches.items()}
     get = wanted.get
 
     def walk(value: Any, append: emit.Append) -> None:
@@ -151,9 +197,9 @@ def _walk_properties(definitions: SearchDefinitions, node: _Node) -> Walk:
     return walk
 
 
-def _walk_values(definitions: SearchDefinitions, node: _Node) -> Walk:
+def _walk_values(make: Emitters, node: _Node) -> Walk:
     """Return a closure for the value of one property: one value or a list of them."""
-    one = _walk_one(definitions, node)
+    one = _walk_one(make, node)
 
     def walk_plain(value: Any, append: emit.Append) -> None:
         if type(value) is list:
@@ -166,7 +212,7 @@ def _walk_values(definitions: SearchDefinitions, node: _Node) -> Walk:
     if not node.filtered:
         return walk_plain
     filters = [
-        (Hop("", is_list=True, index=index, keeps=keeps), _walk_one(definitions, child))
+        (Hop("", is_list=True, index=index, keeps=keeps), _walk_one(make, child))
         for (index, _), (keeps, child) in node.filtered.items()
     ]
 
@@ -180,12 +226,12 @@ def _walk_values(definitions: SearchDefinitions, node: _Node) -> Walk:
     return walk_filtered
 
 
-def _walk_one(definitions: SearchDefinitions, node: _Node) -> Walk:
+def _walk_one(make: Emitters, node: _Node) -> Walk:
     steps: list[Walk] = [
-        _emitter(definitions, kind, type_, leaf) for (kind, type_), leaf in node.leaves.items()
+        make(kind, type_, leaf.binding, leaf.params) for (kind, type_), leaf in node.leaves.items()
     ]
     if node.branches:
-        steps.append(_walk_properties(definitions, node))
+        steps.append(_walk_properties(make, node))
     if len(steps) == 1:
         return steps[0]
 
@@ -194,60 +240,3 @@ def _walk_one(definitions: SearchDefinitions, node: _Node) -> Walk:
             step(value, append)
 
     return walk
-
-
-_EMITTERS: dict[tuple[str, str], Callable[[emit.Params], emit.Emitter]] = {
-    ("token", "CodeableConcept"): emit.codeable_concept,
-    ("token", "Coding"): emit.coding,
-    ("token", "Identifier"): emit.identifier,
-    ("token", "ContactPoint"): emit.contact_point,
-    ("token", "boolean"): emit.boolean,
-    ("token", "string"): emit.plain_token,
-    ("token", "id"): emit.plain_token,
-    ("token", "uri"): emit.plain_token,
-    ("reference", "canonical"): emit.canonical_reference,
-    ("reference", "uri"): emit.canonical_reference,
-    ("reference", "Resource"): emit.inline_resource,
-    ("string", "string"): emit.string,
-    ("string", "markdown"): emit.string,
-    ("string", "HumanName"): emit.human_name,
-    ("string", "Address"): emit.address,
-    ("uri", "uri"): emit.uri,
-    ("uri", "url"): emit.uri,
-    ("uri", "canonical"): emit.uri,
-    ("date", "date"): emit.date,
-    ("date", "dateTime"): emit.date,
-    ("date", "instant"): emit.date,
-    ("date", "Period"): emit.period,
-    ("date", "Timing"): emit.timing,
-    ("number", "decimal"): emit.number,
-    ("number", "integer"): emit.number,
-    ("number", "Range"): emit.number_range,
-    ("quantity", "Quantity"): emit.quantity,
-    ("quantity", "Age"): emit.quantity,
-    ("quantity", "Duration"): emit.quantity,
-    ("quantity", "Money"): emit.money,
-    ("quantity", "Range"): emit.quantity_range,
-    ("quantity", "SampledData"): emit.sampled_data,
-}
-
-
-def _emitter(
-    definitions: SearchDefinitions, kind: SearchType, type_: str, leaf: _Leaf
-) -> emit.Emitter:
-    params = tuple(param for param, _ in leaf.params)
-    if (kind, type_) == ("reference", "Reference"):
-        return emit.reference(tuple(leaf.params))
-    if (kind, type_) == ("token", "code"):
-        return emit.code(params, _systems(definitions, leaf.binding))
-    return _EMITTERS[kind, type_](params)
-
-
-def _systems(definitions: SearchDefinitions, binding: Binding | None) -> Mapping[str, str]:
-    """Return the code system of each code of a required binding."""
-    if binding is None or binding.strength != "required":
-        return {}
-    value_set = definitions.value_set(binding.value_set)
-    if value_set is None:
-        return {}
-    return {code: system for system, codes in value_set.systems.items() for code in codes}

@@ -6,10 +6,15 @@ Spec: https://hl7.org/fhir/R4/search.html#string
 """
 
 import unicodedata
+from functools import lru_cache
 from typing import Any, Final
 
 HUMAN_NAME_PARTS: Final = ("text", "family", "given", "prefix", "suffix")
 ADDRESS_PARTS: Final = ("text", "line", "city", "district", "state", "postalCode", "country")
+
+
+# Longer texts are not remembered: they are seldom met twice, and would fill the memory.
+REMEMBERED: Final = 128
 
 
 def normalize(text: str) -> str:
@@ -18,12 +23,19 @@ def normalize(text: str) -> str:
     Compatibility forms are decomposed, combining marks dropped, case folded ("STRASSE" equals
     "Straße"), runs of white space become one space, outer ones nothing.
     """
+    return _remembered(text) if len(text) <= REMEMBERED else _fold(text)
+
+
+def _fold(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     bare = _without_marks(unicodedata.normalize("NFKD", text))
     # Folding can bring back a letter that decomposes, so the marks are dropped once more.
     folded = _without_marks(unicodedata.normalize("NFKD", bare.casefold()))
     return " ".join(folded.split())
+
+
+_remembered = lru_cache(maxsize=16_384)(_fold)
 
 
 def _without_marks(text: str) -> str:

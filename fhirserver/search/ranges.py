@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from fhirserver.search.aliases import ALIASES
+from fhirserver.search.aliases import ALIASES, sources
 from fhirserver.search.comparison import Comparison, date_comparison, number_comparison
 from fhirserver.search.condition import Condition, DateValue, NumberValue, QuantityValue
 from fhirserver.search.entry import DateEntry, Entry, NumberEntry, QuantityEntry
 from fhirserver.search.period import Span
 from fhirserver.search.protected import PROTECTED
+from fhirserver.terminology.ucum import canonical
+
+# https://hl7.org/fhir/R4/terminologies-systems.html
+UCUM: Final = "http://unitsofmeasure.org"
 
 # The date a type is sorted and listed by: when the thing happened, else when it was asked for or
 # written down. Each is a single element, so that a row has one time. Types with protected dates
@@ -123,7 +127,8 @@ class ParamRange(NamedTuple):
     """One row of `resource_range`.
 
     A date has whole microseconds [lo, hi), a number or quantity both ends in it, [lo, hi], infinite
-    where open. Units are not part of it.
+    where open. A quantity has a row as written, without its unit; one in a unit of UCUM has another
+    in base units, which `param` then names as well (`with_unit`).
     """
 
     param: str
@@ -131,11 +136,23 @@ class ParamRange(NamedTuple):
     hi: Decimal
 
 
-class AnyRange(NamedTuple):
-    """How a row's range must lie. `exact` False: hits must be verified by `match`."""
+class RangeTest(NamedTuple):
+    """How a row of one of `params` must lie."""
 
+    params: tuple[str, ...]
     comparison: Comparison
+
+
+class AnyRange(NamedTuple):
+    """Hits pass any of `tests`. `exact` False: they must be verified by `match`; none is missing."""
+
+    tests: tuple[RangeTest, ...]
     exact: bool
+
+    @property
+    def comparison(self) -> Comparison:
+        """All tests joined, for a column that holds one parameter only."""
+        return tuple(tests for one in self.tests for tests in one.comparison)
 
 
 def range_entries(
@@ -158,27 +175,73 @@ def range_entries(
                     others[ParamRange(param, Decimal(lo), Decimal(hi))] = None
             case NumberEntry() | QuantityEntry() if (type_, entry.param) not in ALIASES:
                 others[ParamRange(entry.param, entry.lo, entry.hi)] = None
+                if type(entry) is QuantityEntry and entry.system == UCUM:
+                    converted = in_base_units(entry)
+                    if converted is not None:
+                        least, most, unit = converted
+                        others[ParamRange(with_unit(entry.param, unit), least, most)] = None
     return primary, tuple(others)
 
 
-def query_ranges(condition: Condition) -> AnyRange:
-    """Return the comparison for a condition answered by "time", "range" or "last-updated".
+def with_unit(param: str, unit: str) -> str:
+    """Return what rows in the base units `unit` carry instead of the parameter's code alone."""
+    return f"{param}\x1f{unit}"
 
-    The alternatives of all values are joined. For "range" the rows of any parameter in
-    `aliases.sources` count. A version's last update is the span of one millisecond that
-    `meta.lastUpdated` writes.
+
+def in_base_units(entry: QuantityEntry) -> tuple[Decimal, Decimal, str] | None:
+    """Return the ends and the unit of a UCUM quantity in base units; None for an unknown unit."""
+    if entry.code is None:
+        return None
+    known = entry.hi if entry.lo.is_infinite() else entry.lo
+    converted = canonical(known, entry.code)
+    if converted is None:
+        return None
+    base, unit = converted
+    if entry.lo == entry.hi:
+        return base, base, unit
+    other = None if entry.hi.is_infinite() else canonical(entry.hi, entry.code)
+    lo = entry.lo if entry.lo.is_infinite() else base
+    return lo, entry.hi if other is None else other[0], unit
+
+
+def query_ranges(type_: str, condition: Condition) -> AnyRange:
+    """Return the tests for a condition answered by "time", "range" or "last-updated".
+
+    A version's last update is the span of one millisecond that `meta.lastUpdated` writes.
     """
-    comparison: Comparison = ()
+    params = sources(type_, condition.param)
+    tests: list[RangeTest] = []
     exact = True
     for value in condition.values:
         match value:
             case DateValue():
-                comparison += date_comparison(value)
+                tests.append(RangeTest(params, date_comparison(value)))
             case NumberValue():
-                comparison += number_comparison(value)
-            case QuantityValue(number=number, unit=unit):
-                comparison += number_comparison(number)
-                exact = exact and unit is None
+                tests.append(RangeTest(params, number_comparison(value)))
+            case QuantityValue(number=number, unit=None):
+                tests.append(RangeTest(params, number_comparison(number)))
+            case QuantityValue():
+                sure, found = _with_unit(value, params)
+                tests.extend(found)
+                exact = exact and sure
             case _:
                 raise TypeError(f"{condition.param} is not answered by a range")
-    return AnyRange(comparison, exact)
+    return AnyRange(tuple(tests), exact)
+
+
+def _with_unit(value: QuantityValue, params: tuple[str, ...]) -> tuple[bool, tuple[RangeTest, ...]]:
+    """Return whether the tests are exact, and the tests.
+
+    A unit of UCUM is looked up in base units; one that could also be meant as written, or is none
+    of UCUM, among all numbers.
+    """
+    as_written = RangeTest(params, number_comparison(value.number))
+    if value.canonical is None or value.canonical_unit is None:
+        return False, (as_written,)
+    unit = value.canonical_unit
+    converted = RangeTest(
+        tuple(with_unit(param, unit) for param in params), number_comparison(value.canonical)
+    )
+    if value.system is not None:
+        return True, (converted,)
+    return False, (as_written, converted)

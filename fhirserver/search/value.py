@@ -8,6 +8,7 @@ Spec: https://hl7.org/fhir/R4/search.html#ptypes
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from fhirserver.definitions.model import SearchParameter
 from fhirserver.search.condition import (
     DateValue,
     NumberValue,
+    OfTypeValue,
     Prefix,
     QuantityValue,
     ReferenceValue,
@@ -22,9 +24,13 @@ from fhirserver.search.condition import (
     TokenValue,
     UriValue,
 )
+from fhirserver.search.criterion import Near
 from fhirserver.search.escape import split, unescape
 from fhirserver.search.normalize import normalize
 from fhirserver.search.period import parse_span
+from fhirserver.search.position import DEFAULT_KILOMETRES, UNITS
+from fhirserver.search.ranges import UCUM
+from fhirserver.terminology.ucum import canonical
 
 ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
@@ -116,8 +122,55 @@ def parse_quantity(text: str) -> QuantityValue:
         case [number]:
             return QuantityValue(parse_number(number), None, None)
         case [number, system, unit] if unit:
-            return QuantityValue(parse_number(number), unescape(system) or None, unescape(unit))
+            return _with_unit(parse_number(number), unescape(system) or None, unescape(unit))
     raise RefusedError("expected number, number|system|code or number||code")
+
+
+def _with_unit(number: NumberValue, system: str | None, unit: str) -> QuantityValue:
+    as_written = QuantityValue(number, system, unit)
+    if system not in (UCUM, None):
+        return as_written
+    ends = [canonical(one, unit) for one in (number.value, number.lo, number.hi)]
+    if any(one is None for one in ends):
+        return as_written
+    (value, base), (lo, _), (hi, _) = (one for one in ends if one is not None)
+    return replace(
+        as_written, canonical=NumberValue(number.prefix, value, lo, hi), canonical_unit=base
+    )
+
+
+def parse_of_type(text: str) -> OfTypeValue:
+    """``system|code|value``: the type of an identifier and its value."""
+    match [unescape(part) for part in split(text, "|")]:
+        case [system, code, value] if system and code and value:
+            return OfTypeValue(system, code, value)
+    raise RefusedError("expected system|code|value, the type of an identifier and its value")
+
+
+def parse_near(param: str, text: str) -> Near:
+    """``latitude|longitude|distance|unit``: degrees, and kilometres when there is no unit."""
+    parts = [unescape(part) for part in split(text, "|")]
+    if not 2 <= len(parts) <= 4:
+        raise RefusedError("expected latitude|longitude|distance|unit")
+    latitude, longitude = (_plain_number(part) for part in parts[:2])
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise RefusedError("the latitude is -90 to 90, the longitude -180 to 180 degrees")
+    amount = parts[2] if len(parts) > 2 else ""
+    unit = (parts[3] if len(parts) > 3 else "") or "km"
+    if unit not in UNITS:
+        raise RefusedError(f"the unit of the distance is one of {', '.join(UNITS)}")
+    if not amount:
+        return Near(param, latitude, longitude, DEFAULT_KILOMETRES)
+    distance = _plain_number(amount)
+    if distance < 0:
+        raise RefusedError("the distance is negative")
+    return Near(param, latitude, longitude, distance * UNITS[unit])
+
+
+def _plain_number(text: str) -> Decimal:
+    if _NUMBER.fullmatch(text) is None:
+        raise RefusedError("expected a number")
+    return Decimal(text)
 
 
 def parse_reference_value(

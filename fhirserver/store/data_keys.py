@@ -5,6 +5,7 @@ transaction that rolled back, while this process went on using it, would be data
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +20,8 @@ _WRAP = "wrap"
 _INDEX = "index"
 _NO_PATIENT = 0
 _BUCKET_BITS = 10
+# Fewer missing keys than this are made one by one, when they are asked for.
+_WORTH_A_BULK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,38 @@ class DataKeys:
         known = self._by_patient.get((tenant, patient))
         return known if known is not None else await self._find_or_make(tenant, patient)
 
+    async def prepare(self, tenant: int, patients: Iterable[str | None]) -> None:
+        """Make the data keys of `patients` that have none yet, all in one transaction."""
+        unknown = sorted(
+            {one for one in patients if one is not None and (tenant, one) not in self._by_patient}
+        )
+        if len(unknown) < _WORTH_A_BULK:
+            return
+        own = await self.tenant(tenant)
+        made = [self._fresh(own, patient) for patient in unknown]
+        columns = [list(column) for column in zip(*sorted(made), strict=True)]
+        async with self._pool.connection() as connection, connection.transaction():
+            await _enter(connection, tenant)
+            await connection.execute(
+                "INSERT INTO data_key (bucket, tenant, key_id, patient, generation, tenant_key, wrapped) "
+                "SELECT b, %s, k, p, 1, %s, w FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[], %b::bytea[]) "
+                "AS new(b, p, k, w) ON CONFLICT (bucket, tenant, patient, generation) DO NOTHING",
+                (tenant, own.wrapping_version, *columns),
+            )
+            found = await connection.execute(
+                "SELECT DISTINCT ON (d.patient) d.patient, d.key_id, d.wrapped FROM data_key d "
+                "JOIN unnest(%s::smallint[], %s::bigint[]) AS wanted(b, p) ON d.bucket = b AND d.patient = p "
+                "WHERE d.tenant = %s ORDER BY d.patient, d.generation DESC",
+                (columns[0], columns[1], tenant),
+            )
+            rows = {
+                patient: (key_id, wrapped) for patient, key_id, wrapped in await found.fetchall()
+            }
+        for patient in unknown:
+            self._by_patient[tenant, patient] = self._remember(
+                own, *rows[own.blind.own(f"Patient/{patient}")]
+            )
+
     async def by_id(self, tenant: int, key_id: int) -> DataKey:
         """Return the data key that a row names. Raises `Tampered` when it is not there: shredded, or foreign data."""
         known = self._by_id.get((tenant, key_id))
@@ -108,17 +143,25 @@ class DataKeys:
             raise envelope.Tampered(msg)
         return self._remember(own, key_id, row[0])
 
+    async def load(self, tenant: int, key_ids: Iterable[int]) -> None:
+        """Unwrap the data keys that are not known yet, all in one round trip; `by_id` then has them."""
+        unknown = [one for one in key_ids if (tenant, one) not in self._by_id]
+        if len(unknown) < _WORTH_A_BULK:
+            return
+        own = await self.tenant(tenant)
+        async with self._pool.connection() as connection, connection.transaction():
+            await _enter(connection, tenant)
+            found = await connection.execute(
+                "SELECT d.key_id, d.wrapped FROM data_key d JOIN unnest(%s::smallint[], %s::bigint[]) AS w(b, k) "
+                "ON d.bucket = w.b AND d.key_id = w.k WHERE d.tenant = %s",
+                ([one & (keys.BUCKETS - 1) for one in unknown], unknown, tenant),
+            )
+            for key_id, wrapped in await found.fetchall():
+                self._remember(own, key_id, wrapped)
+
     async def _find_or_make(self, tenant: int, patient: str | None) -> DataKey:
         own = await self.tenant(tenant)
-        bucket = 0 if patient is None else keys.bucket_of(tenant, "Patient", patient)
-        owner = _NO_PATIENT if patient is None else own.blind.own(f"Patient/{patient}")
-        key_id = (secrets.randbits(52) << _BUCKET_BITS) | bucket
-        wrapped = envelope.seal(
-            own.wrapping,
-            secrets.token_bytes(envelope.NONCE_BYTES),
-            _label(tenant, key_id),
-            secrets.token_bytes(envelope.KEY_BYTES),
-        )
+        bucket, owner, key_id, wrapped = self._fresh(own, patient)
         async with self._pool.connection() as connection, connection.transaction():
             await _enter(connection, tenant)
             await connection.execute(
@@ -135,6 +178,19 @@ class DataKeys:
         assert row is not None
         known = self._by_patient[(tenant, patient)] = self._remember(own, row[0], row[1])
         return known
+
+    def _fresh(self, own: TenantKeys, patient: str | None) -> tuple[int, int, int, bytes]:
+        """Return bucket, owner, id and wrapped bytes of a new data key."""
+        bucket = 0 if patient is None else keys.bucket_of(own.tenant, "Patient", patient)
+        owner = _NO_PATIENT if patient is None else own.blind.own(f"Patient/{patient}")
+        key_id = (secrets.randbits(52) << _BUCKET_BITS) | bucket
+        wrapped = envelope.seal(
+            own.wrapping,
+            secrets.token_bytes(envelope.NONCE_BYTES),
+            _label(own.tenant, key_id),
+            secrets.token_bytes(envelope.KEY_BYTES),
+        )
+        return bucket, owner, key_id, wrapped
 
     def _remember(self, own: TenantKeys, key_id: int, wrapped: bytes) -> DataKey:
         key = envelope.unseal(own.wrapping, _label(own.tenant, key_id), wrapped)

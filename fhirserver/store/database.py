@@ -4,11 +4,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
+
+# Statements that change rows exist once for every resource type.
+_PREPARED: Final = 500
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
@@ -59,5 +62,6 @@ async def _configure(connection: Connection) -> None:
     # Hot statements are prepared at their second use: planning a query over a hundred partitions costs more than
     # running it.
     connection.prepare_threshold = 1
+    connection.prepared_max = _PREPARED
     await connection.execute("SET TIME ZONE 'UTC'")
     await connection.execute("SET plan_cache_mode = 'auto'")

@@ -1,18 +1,21 @@
 """Rows kept beside resources because access and binding must be answered without decrypting anything.
 
 A CareTeam becomes its memberships (who may see whom), a DeviceUseStatement becomes a device's binding to a patient
-over a time. Both follow the resource in the same transaction.
+over a time, and a canonical resource raises the epoch of the tenant's definitions. All of it follows the resource in the
+same transaction.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from fhirserver.definitions.canonicals import KINDS
 from fhirserver.kernel import keys
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.principal import Membership
 from fhirserver.kernel.resource import Json
 from fhirserver.search.period import as_datetime, parse_span
+from fhirserver.store import catalogue
 
 if TYPE_CHECKING:
     from fhirserver.kernel.ports import Transaction
@@ -21,12 +24,18 @@ if TYPE_CHECKING:
 _IN_USE = frozenset({"active", "completed"})
 
 
+# Resources that change what a tenant's definitions say.
+CANONICALS = frozenset(KINDS)
+
+
 async def follow(tx: "Transaction", change: Change) -> None:
     """Bring the derived rows in step with `change`."""
     if change.type == "CareTeam":
         await _follow_care_team(tx, change)
     elif change.type == "DeviceUseStatement":
         await _follow_device_use(tx, change)
+    elif change.type in CANONICALS:
+        await catalogue.follow_change(tx, deleted=change.resource is None)
 
 
 async def _follow_care_team(tx: "Transaction", change: Change) -> None:

@@ -1,4 +1,4 @@
-"""Time partitions of Observation: one a week, by receive time, which the row id begins with."""
+"""Time partitions of Observation and its ranges: one a week, by receive time, which the row id begins with."""
 
 from datetime import datetime, timedelta
 
@@ -14,8 +14,13 @@ def observation_leaf(moment: datetime) -> str:
     return f"current_observation_{_monday(moment):%Y%m%d}"
 
 
+def range_leaf(moment: datetime) -> str:
+    """Return the name of the partition of those rows' ranges."""
+    return f"range_observation_{_monday(moment):%Y%m%d}"
+
+
 async def ensure_partitions(pool: Pool, now: datetime) -> None:
-    """Make the partitions of this week and the coming ones; `pool` must be the worker's."""
+    """Make the partitions of this week and the coming ones, where missing; `pool` must be the worker's."""
     async with pool.connection() as connection:
         for week in range(_AHEAD):
             start = _monday(now) + week * _WEEK

@@ -5,8 +5,6 @@ what came back against the caller's access.
 gone with it, so no connection ever carries one caller's rights to the next.
 """
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +16,9 @@ import psycopg
 from fhirserver.crypto import envelope
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel import keys
-from fhirserver.kernel.errors import BadRequest, Gone, NotFound, Unavailable
+from fhirserver.kernel.errors import Gone, NotFound, Unavailable
 from fhirserver.kernel.principal import Access
-from fhirserver.kernel.resource import Page, Stored
+from fhirserver.kernel.resource import Stored
 from fhirserver.store.caller import SET_CALLER, Caller, caller_of
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Connection, Pool
@@ -71,22 +69,16 @@ class Reader:
             raise Gone(msg)
         return found
 
-    async def history(
-        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
-    ) -> Page:
-        """Return versions, newest first. Raises `NotFound`, `BadRequest` for a cursor that is none."""
-        current = await self._current(access, type_, id_)
-        if current is None:
-            raise _not_found(type_, id_)
-        below = current.version + 1 if cursor is None else _version_of(cursor)
-        entries = [current] if current.version < below else []
-        older = await self._versions(
-            access, type_, id_, count=count + 1 - len(entries), below=min(below, current.version)
-        )
-        entries += older
-        page = entries[:count]
-        more = len(entries) > count and page
-        return Page(tuple(page), _cursor_of(page[-1].version) if more else None)
+    async def located(self, access: Access, type_: str, id_: str) -> UUID | None:
+        """Return the row id of a resource that the caller's rows contain, None without one."""
+        number = self._context.definitions.type_number(type_)
+        row = keys.row_of(id_)
+        if row is not None and await self._fetch(access, type_, number, row, id_) is not None:
+            return row
+        located = await self._locate(access, number, id_)
+        if located is None or await self._fetch(access, type_, number, located, id_) is None:
+            return None
+        return located
 
     async def settings(self, access: Access) -> Caller:
         """Return what row-level security is to know about `access`."""
@@ -169,18 +161,3 @@ class Reader:
 def _not_found(type_: str, id_: str) -> NotFound:
     msg = f"{type_}/{id_} is not known"
     return NotFound(msg)
-
-
-def _cursor_of(version: int) -> str:
-    return base64.urlsafe_b64encode(f"v{version}".encode()).decode().rstrip("=")
-
-
-def _version_of(cursor: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        if text.startswith("v") and text[1:].isdecimal() and len(text) < 12:
-            return int(text[1:])
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        pass
-    msg = "the history cursor is not one of ours; start from the first page"
-    raise BadRequest(msg)

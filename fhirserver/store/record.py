@@ -2,28 +2,47 @@
 `fhirserver.kernel.telemetry.TelemetryStore`.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.errors import Unavailable
-from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount
+from fhirserver.kernel.history import HistoryQuery
+from fhirserver.kernel.jobs import JobWork
+from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount, Result, Transaction
 from fhirserver.kernel.principal import Access, Membership, Principal
 from fhirserver.kernel.resource import Page, Stored
+from fhirserver.kernel.retention import RetentionPolicy
+from fhirserver.kernel.search_page import SearchPage
 from fhirserver.search.query import Query
-from fhirserver.store import accounts, lease, search
+from fhirserver.store import accounts, claims, lease, policies
 from fhirserver.store.accounts import DeviceCredential
+from fhirserver.store.combine import Combine
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Database
+from fhirserver.store.expunge import Expunge
+from fhirserver.store.history import Histories
+from fhirserver.store.job_worker import JobWorker
+from fhirserver.store.jobs import JobRows
+from fhirserver.store.opening import open_transaction
 from fhirserver.store.partitions import ensure_partitions
 from fhirserver.store.read import ReadContext, Reader
+from fhirserver.store.reindex import Enable, Reindex
+from fhirserver.store.retention import Retention
+from fhirserver.store.search import Searches
 from fhirserver.store.telemetry import PreparedTemplates, TelemetryTransaction
-from fhirserver.store.transaction import WriteContext, WriteTransaction, open_transaction
+from fhirserver.store.transaction import WriteTransaction
+from fhirserver.store.write_context import Overtaken, WriteContext, nothing
+
+# Often enough for every storm that was tried; then the caller is told.
+_ATTEMPTS: Final = 8
 
 
 class Record:
@@ -36,16 +55,33 @@ class Record:
         definitions: Definitions,
         observer: ChangeObserver,
         clock: Callable[[], datetime],
+        *,
+        definitions_of: Callable[[int], Definitions] | None = None,
+        committed: Callable[[int], Awaitable[None]] = nothing,
     ) -> None:
-        """Serve `database`, whose tenants' keys are wrapped under `ring`; every write is shown to `observer`."""
+        """Serve `database`, whose tenants' keys are wrapped under `ring`; every write is shown to `observer`.
+
+        `definitions_of` gives a tenant's own definitions; `committed` is awaited, with the tenant's number, after a
+        commit that changed them.
+        """
         self._database = database
         self._clock = clock
         keys = DataKeys(database.keys, ring)
         self._read = ReadContext(database.read, keys, definitions)
         self._reader = Reader(self._read)
-        self._write = WriteContext(database.write, keys, definitions, observer, clock)
-        self._work = WriteContext(database.work, keys, definitions, observer, clock)
+        of_tenant = definitions_of or (lambda _tenant: definitions)
+        self._definitions_of = of_tenant
+        self._searches = Searches(self._reader, self._read)
+        self._write = WriteContext(database.write, keys, of_tenant, observer, clock, committed)
+        self._work = WriteContext(database.work, keys, of_tenant, observer, clock, committed)
+        self._combine = Combine(self._write, self._alone)
         self._templates = PreparedTemplates()
+        self.jobs = JobRows(self.work)
+        self._histories = Histories(self._reader, self._read, clock)
+
+    def now(self) -> datetime:
+        """Return the server's time (aware, UTC)."""
+        return self._clock()
 
     async def read(self, access: Access, type_: str, id_: str) -> Stored:
         """Return the current version. Raises `NotFound`, `Gone`."""
@@ -55,23 +91,88 @@ class Record:
         """Return one version. Raises `NotFound`, `Gone`."""
         return await self._reader.vread(access, type_, id_, version)
 
-    async def history(
-        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
-    ) -> Page:
-        """Return versions, newest first. Raises `NotFound`."""
-        return await self._reader.history(access, type_, id_, count=count, cursor=cursor)
+    async def history(self, access: Access, asked: HistoryQuery) -> Page:
+        """Return versions, newest first. Raises `NotFound`, `BadRequest` for a cursor that is not of this history."""
+        return await self._histories.page(access, asked)
 
-    async def search(self, access: Access, query: Query) -> Page:
-        """Return one page of matches. Raises `BadRequest` for a cursor that is not of this search."""
-        return await search.search(self._reader, self._read, access, query)
+    async def search(self, access: Access, query: Query) -> SearchPage:
+        """Return one page of matches; see `fhirserver.kernel.ports.RecordStore.search`."""
+        definitions = self._definitions_of(access.principal.tenant)
+        return await self._searches.page(access, query, definitions)
 
     def transaction(self, tenant: int) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction of `tenant`."""
         return open_transaction(self._write, tenant, WriteTransaction)
 
+    async def write(
+        self,
+        tenant: int,
+        work: Callable[[Transaction], Awaitable[Result]],
+        *,
+        touching: Sequence[tuple[str, str]] | None = None,
+    ) -> Result:
+        """Run `work` in a write transaction, anew when a concurrent change won; see `fhirserver.kernel.ports`."""
+        if touching is None:
+            return await self._alone(tenant, work)
+        result: Result = await self._combine.run(tenant, touching, work)
+        return result
+
+    async def _alone(
+        self, tenant: int, work: Callable[[WriteTransaction], Awaitable[Result]]
+    ) -> Result:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with open_transaction(self._write, tenant, WriteTransaction) as tx:
+                    tx.can_run_again = True
+                    result = await work(tx)
+            except Overtaken:
+                if attempt == _ATTEMPTS:
+                    raise
+                # Those who collided must not meet again at the same moment.
+                await asyncio.sleep(secrets.randbelow(10 * attempt * attempt) / 1000)
+            else:
+                return result
+        raise AssertionError
+
+    async def forget_claims(self) -> None:
+        """Remove the claims of conditional writes that are long over."""
+        for tenant, _ in await self.tenants():
+            await claims.forget(self._database.write, tenant)
+
     def work(self, tenant: int) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction for a worker, which may also find due rows of other tenants."""
         return open_transaction(self._work, tenant, WriteTransaction)
+
+    def job_worker(self, requests: Mapping[str, JobWork], enable: Enable) -> JobWorker:
+        """Return what runs jobs in this process: `requests` by kind, and the upkeep of the record.
+
+        `enable` lets custom search parameters be searched once a reindex has gone through the record.
+        """
+        keys, definitions_of = self._work.keys, self._work.definitions_of
+        upkeep: dict[str, JobWork] = {
+            "expunge": Expunge(self.work, keys, definitions_of),
+            "reindex": Reindex(self.work, keys, definitions_of, enable),
+            "retention": Retention(self.work, keys, definitions_of),
+        }
+        return JobWorker(self.jobs, self.scan, self._clock, requests=requests, upkeep=upkeep)
+
+    async def retention(self, tenant: int) -> RetentionPolicy:
+        """Return how long `tenant` keeps what."""
+        async with self.transaction(tenant) as tx:
+            return await policies.read(tx)
+
+    async def set_retention(self, tenant: int, policy: RetentionPolicy) -> None:
+        """Replace the policy of `tenant`."""
+        async with self.transaction(tenant) as tx:
+            await policies.write(tx, policy)
+
+    async def apply_policies(self) -> None:
+        """Hand in a job for every tenant whose policy has not been applied for a day."""
+        for (tenant,) in await self.scan(policies.DUE, (self._clock() - policies.EVERY,)):
+            async with self.transaction(tenant) as tx:
+                due = await policies.take(tx)
+            if due:
+                await self.jobs.submit(tenant, "retention", b"", Principal(tenant, "system", ""))
 
     async def scan(self, sql: LiteralString, args: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run one SELECT over due rows of every tenant, without locks. Raises `Unavailable`."""

@@ -4,61 +4,42 @@ A batch locks its streams, so a message that comes twice is dropped by the secon
 evaluation of one device's readings in order.
 """
 
-import secrets
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from fhirserver.crypto import envelope
+from fhirserver.definitions import Definitions
 from fhirserver.kernel import keys
 from fhirserver.kernel.errors import Unprocessable
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import (
-    EFFECTIVE_MARK,
     Binding,
     DeadLetter,
     EnrolledDevice,
     ObservationRow,
     StreamKey,
     StreamState,
-    value_mark,
 )
-from fhirserver.store.data_keys import TenantKeys
-from fhirserver.store.partitions import observation_leaf
+from fhirserver.store.observation_rows import (
+    ID_MARK,
+    RANGE_COLUMNS,
+    RESOURCE_COLUMNS,
+    UPDATED_MARK,
+    PreparedTemplate,
+    Row,
+    made_rows,
+    prepared,
+)
+from fhirserver.store.partitions import observation_leaf, range_leaf
 from fhirserver.store.rows import index_columns
 from fhirserver.store.transaction import WriteTransaction
 from fhirserver.validation import validate
 from fhirserver.wire import fhir_json
 
-_ID_MARK: Final = "01900000-0000-7000-8000-000000000000"
-_UPDATED_MARK: Final = "2000-01-02T00:00:00.000Z"
-_POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0)
-_COPY_TRAILER: Final = struct.pack("!h", -1)
-_FIELDS: Final = 14
-_INT8_OID: Final = 20
-_NULL: Final = struct.pack("!i", -1)
-_TIMES: Final = struct.Struct("!iqiqiq")
-_LENGTH: Final = struct.Struct("!i")
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedTemplate:
-    """An Observation cut into literal pieces, with everything about its row that does not change."""
-
-    pieces: tuple[bytes, ...]
-    bucket: int
-    key_id: int
-    cipher: AESGCM
-    head: bytes
-    patient: bytes
-    keys: bytes
+Templates = dict[tuple[int, str], PreparedTemplate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +48,26 @@ class PreparedTemplates:
     neither becomes wrong.
     """
 
-    templates: dict[tuple[int, str], PreparedTemplate] = field(default_factory=dict)
+    templates: dict[int, tuple[Definitions, Templates]] = field(default_factory=dict)
     births: dict[tuple[int, str, str], Json] = field(default_factory=dict)
+
+    def of(self, tenant: int, definitions: Definitions) -> Templates:
+        """Return the templates indexed by `definitions`; those made by a tenant's former ones are forgotten."""
+        known = self.templates.get(tenant)
+        if known is None or known[0] is not definitions:
+            known = self.templates[tenant] = (definitions, {})
+        return known[1]
 
 
 class TelemetryTransaction(WriteTransaction):
     """Implements `fhirserver.kernel.telemetry.TelemetryTransaction`."""
 
-    _templates: dict[tuple[int, str], PreparedTemplate]
+    _templates: Templates
     _births: dict[tuple[int, str, str], Json]
 
     def share(self, memory: PreparedTemplates) -> Self:
         """Use the process's memory."""
-        self._templates = memory.templates
+        self._templates = memory.of(self.tenant, self.definitions)
         self._births = memory.births
         return self
 
@@ -206,8 +194,8 @@ class TelemetryTransaction(WriteTransaction):
         """Validate, index and cut the Observation; see `fhirserver.kernel.telemetry`."""
         body: Json = {
             "resourceType": "Observation",
-            "id": _ID_MARK,
-            "meta": {"versionId": "1", "lastUpdated": _UPDATED_MARK},
+            "id": ID_MARK,
+            "meta": {"versionId": "1", "lastUpdated": UPDATED_MARK},
         }
         body["meta"].update(resource.get("meta", {}))
         body.update((key, value) for key, value in resource.items() if key not in body)
@@ -215,44 +203,42 @@ class TelemetryTransaction(WriteTransaction):
         if problems:
             msg = "the Observation of this metric is not valid"
             raise Unprocessable(msg, problems=problems)
-        index = index_columns(body, self._own.blind, self._context.definitions)
-        pieces = _cut(fhir_json.write(body), values)
-        bucket = self.bucket(patient, "Device", template)
-        data_key = await self._context.keys.of_patient(self.tenant, patient)
-        number = self._context.definitions.type_number("Observation")
-        patient_key = self._patient_key(patient)
-        self._templates[(self.tenant, template)] = PreparedTemplate(
-            pieces=pieces,
-            bucket=bucket,
-            key_id=data_key.key_id,
-            cipher=data_key.cipher,
-            head=struct.pack("!hihihiii", _FIELDS, 2, number, 2, bucket, 4, self.tenant, 16),
-            patient=struct.pack("!ii", 4, 1) + (_NULL if patient_key is None else struct.pack("!iq", 8, patient_key)),
-            keys=struct.pack("!ih", 2, self._own.blind.version)
-            + _int8_array(index.keys)
-            + struct.pack("!iq", 8, data_key.key_id),
-        )  # fmt: skip
+        index = index_columns(body, self._own.blind, self.definitions)
+        self._templates[(self.tenant, template)] = prepared(
+            body,
+            values,
+            Row(
+                type=self.definitions.type_number("Observation"),
+                bucket=self.bucket(patient, "Device", template),
+                tenant=self.tenant,
+                patient=self._patient_key(patient),
+                columns=index,
+                keys_version=self._own.blind.version,
+            ),
+            await self._context.keys.of_patient(self.tenant, patient),
+        )
 
     async def copy_observations(self, rows: Sequence[ObservationRow]) -> Sequence[str]:
         """Store the rows in the leaf partition of the current time and return their ids."""
         if not rows:
             return ()
-        out = bytearray(_COPY_HEADER)
-        ids = _append_rows(out, rows, self._templates, self.now, self._own)
-        out += _COPY_TRAILER
-        leaf = await self._leaf()
-        statement = (
-            f"COPY {leaf} (type, bucket, tenant, id, version, patient, own, time, time_end, updated, keys_version, keys, "
-            "key_id, content) FROM STDIN (FORMAT BINARY)"
-        )
-        async with self.connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            await copy.write(bytes(out))
-        return ids
+        made = made_rows(rows, self._templates, self.now, self._own)
+        leaf, ranges = await self._leaves()
+        await self._copy(leaf, RESOURCE_COLUMNS, made.resources)
+        await self._copy(ranges, RANGE_COLUMNS, made.ranges)
+        return made.ids
 
-    async def _leaf(self) -> str:
-        leaf = observation_leaf(self.now)
-        known = await self.execute("SELECT to_regclass(%s)::text", (leaf,))
-        return leaf if known[0][0] is not None else "current_observation_rest"
+    async def _copy(self, leaf: str, columns: str, data: bytes) -> None:
+        statement = f"COPY {leaf} ({columns}) FROM STDIN (FORMAT BINARY)"
+        async with self.connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            await copy.write(data)
+
+    async def _leaves(self) -> tuple[str, str]:
+        leaves = observation_leaf(self.now), range_leaf(self.now)
+        known = await self.execute(
+            "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL", leaves
+        )
+        return leaves if known[0][0] else ("current_observation_rest", "range_observation_rest")
 
     async def record_fault(self, stream: StreamKey, fault: str, lo: int, hi: int) -> None:
         """Record a gap or clock fault once."""
@@ -298,97 +284,6 @@ class TelemetryTransaction(WriteTransaction):
 def device_bucket(tenant: int, address: str) -> int:
     """Return the bucket of everything about a device's streams."""
     return keys.bucket_of(tenant, "device-address", address)
-
-
-def _cut(content: bytes, values: int) -> tuple[bytes, ...]:
-    """Return the literal pieces around the marks, which stand in the order id, last update, effective time, values."""
-    marks = [
-        _ID_MARK,
-        _UPDATED_MARK,
-        EFFECTIVE_MARK,
-        *(str(value_mark(position)) for position in range(values)),
-    ]
-    pieces = []
-    for mark in marks:
-        piece, found, content = content.partition(mark.encode())
-        if not found:
-            msg = f"the template has no place for {mark}, or not in this order"
-            raise ValueError(msg)
-        pieces.append(piece)
-    return (*pieces, content)
-
-
-def _append_rows(
-    out: bytearray,
-    rows: Sequence[ObservationRow],
-    templates: Mapping[tuple[int, str], PreparedTemplate],
-    now: datetime,
-    own: TenantKeys,
-) -> list[str]:
-    """Append the COPY form of `rows` to `out` and return their ids. The hottest loop of the server."""
-    updated = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
-    updated_field = struct.pack("!iq", 8, _microseconds(now))
-    millisecond = keys.unix_ms(now)
-    step = 8 + envelope.NONCE_BYTES
-    noise = secrets.token_bytes(step * len(rows))
-    tenant, hash_own = own.tenant, own.blind.own
-    effective: datetime | None = None
-    effective_text, time = b"", 0
-    ids: list[str] = []
-    parts: list[bytes] = []
-    append = parts.append
-    for position, row in enumerate(rows):
-        template_name, at, values = row
-        template = templates[(tenant, template_name)]
-        start = position * step
-        nonce_start = start + 8
-        row_bytes = keys.row_bytes(
-            millisecond, template.bucket, int.from_bytes(noise[start:nonce_start], "big")
-        )
-        fhir_id = keys.row_text(row_bytes)
-        ids.append(fhir_id)
-        if at is not effective:
-            effective = at
-            effective_text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
-            time = _microseconds(at)
-        pieces = template.pieces
-        content = [
-            pieces[0],
-            fhir_id.encode(),
-            pieces[1],
-            updated,
-            pieces[2],
-            effective_text,
-            pieces[3],
-        ]
-        for value, piece in zip(values, pieces[4:], strict=True):
-            content += (value.encode(), piece)
-        sealed = envelope.seal(
-            template.cipher,
-            noise[nonce_start : start + step],
-            envelope.resource_place(tenant, "Observation", fhir_id, 1, template.key_id),
-            b"".join(content),
-        )
-        append(template.head)
-        append(row_bytes)
-        append(template.patient)
-        append(_TIMES.pack(8, hash_own("Observation/" + fhir_id), 8, time, 8, time + 1000))
-        append(updated_field)
-        append(template.keys)
-        append(_LENGTH.pack(len(sealed)))
-        append(sealed)
-    out += b"".join(parts)
-    return ids
-
-
-def _int8_array(values: Sequence[int]) -> bytes:
-    body = struct.pack("!iiiii", 1, 0, _INT8_OID, len(values), 1)
-    body += b"".join(struct.pack("!iq", 8, value) for value in values)
-    return struct.pack("!i", len(body)) + body
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _POSTGRES_EPOCH) // timedelta(microseconds=1)
 
 
 def _multirange_text(ranges: Multirange[int]) -> str:

@@ -1,88 +1,51 @@
 """A write transaction: resources, their history and index, and whatever observers add, committed together.
 
-Lock order everywhere: claims, device_stream, resource rows by (bucket, id), alert rows.
+What is put is collected and written with few statements: before anybody asks the database something, and at the end.
+
+Lock order everywhere: claims, device_stream, resource rows by (type, bucket, id), alert rows.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from collections.abc import (
+    Set as AbstractSet,
+)
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal, LiteralString, TypeVar
+from functools import partial
+from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
-import psycopg
-
 from fhirserver.crypto import envelope
-from fhirserver.definitions.loader import Definitions
 from fhirserver.definitions.patient_of import patients_of
 from fhirserver.kernel import keys
 from fhirserver.kernel.changes import Change
-from fhirserver.kernel.errors import Conflict, PreconditionFailed, Unavailable
-from fhirserver.kernel.ports import ChangeObserver
+from fhirserver.kernel.errors import PreconditionFailed
+from fhirserver.kernel.ports import Current
 from fhirserver.kernel.resource import Json, Stored
-from fhirserver.store import derived
-from fhirserver.store.data_keys import DataKeys, TenantKeys
-from fhirserver.store.database import Connection, Pool
-from fhirserver.store.rows import IndexColumns, index_columns
+from fhirserver.store import claims, derived, flush, locking
+from fhirserver.store.data_keys import TenantKeys
+from fhirserver.store.database import Connection
+from fhirserver.store.flush import Place, Stamp
+from fhirserver.store.moving import move
+from fhirserver.store.versions import CurrentRow, NewVersion, SealedVersion, sealed, stamped
+from fhirserver.store.write_context import Overtaken, WriteContext
 from fhirserver.wire import fhir_json
 
 # More rounds than any chain of reactions needs; a chain that does not end is a defect and must not commit.
-_OBSERVER_ROUNDS = 8
-_CREATE_ATTEMPTS = 3
+_OBSERVER_ROUNDS: Final = 8
 
 
-_Kind = TypeVar("_Kind", bound="WriteTransaction")
+@dataclass(slots=True)
+class _Known:
+    """What this transaction knows of a resource it has locked or written; `row` None: there is none."""
 
-
-@dataclass(frozen=True, slots=True)
-class CurrentRow:
-    """The current row of a resource as the writer needs it, still encrypted."""
-
-    row: UUID
-    bucket: int
-    fhir_id: str
-    version: int
-    patient: int | None
-    updated: datetime
-    deleted: bool
-    key_id: int
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class WriteContext:
-    """What every write transaction of a process shares."""
-
-    pool: Pool
-    keys: DataKeys
-    definitions: Definitions
-    observer: ChangeObserver
-    clock: Callable[[], datetime]
-
-
-@asynccontextmanager
-async def open_transaction(
-    context: WriteContext, tenant: int, kind: type[_Kind]
-) -> AsyncIterator[_Kind]:
-    """Open a transaction of `tenant`; leaving the block lets observers react and commits.
-
-    Raises `Conflict` when the database chose this transaction to end a deadlock, `Unavailable` when the database is
-    away: in both cases nothing was stored.
-    """
-    try:
-        own = await context.keys.tenant(tenant)
-        async with context.pool.connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
-            transaction = kind(context, connection, own)
-            yield transaction
-            await transaction.settle()
-    except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as defeat:
-        msg = "a concurrent change won; nothing was stored, try again"
-        raise Conflict(msg) from defeat
-    except psycopg.OperationalError as outage:
-        msg = "the database is not available; nothing was stored, try again"
-        raise Unavailable(msg) from outage
+    row: CurrentRow | None
+    resource: Json | None = None
+    stored: Stored | None = None
 
 
 class WriteTransaction:
@@ -93,21 +56,33 @@ class WriteTransaction:
         self._context = context
         self.connection = connection
         self._own = own
+        self.definitions = context.definitions_of(own.tenant)
+        self.changed_canonicals = False
+        self.can_run_again = False
+        self.written = 0
         self._changes: list[Change] = []
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._reserved: dict[tuple[str, str], UUID] = {}
+        self._new: dict[UUID, NewVersion] = {}
+        self._replacing: dict[UUID, NewVersion] = {}
+        self._burying: dict[UUID, Place] = {}
+        self._archived: set[UUID] = set()
+        self._taking: list[tuple[int, str, UUID]] = []
         self.tenant = own.tenant
         now = context.clock()
         self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
 
-    async def settle(self) -> None:
-        """Let the observer react until nothing changes any more."""
+    async def commit(self) -> None:
+        """Let the observer react until nothing changes any more, write what is left, and commit."""
         for _ in range(_OBSERVER_ROUNDS):
             if not self._changes:
-                return
+                break
             changes, self._changes = self._changes, []
             await self._context.observer.changed(self, changes)
         if self._changes:
             msg = f"reactions do not end: {self._changes[0].reference}"
             raise RuntimeError(msg)
+        await self._flush(last=True)
 
     def new_id(self, patient: str | None) -> str:
         """Return a fresh resource id in the bucket of `patient`, any bucket for None."""
@@ -115,6 +90,14 @@ class WriteTransaction:
             secrets.randbelow(keys.BUCKETS) if patient is None else self.bucket(patient, "", "")
         )
         return str(self._row(bucket))
+
+    def reserve(self, resource: Json) -> str:
+        """Return the id `resource` will have when it is put under it; nobody else gets the same."""
+        type_ = resource["resourceType"]
+        patient = None if type_ == "Patient" else _one(patients_of(resource))
+        id_ = self.new_id(patient)
+        self._reserved[type_, id_] = UUID(id_)
+        return id_
 
     def bucket(self, patient: str | None, kind: str, identity: str) -> int:
         """Return the bucket of a row: the patient's, or that of ``kind/identity``."""
@@ -140,25 +123,58 @@ class WriteTransaction:
         place = envelope.purpose_place(self.tenant, patient, purpose, key_id)
         return envelope.unseal(key.cipher, place, bytes(envelope_[8:]))
 
+    async def claim(self, criteria: Iterable[tuple[str, str]]) -> None:
+        """Be alone with conditional writes on these (type, criteria text) until commit; before any other lock."""
+        number = self.definitions.type_number
+        wanted = [(number(type_), text) for type_, text in criteria]
+        await claims.claim(self.connection, self.tenant, self._own.blind, wanted)
+
     async def execute(
         self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
-        """Run hand-written SQL here and return its rows."""
+        """Run hand-written SQL here, after everything that was put so far, and return its rows."""
+        await self._flush()
         result = await self.connection.execute(sql, args or None)
         return await result.fetchall() if result.description else []
 
     async def get(self, type_: str, id_: str, *, lock: bool = False) -> Json | None:
         """Return the current resource, None when absent or deleted."""
-        stored = await self.get_stored(type_, id_, lock=lock)
-        return None if stored is None or stored.deleted else fhir_json.read(stored.content)
+        current = await self.current(type_, id_, lock=lock)
+        return None if current is None else current.resource
 
     async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
         """Return the current version, also a tombstone; None when it never existed."""
-        current = await self._find(type_, id_, lock=lock)
-        if current is None:
-            return None
-        content = b"" if current.deleted else await self._open(type_, current)
-        return Stored(type_, id_, current.version, current.updated, current.deleted, content)
+        current = await self.current(type_, id_, lock=lock)
+        return None if current is None else current.stored
+
+    async def current(self, type_: str, id_: str, *, lock: bool = False) -> Current | None:
+        """Return the current version with its parsed content; None when it never existed."""
+        known = self._known.get((type_, id_))
+        if known is None:
+            known = (await self._find([(type_, id_)], lock=lock))[type_, id_]
+        if known.stored is not None:
+            return Current(known.stored, known.resource)
+        return None if known.row is None else await self._opened(type_, known, known.row)
+
+    async def lock(self, targets: Iterable[tuple[str, str]]) -> None:
+        """Lock (type, id) `targets` in one order and remember them, so that nothing is read again."""
+        unknown = {target for target in targets if target not in self._known}
+        if unknown:
+            await self._find(unknown, lock=True)
+
+    async def lock_free(self, targets: Iterable[tuple[str, str]]) -> AbstractSet[tuple[str, str]]:
+        """Lock and remember those `targets` that nobody else holds, and return them; others are left alone."""
+        number = self.definitions.type_number
+        wanted = {(number(type_), id_): (type_, id_) for type_, id_ in targets}
+        if not wanted:
+            return frozenset()
+        find = partial(locking.find, self.connection, self.tenant)
+        rows = await find(wanted, lock=True, wait=False)
+        missing = [key for key in wanted if key not in rows]
+        held = await find(missing, lock=False) if missing else {}
+        free = {target: _Known(rows.get(key)) for key, target in wanted.items() if key not in held}
+        self._known |= free
+        return free.keys()
 
     async def put(
         self, resource: Json, *, id_: str | None = None, if_match: int | None = None
@@ -166,248 +182,182 @@ class WriteTransaction:
         """Create or update; see `fhirserver.kernel.ports.Transaction.put`."""
         type_ = resource["resourceType"]
         if id_ is None:
-            return await self._create(type_, resource, None)
-        for _ in range(_CREATE_ATTEMPTS):
-            current = await self._find(type_, id_, lock=True)
-            if current is not None:
-                _check(if_match, current.version)
-                return await self._update(type_, resource, current)
+            id_ = self.reserve(resource)
+        reserved = self._reserved.pop((type_, id_), None)
+        if reserved is not None:
+            return await self._create(type_, resource, id_, reserved, named=False)
+        known = await self._locked(type_, id_)
+        if known.row is None:
             if if_match is not None:
                 msg = f"{type_}/{id_} does not exist, so no version of it can match"
                 raise PreconditionFailed(msg)
-            try:
-                return await self._create(type_, resource, id_)
-            except _IdTaken:
-                continue
-        msg = f"{type_}/{id_} is being created by somebody else"
-        raise Conflict(msg)
+            row = await self._take(type_, resource, id_)
+            if row is not None:
+                return await self._create(type_, resource, id_, row, named=True)
+            del self._known[type_, id_]
+            return await self.put(resource, id_=id_, if_match=if_match)
+        _check(if_match, known.row.version)
+        return await self._update(type_, resource, known, known.row)
 
     async def delete(self, type_: str, id_: str, *, if_match: int | None = None) -> Stored | None:
         """Leave a tombstone and return it; None when it never existed, the tombstone when already deleted."""
-        current = await self._find(type_, id_, lock=True)
-        if current is None:
+        known = await self._locked(type_, id_)
+        if known.row is None:
             return None
-        _check(if_match, current.version)
-        if current.deleted:
-            return Stored(type_, id_, current.version, current.updated, deleted=True, content=b"")
-        previous = fhir_json.read(await self._open(type_, current))
-        number = self._context.definitions.type_number(type_)
-        await self._archive(number, current)
-        await self.connection.execute(
-            "UPDATE resource SET version = version + 1, deleted = true, keys = '{}', time = NULL, time_end = NULL, "
-            "updated = %s, content = '', txid = DEFAULT WHERE type = %s AND bucket = %s AND id = %s",
-            (self.now, number, current.bucket, current.row),
+        _check(if_match, known.row.version)
+        before = await self._opened(type_, known, known.row)
+        previous = before.resource
+        if previous is None:
+            return before.stored
+        row, version = known.row, known.row.version + 1
+        await self._settle_row(row.row)
+        stored = Stored(type_, id_, version, self.now, deleted=True, content=b"")
+        number = self.definitions.type_number(type_)
+        self._burying[row.row] = Place(number, row.bucket, row.row)
+        self._remember(row, stored, None)
+        patient = _one(patients_of(previous))
+        await self._record(
+            Change(self.tenant, "delete", type_, id_, version, row.bucket, patient, None, previous)
         )
-        await self._drop_ranges(number, current.bucket, current.row)
-        change = Change(
-            self.tenant, "delete", type_, id_, current.version + 1, current.bucket, _one(patients_of(previous)), None, previous
-        )  # fmt: skip
-        await self._record(change)
-        return Stored(type_, id_, current.version + 1, self.now, deleted=True, content=b"")
+        return stored
 
-    async def _create(self, type_: str, resource: Json, id_: str | None) -> Stored:
-        number = self._context.definitions.type_number(type_)
-        if id_ is None and type_ == "Patient":
-            row = self._row(secrets.randbelow(keys.BUCKETS))
-            patient: str | None = str(row)
-            bucket = keys.bucket_of_row(row)
+    async def _take(self, type_: str, resource: Json, id_: str) -> UUID | None:
+        """Return a row for the id a client chose, None when somebody else was faster.
+
+        Work that can be run again takes its ids when everything is written: being overtaken is rare.
+        """
+        patient = _one(patients_of({**resource, "id": id_}))
+        row = self._row(self.bucket(patient, type_, id_))
+        taking = (self.definitions.type_number(type_), id_, row)
+        if self.can_run_again:
+            self._taking.append(taking)
         else:
-            patient = _one(patients_of(resource if id_ is None else {**resource, "id": id_}))
-            bucket = self.bucket(patient, type_, id_ or secrets.token_hex(8))
-            row = self._row(bucket)
-        fhir_id = id_ or str(row)
-        if id_ is not None:
-            taken = await self.execute(
-                "INSERT INTO resource_location (tenant, type, fhir_id, id) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT DO NOTHING RETURNING 1",
-                (self.tenant, number, id_, row),
-            )
-            if not taken:
-                raise _IdTaken
-        stored, sealed, key_id, index = await self._prepare(type_, resource, fhir_id, 1, patient)
-        await self.connection.execute(
-            "INSERT INTO resource (type, bucket, tenant, id, fhir_id, version, patient, own, time, time_end, updated, "
-            "keys_version, keys, key_id, content) VALUES (%s, %s, %s, %s, %s, 1, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (number, bucket, self.tenant, row, id_, self._patient_key(patient), index.own, index.time, index.time_end,
-             self.now, self._own.blind.version, index.keys, key_id, sealed),
-        )  # fmt: skip
-        await self._add_ranges(number, bucket, row, patient, index)
-        content = fhir_json.read(stored.content)
-        await self._record(
-            Change(self.tenant, "create", type_, fhir_id, 1, bucket, patient, content, None)
-        )
-        return stored
-
-    async def _update(self, type_: str, resource: Json, current: CurrentRow) -> Stored:
-        number = self._context.definitions.type_number(type_)
-        version = current.version + 1
-        previous = None if current.deleted else fhir_json.read(await self._open(type_, current))
-        patient = _one(patients_of({**resource, "id": current.fhir_id}))
-        bucket = (
-            self.bucket(patient, type_, current.fhir_id) if patient is not None else current.bucket
-        )
-        stored, sealed, key_id, index = await self._prepare(
-            type_, resource, current.fhir_id, version, patient
-        )
-        await self._archive(number, current)
-        await self._drop_ranges(number, current.bucket, current.row)
-        row = current.row
-        if bucket != current.bucket:
-            row = await self._move(number, current, bucket)
-        await self.connection.execute(
-            "UPDATE resource SET version = %s, patient = %s, own = %s, time = %s, time_end = %s, updated = %s, "
-            "deleted = false, keys_version = %s, keys = %s, key_id = %s, content = %s, txid = DEFAULT "
-            "WHERE type = %s AND bucket = %s AND id = %s",
-            (version, self._patient_key(patient), index.own, index.time, index.time_end, self.now,
-             self._own.blind.version, index.keys, key_id, sealed, number, bucket, row),
-        )  # fmt: skip
-        await self._add_ranges(number, bucket, row, patient, index)
-        content = fhir_json.read(stored.content)
-        action: Literal["create", "update"] = "create" if previous is None else "update"
-        await self._record(
-            Change(
-                self.tenant,
-                action,
-                type_,
-                current.fhir_id,
-                version,
-                bucket,
-                patient,
-                content,
-                previous,
-            )
-        )
-        return stored
-
-    async def _prepare(
-        self, type_: str, resource: Json, fhir_id: str, version: int, patient: str | None
-    ) -> tuple[Stored, bytes, int, IndexColumns]:
-        meta = {
-            key: value
-            for key, value in resource.get("meta", {}).items()
-            if key not in ("versionId", "lastUpdated")
-        }
-        stamped = self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body: Json = {
-            "resourceType": type_,
-            "id": fhir_id,
-            "meta": {"versionId": str(version), "lastUpdated": stamped, **meta},
-        }
-        body.update((key, value) for key, value in resource.items() if key not in body)
-        content = fhir_json.write(body)
-        key = await self._context.keys.of_patient(self.tenant, patient)
-        place = envelope.resource_place(self.tenant, type_, fhir_id, version, key.key_id)
-        sealed = envelope.seal(
-            key.cipher, secrets.token_bytes(envelope.NONCE_BYTES), place, content
-        )
-        index = index_columns(body, self._own.blind, self._context.definitions)
-        return (
-            Stored(type_, fhir_id, version, self.now, deleted=False, content=content),
-            sealed,
-            key.key_id,
-            index,
-        )
-
-    async def _find(self, type_: str, id_: str, *, lock: bool) -> CurrentRow | None:
-        number = self._context.definitions.type_number(type_)
-        row = keys.row_of(id_)
-        if row is not None:
-            current = await self._fetch(number, row, id_, lock=lock)
-            if current is not None:
-                return current
-        found = await self.execute(
-            "SELECT id FROM resource_location WHERE tenant = %s AND type = %s AND fhir_id = %s",
-            (self.tenant, number, id_),
-        )
-        return await self._fetch(number, found[0][0], id_, lock=lock) if found else None
-
-    async def _fetch(self, number: int, row: UUID, id_: str, *, lock: bool) -> CurrentRow | None:
-        columns: LiteralString = (
-            "SELECT version, patient, updated, deleted, key_id, content FROM resource "
-            "WHERE type = %s AND bucket = %s AND id = %s AND coalesce(fhir_id, id::text) = %s"
-        )
-        bucket = keys.bucket_of_row(row)
-        found = await self.execute(
-            columns + (" FOR UPDATE" if lock else ""), (number, bucket, row, id_)
-        )
-        return CurrentRow(row, bucket, id_, *found[0]) if found else None
-
-    async def _open(self, type_: str, current: CurrentRow) -> bytes:
-        key = await self._context.keys.by_id(self.tenant, current.key_id)
-        place = envelope.resource_place(
-            self.tenant, type_, current.fhir_id, current.version, current.key_id
-        )
-        return envelope.unseal(key.cipher, place, bytes(current.content))
-
-    async def _archive(self, number: int, current: CurrentRow) -> None:
-        await self.connection.execute(
-            "INSERT INTO resource_history (type, bucket, tenant, id, fhir_id, version, patient, updated, deleted, key_id, "
-            "content, txid) SELECT type, bucket, tenant, id, fhir_id, version, patient, updated, deleted, key_id, content, "
-            "txid FROM resource WHERE type = %s AND bucket = %s AND id = %s",
-            (number, current.bucket, current.row),
-        )
-
-    async def _move(self, number: int, current: CurrentRow, bucket: int) -> UUID:
-        """Carry the row and its history to another bucket (its patient changed) and return its new row id."""
-        row = self._row(bucket)
-        place = (bucket, row, current.fhir_id, number, current.bucket, current.row)
-        await self.connection.execute(
-            "INSERT INTO resource_history (type, bucket, tenant, id, fhir_id, version, patient, updated, deleted, key_id, "
-            "content, txid) SELECT type, %s, tenant, %s, %s, version, patient, updated, deleted, key_id, content, txid "
-            "FROM resource_history WHERE type = %s AND bucket = %s AND id = %s",
-            place,
-        )
-        await self.connection.execute(
-            "INSERT INTO resource (type, bucket, tenant, id, fhir_id, version, patient, own, updated, keys_version, keys, "
-            "key_id, content) SELECT type, %s, tenant, %s, %s, version, patient, own, updated, keys_version, keys, key_id, "
-            "content FROM resource WHERE type = %s AND bucket = %s AND id = %s",
-            place,
-        )
-        old = (number, current.bucket, current.row)
-        await self.connection.execute(
-            "DELETE FROM resource_history WHERE type = %s AND bucket = %s AND id = %s", old
-        )
-        await self.connection.execute(
-            "DELETE FROM resource WHERE type = %s AND bucket = %s AND id = %s", old
-        )
-        await self.connection.execute(
-            "INSERT INTO resource_location (tenant, type, fhir_id, id) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (tenant, type, fhir_id) DO UPDATE SET id = excluded.id",
-            (self.tenant, number, current.fhir_id, row),
-        )
+            await self._flush()
+            if not await locking.take(self.connection, self.tenant, [taking]):
+                return None
         return row
 
-    async def _add_ranges(
-        self, number: int, bucket: int, row: UUID, patient: str | None, index: IndexColumns
-    ) -> None:
-        if not index.ranges:
-            return
-        async with self.connection.cursor() as cursor:
-            await cursor.executemany(
-                "INSERT INTO resource_range (bucket, tenant, type, id, param, lo, hi, patient) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                [
-                    (
-                        bucket,
-                        self.tenant,
-                        number,
-                        row,
-                        one.param,
-                        one.lo,
-                        one.hi,
-                        self._patient_key(patient),
-                    )
-                    for one in index.ranges
-                ],
-            )
-
-    async def _drop_ranges(self, number: int, bucket: int, row: UUID) -> None:
-        await self.connection.execute(
-            "DELETE FROM resource_range WHERE bucket = %s AND type = %s AND id = %s",
-            (bucket, number, row),
+    async def _create(
+        self, type_: str, resource: Json, id_: str, row: UUID, *, named: bool
+    ) -> Stored:
+        body, stored = stamped(resource, id_, 1, self.now)
+        patient = _one(patients_of(body))
+        bucket = keys.bucket_of_row(row)
+        number = self.definitions.type_number(type_)
+        self._new[row] = NewVersion(number, row, bucket, named, patient, stored, body)
+        self._remember(
+            CurrentRow(row, bucket, id_, 1, self.now, deleted=False, key_id=0, content=b""),
+            stored,
+            body,
         )
+        await self._record(
+            Change(self.tenant, "create", type_, id_, 1, bucket, patient, body, None)
+        )
+        return stored
+
+    async def _update(self, type_: str, resource: Json, known: _Known, row: CurrentRow) -> Stored:
+        previous = (await self._opened(type_, known, row)).resource
+        await self._settle_row(row.row)
+        body, stored = stamped(resource, row.fhir_id, row.version + 1, self.now)
+        patient = _one(patients_of(body))
+        number = self.definitions.type_number(type_)
+        bucket = row.bucket if patient is None else self.bucket(patient, type_, row.fhir_id)
+        if bucket != row.bucket:
+            await self._flush()
+            await flush.archive(self.connection, Place(number, row.bucket, row.row))
+            row = await move(self.connection, self.tenant, number, row, self._row(bucket))
+            self._archived.add(row.row)
+        self._replacing[row.row] = NewVersion(number, row.row, bucket, False, patient, stored, body)
+        self._remember(row, stored, body)
+        action: Literal["create", "update"] = "create" if previous is None else "update"
+        version = stored.version
+        await self._record(
+            Change(self.tenant, action, type_, stored.id, version, bucket, patient, body, previous)
+        )
+        return stored
+
+    async def _settle_row(self, row: UUID) -> None:
+        """Write what is collected of `row`: a version within this transaction follows one that is in its table."""
+        if row in self._new or row in self._replacing or row in self._burying:
+            await self._flush()
+
+    async def _locked(self, type_: str, id_: str) -> _Known:
+        known = self._known.get((type_, id_))
+        return known or (await self._find([(type_, id_)], lock=True))[type_, id_]
+
+    async def _find(
+        self, targets: Iterable[tuple[str, str]], *, lock: bool
+    ) -> Mapping[tuple[str, str], _Known]:
+        await self._flush()
+        number = self.definitions.type_number
+        wanted = {(number(type_), id_): (type_, id_) for type_, id_ in targets}
+        rows = await locking.find(self.connection, self.tenant, wanted, lock=lock)
+        found = {target: _Known(rows.get(key)) for key, target in wanted.items()}
+        if lock:
+            self._known |= found
+        return found
+
+    async def _opened(self, type_: str, known: _Known, row: CurrentRow) -> Current:
+        if known.stored is None:
+            content = b""
+            if not row.deleted:
+                key = await self._context.keys.by_id(self.tenant, row.key_id)
+                place = envelope.resource_place(
+                    self.tenant, type_, row.fhir_id, row.version, row.key_id
+                )
+                content = envelope.unseal(key.cipher, place, bytes(row.content))
+                known.resource = fhir_json.read(content)
+            known.stored = Stored(
+                type_, row.fhir_id, row.version, row.updated, row.deleted, content
+            )
+        return Current(known.stored, known.resource)
+
+    def _remember(self, row: CurrentRow, stored: Stored, resource: Json | None) -> None:
+        at = CurrentRow(
+            row.row,
+            row.bucket,
+            stored.id,
+            stored.version,
+            stored.last_updated,
+            stored.deleted,
+            key_id=0,
+            content=b"",
+        )
+        self._known[stored.type, stored.id] = _Known(at, resource, stored)
+
+    async def _flush(self, *, last: bool = False) -> None:
+        """Write everything collected so far; with `last`, commit in the same round trip."""
+        if not (self._new or self._replacing or self._burying):
+            if last:
+                await self.connection.execute("COMMIT")
+            return
+        if self._taking:
+            taking, self._taking = self._taking, []
+            if not await locking.take(self.connection, self.tenant, taking):
+                msg = "somebody else created the same id a moment ago; nothing was stored"
+                raise Overtaken(msg)
+        versions = (*self._new.values(), *self._replacing.values())
+        await self._context.keys.prepare(self.tenant, {one.patient for one in versions})
+        new = [await self._sealed(one) for one in self._new.values()]
+        changed = [await self._sealed(one) for one in self._replacing.values()]
+        burying, archived = [*self._burying.values()], self._archived
+        self._new, self._replacing, self._burying, self._archived = {}, {}, {}, set()
+        stamp = Stamp(self.tenant, self._own.blind.version, self.now)
+        async with self.connection.pipeline():
+            await flush.insert(self.connection, stamp, new)
+            await flush.replace(self.connection, stamp, changed, archived=archived)
+            await flush.bury(self.connection, stamp, burying)
+            if last:
+                await self.connection.execute("COMMIT")
+
+    async def _sealed(self, version: NewVersion) -> SealedVersion:
+        key = await self._context.keys.of_patient(self.tenant, version.patient)
+        return sealed(version, self._own, key, self.definitions)
 
     async def _record(self, change: Change) -> None:
+        self.written += 1
+        if change.type in derived.CANONICALS:
+            self.changed_canonicals = True
         await derived.follow(self, change)
         self._changes.append(change)
 
@@ -416,10 +366,6 @@ class WriteTransaction:
 
     def _row(self, bucket: int) -> UUID:
         return keys.row_id(keys.unix_ms(self.now), bucket, secrets.randbits(64))
-
-
-class _IdTaken(Exception):
-    """Somebody else created the client-chosen id a moment ago."""
 
 
 def _one(patients: frozenset[str]) -> str | None:

@@ -133,17 +133,7 @@ class PostgresServer:
         Raises `SupervisorError` when it cannot be started; the message quotes the server's own
         words.
         """
-        self._home = open_home(self.data)
-        key = self.data / "secrets" / "postgres-password"
-        if self.home.cluster.exists() and not key.exists():
-            message = (
-                f"The database in {self.home.cluster} exists, but its password file {key} is gone. "
-                "Restore that file from a backup, or move the whole DATA directory away "
-                "to start empty."
-            )
-            raise SupervisorError(message)
-        self._password = secret(key)
-        if self._adopt():
+        if self.adopt():
             return
         self._binaries = runnable_binaries(self.home.account, self.home.directory)
         if not self.home.cluster.exists():
@@ -157,6 +147,23 @@ class PostgresServer:
         )
         self._clear_the_way()
         self._launch()
+
+    def adopt(self) -> bool:
+        """Use the database that runs on this data directory already; False when none does.
+
+        Raises `SupervisorError` when it cannot be used.
+        """
+        self._home = open_home(self.data)
+        key = self.data / "secrets" / "postgres-password"
+        if self.home.cluster.exists() and not key.exists():
+            message = (
+                f"The database in {self.home.cluster} exists, but its password file {key} is gone. "
+                "Restore that file from a backup, or move the whole DATA directory away "
+                "to start empty."
+            )
+            raise SupervisorError(message)
+        self._password = secret(key)
+        return self._adopt()
 
     def stop(self) -> None:
         """End the database: a fast shutdown, harsher if it does not listen. Idempotent."""

@@ -7,11 +7,11 @@ resources, each with its own `contained`.
 Spec: https://hl7.org/fhir/R4/references.html#contained (rules dom-2 to dom-5, ref-1)
 """
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from fhirserver.definitions import load
+from fhirserver.validation.acceptance import Acceptors
 from fhirserver.validation.findings import (
     Check,
     Finding,
@@ -21,15 +21,21 @@ from fhirserver.validation.findings import (
     under,
     wrong_type,
 )
-from fhirserver.validation.structure import compile_structure
+from fhirserver.validation.structure import compile_structure, quickly
 
 OUTCOME_PATH = "Bundle.entry.response.outcome"
 
 
 @cache
+def acceptors() -> Acceptors:
+    """The functions that recognise valid resources quickly."""
+    return Acceptors(nested_check)
+
+
+@cache
 def structure_check(name: str) -> Check:
     """The check of a structure, compiled at first use. KeyError for an unknown name."""
-    return compile_structure(name, nested_check)
+    return compile_structure(name, nested_check, acceptors().backbone)
 
 
 def nested_check(what: str) -> Check:
@@ -38,7 +44,7 @@ def nested_check(what: str) -> Check:
     `what` is a datatype, or the path of an element that holds a whole resource.
     """
     if "." not in what:
-        return structure_check(what)
+        return quickly(acceptors().datatype(what), structure_check(what))
     if what.endswith(".contained"):
         return _check_contained
     return check_resource
@@ -87,23 +93,26 @@ def _resolve(value: Json, contained: list[Any], found: list[Finding]) -> list[Fi
     """Drops the findings of local references that do resolve, and finds what nobody refers to."""
     ids = {one.get("id") for one in contained if isinstance(one, dict)}
     kept = [one for one in found if one.local is None or one.local not in ids]
-    mentioned = set(_local_mentions(value))
+    mentioned = _local_mentions(value)
     for index, one in enumerate(contained):
         if not isinstance(one, dict) or one.get("id") in mentioned:
             continue
-        if "" not in set(_local_mentions(one)):
+        if "" not in _local_mentions(one):
             message = "dom-3: nothing in this resource refers to the contained one"
             kept += under(f".contained[{index}]", fault("invariant", message))
     return kept
 
 
-def _local_mentions(value: object) -> Iterator[str]:
+def _local_mentions(value: object) -> set[str]:
     """The ids (empty for the container itself) that local references anywhere below name."""
-    if isinstance(value, dict):
-        for child in value.values():
-            yield from _local_mentions(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _local_mentions(child)
-    elif isinstance(value, str) and value.startswith("#"):
-        yield value[1:]
+    found: set[str] = set()
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        for child in one.values() if type(one) is dict else one if type(one) is list else ():
+            if type(child) is str:
+                if child[:1] == "#":
+                    found.add(child[1:])
+            elif type(child) is dict or type(child) is list:
+                pending.append(child)
+    return found

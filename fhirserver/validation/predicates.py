@@ -5,10 +5,13 @@ An element counts as present when it has a value or, for a primitive, only exten
 below the object they are given.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from datetime import datetime
 from decimal import Decimal
 
+from fhirserver.definitions import load
+from fhirserver.fhirpath import quantity as quantities
+from fhirserver.fhirpath.temporal import order, parse_calendar
 from fhirserver.validation.findings import Json
 
 Predicate = Callable[[Json], bool]
@@ -20,21 +23,25 @@ def has(value: Json, name: str) -> bool:
     """Whether the element `name` exists, as FHIRPath's exists() sees it."""
     if name in value or "_" + name in value:
         return True
-    if name not in CHOICES:
-        return False
-    size = len(name)
-    for key in value:
-        plain = key.removeprefix("_")
-        if plain.startswith(name) and plain[size : size + 1].isupper():
-            return True
-    return False
+    keys = CHOICES.get(name)
+    return keys is not None and not keys.isdisjoint(value)
 
 
-CHOICES = frozenset(
-    {"abatement", "age", "born", "defaultValue", "detail", "dose", "fixed", "pattern", "rate"}
-    | {"timing", "value"}
+_CHOICES = (
+    *("abatement", "age", "born", "defaultValue", "detail", "dose", "fixed", "pattern", "rate"),
+    *("timing", "value"),
 )
-"""The choice elements that predicates ask for by their common name."""
+
+
+def _typed_names(name: str) -> frozenset[str]:
+    definitions = load()
+    datatypes = set(definitions.structure_names).difference(definitions.resource_types)
+    typed = {f"{name}{one[0].upper()}{one[1:]}" for one in datatypes}
+    return frozenset(typed | {"_" + one for one in typed})
+
+
+CHOICES = {name: _typed_names(name) for name in _CHOICES}
+"""The choice elements that predicates ask for by their common name, with all names in JSON."""
 
 
 def items(value: Json, name: str) -> Iterator[Json]:
@@ -141,31 +148,44 @@ def ucum(
 
 
 def holds_range(value: Json) -> bool:
-    """Whether low <= high, if both have a number and the same unit; else nothing is compared."""
+    """Whether low <= high, converting units; True where they do not compare."""
     low, high = value.get("low"), value.get("high")
     if not isinstance(low, dict) or not isinstance(high, dict):
         return True
-    if any(low.get(name) != high.get(name) for name in ("system", "code", "unit")):
+    first, second = quantities.from_json(low), quantities.from_json(high)
+    if first is None or second is None:
         return True
-    lower, upper = low.get("value"), high.get("value")
-    if not isinstance(lower, int | Decimal) or not isinstance(upper, int | Decimal):
-        return True
-    return lower <= upper
+    found = quantities.order(first, second)
+    return found is None or found <= 0
 
 
 def ordered_period(value: Json) -> bool:
-    """Whether start <= end.
+    """Whether start <= end; True where precision or time zone leaves it open."""
+    return _in_order(value.get("start"), value.get("end"))
 
-    An end of less precision includes all of its day, month or year; only two full times are
-    compared across time zones.
-    """
-    start, end = value.get("start"), value.get("end")
+
+def times_in_order(earlier: str, later: str) -> Predicate:
+    """The first time is not after the second; True where that is open."""
+    return lambda value: _in_order(value.get(earlier), value.get(later))
+
+
+def _in_order(start: object, end: object) -> bool:
     if not isinstance(start, str) or not isinstance(end, str):
         return True
-    if "T" in start and "T" in end:
-        try:
-            return datetime.fromisoformat(start) <= datetime.fromisoformat(end)
-        except (ValueError, TypeError):
-            return True
-    size = min(len(start.partition("T")[0]), len(end.partition("T")[0]))
-    return start[:size] <= end[:size]
+    if len(start) > 19 and start[19:] == end[19:]:
+        # To the second, with the same fraction and zone.
+        return start <= end
+    first, second = parse_calendar(start), parse_calendar(end)
+    if first is None or second is None:
+        return True
+    found = order(first, second)
+    return found is None or found <= 0
+
+
+def identifier_name(value: Json) -> bool:
+    """Whether `name` may name something in a program; a missing one is no fault."""
+    name = value.get("name")
+    return not isinstance(name, str) or _PROGRAM_NAME(name) is not None
+
+
+_PROGRAM_NAME = re.compile(r"[A-Z][A-Za-z0-9_]{0,254}").fullmatch

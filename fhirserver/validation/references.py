@@ -9,6 +9,7 @@ Spec: https://hl7.org/fhir/R4/references.html#literal
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from fhirserver.definitions import load
@@ -24,7 +25,7 @@ _RESTFUL = re.compile(
 def reference_rule(targets: tuple[str, ...]) -> Check:
     """The check of a Reference object whose own elements are already known to be right."""
     known = frozenset(load().resource_types)
-    allowed = known if not targets or "Resource" in targets else frozenset(targets)
+    allowed = _allowed(targets)
 
     def refuse(name: str, path: str) -> list[Finding]:
         choices = ", ".join(sorted(allowed))
@@ -56,6 +57,31 @@ def reference_rule(targets: tuple[str, ...]) -> Check:
         return None
 
     return check_reference
+
+
+def plain_reference(targets: tuple[str, ...]) -> Callable[[Any], bool]:
+    """Whether a value is a Reference in the form met most, ``{"reference": "Type/id"}``, and right."""
+    allowed = _allowed(targets)
+
+    def is_plain(value: Any) -> bool:
+        if type(value) is not dict or len(value) != 1:
+            return False
+        reference = value.get("reference")
+        if type(reference) is not str:
+            return False
+        head, _slash, rest = reference.partition("/")
+        if head not in allowed:
+            return False
+        quick = len(rest) <= 64 and rest.isascii() and rest.replace("-", "").isalnum()
+        return quick or _ID(rest) is not None
+
+    return is_plain
+
+
+def _allowed(targets: tuple[str, ...]) -> frozenset[str]:
+    if not targets or "Resource" in targets:
+        return frozenset(load().resource_types)
+    return frozenset(targets)
 
 
 def _target(reference: str, known: frozenset[str]) -> tuple[str | None, Findings]:

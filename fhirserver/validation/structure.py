@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fhirserver.definitions import Element, ElementType, Structure, load
-from fhirserver.validation.bindings import code_check, coding_rule, concept_rule
+from fhirserver.validation.bindings import binding_rule, code_check
+from fhirserver.validation.constraints import Invariant, invariants_of, wide_rules
 from fhirserver.validation.findings import (
     Check,
     Finding,
@@ -26,11 +27,8 @@ from fhirserver.validation.findings import (
     under,
     wrong_type,
 )
-from fhirserver.validation.invariants import Invariant, invariants_of
 from fhirserver.validation.primitives import primitive_check
 from fhirserver.validation.references import reference_rule
-
-CODED_TYPES = {"CodeableConcept": concept_rule, "Coding": coding_rule, "Quantity": coding_rule}
 
 Table = dict[str, Check]
 
@@ -38,47 +36,64 @@ Whole = Callable[[Json], Findings]
 """A rule about an object as a whole, after its properties."""
 
 
-def compile_structure(name: str, nested: Callable[[str], Check]) -> Check:
+Quick = Callable[[Structure, Element], Callable[[Any], bool]]
+"""Gives the function that recognises a valid value of an element with children."""
+
+
+def compile_structure(name: str, nested: Callable[[str], Check], quick: Quick) -> Check:
     """The check of a resource type or complex datatype.
 
-    `nested` gives the check for elements that hold whole resources, by the element's path.
-    KeyError for a name that is not in the definitions.
+    `nested` gives the check for values of another datatype, and for elements that hold whole
+    resources, by the element's path. KeyError for a name that is not in the definitions.
     """
-    structure = load().structure(name)
-    return _Compiler(structure, nested).check()
+    return StructureCompiler(load().structure(name), nested, quick).check()
 
 
-class _Compiler:
+def quickly(accept: Callable[[Any], bool], check: Check) -> Check:
+    """`check`, asked only where `accept` does not know at once that there is nothing to find."""
+
+    def check_value(value: Any, parent: Any) -> Findings:
+        return None if accept(value) else check(value, parent)
+
+    return check_value
+
+
+class StructureCompiler:
     """Compiles one structure with its backbone elements."""
 
-    def __init__(self, structure: Structure, nested: Callable[[str], Check]) -> None:
+    def __init__(self, structure: Structure, nested: Callable[[str], Check], quick: Quick) -> None:
         self._structure = structure
         self._nested = nested
+        self._quick = quick
 
     def check(self) -> Check:
+        """The check of a whole value of the structure."""
         structure = self._structure
-        rules = invariants_of(structure.constraints)
-        extra: Table = {}
-        if structure.kind == "resource":
-            extra["resourceType"] = _accept
-        return self._object(structure.elements, rules, extra)
+        rules = invariants_of(structure.constraints, structure.name)
+        return self._object(structure.elements, rules, wide_rules(structure))
 
     def _object(
-        self, elements: Sequence[Element], rules: Sequence[Invariant], extra: Table
+        self, elements: Sequence[Element], rules: Sequence[Invariant], wide: Sequence[Whole] = ()
     ) -> Check:
-        table: Table = dict(extra)
+        table: Table = {}
         afterwards: list[Whole] = []
         for element in elements:
-            names = self._enter(element, table)
+            names = self.enter(element, table)
             if len(names) > 1:
                 afterwards.append(_choice(element.name, names, is_required=element.min > 0))
             elif element.min > 0:
                 afterwards.append(_required(names[0]))
+        if self._is_resource(elements):
+            table["resourceType"] = _accept
         if rules:
             afterwards.append(_invariants(rules))
+        afterwards += wide
         return _object_check(table, afterwards)
 
-    def _enter(self, element: Element, table: Table) -> tuple[str, ...]:
+    def _is_resource(self, elements: Sequence[Element]) -> bool:
+        return self._structure.kind == "resource" and elements is self._structure.elements
+
+    def enter(self, element: Element, table: Table) -> tuple[str, ...]:
         """Puts the element's properties into `table`; returns their names without `_`."""
         if element.content_reference is not None or element.elements:
             _defer(table, element.name, lambda: self._listed(element, self._backbone(element)))
@@ -94,13 +109,10 @@ class _Compiler:
         return tuple(names)
 
     def _primitive(self, element: Element, name: str, element_type: ElementType) -> Check:
-        check = primitive_check(element_type.code)
-        binding = element.binding
-        if binding is not None and binding.strength == "required":
-            value_set = load().value_set(binding.value_set)
-            if value_set is None:
-                raise LookupError(f"no codes for {binding.value_set}")
-            check = code_check(check, value_set)
+        check = code_check(primitive_check(element_type.code), element.binding)
+        rules = invariants_of(element.constraints, element_type.code)
+        if rules:
+            check = _with_rules(check, [one.check for one in rules], str)
         return _primitive_list(name, check) if element.is_list else check
 
     def _complex_maker(self, element: Element, element_type: ElementType) -> Callable[[], Check]:
@@ -112,19 +124,8 @@ class _Compiler:
             if load().structure(element_type.code).kind == "resource"
             else element_type.code
         )
-        rules: list[Check] = []
-        if element_type.code == "Reference":
-            rules.append(reference_rule(element_type.targets))
-        if element_type.profile == "SimpleQuantity":
-            rules.append(_check_simple_quantity)
-        binding = element.binding
-        if binding is not None and binding.strength == "required":
-            value_set = load().value_set(binding.value_set)
-            if value_set is None:
-                raise LookupError(f"no codes for {binding.value_set}")
-            rules.append(CODED_TYPES[element_type.code](value_set))
-        rules.extend(one.check for one in invariants_of(element.constraints))
-        return _with_rules(check, rules) if rules else check
+        rules = element_rules(element, element_type)
+        return _with_rules(check, rules, dict) if rules else check
 
     def _backbone(self, element: Element) -> Check:
         definition = element
@@ -133,11 +134,26 @@ class _Compiler:
             if target is None:
                 raise LookupError(f"no element {element.content_reference}")
             definition = target
-        rules = invariants_of(definition.constraints)
-        return self._object(definition.elements, rules, {})
+        rules = invariants_of(definition.constraints, definition.path)
+        check = self._object(definition.elements, rules)
+        return quickly(self._quick(self._structure, definition), check)
 
     def _listed(self, element: Element, check: Check) -> Check:
         return _list_check(check) if element.is_list else check
+
+
+def element_rules(element: Element, element_type: ElementType) -> list[Check]:
+    """What an element asks of a complex value beyond what its type does."""
+    rules: list[Check] = []
+    if element_type.code == "Reference":
+        rules.append(reference_rule(element_type.targets))
+    if element_type.profile == "SimpleQuantity":
+        rules.append(_check_simple_quantity)
+    binding = binding_rule(element_type.code, element.binding)
+    if binding is not None:
+        rules.append(binding)
+    rules.extend(one.check for one in invariants_of(element.constraints, element_type.code))
+    return rules
 
 
 def _accept(_value: object, _parent: object) -> Findings:
@@ -313,12 +329,12 @@ def _check_simple_quantity(value: Json, _parent: object) -> Findings:
     return None
 
 
-def _with_rules(check: Check, rules: Sequence[Check]) -> Check:
-    """`check`, then each rule. The rules get objects only, but not always well-formed ones."""
+def _with_rules(check: Check, rules: Sequence[Check], kind: type) -> Check:
+    """`check`, then each rule. The rules get values of `kind` only, but not always right ones."""
 
     def check_all(value: Any, parent: Any) -> Findings:
         found = check(value, parent)
-        if type(value) is dict:
+        if type(value) is kind:
             for rule in rules:
                 more = rule(value, parent)
                 if more is not None:

@@ -16,7 +16,7 @@ Spec: https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/datatypes.html#
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -25,7 +25,12 @@ from fhirserver.kernel.errors import Malformed
 MAX_DEPTH = 64
 """Deepest nesting of objects and arrays accepted; real resources stay below 20."""
 
-_FAST = msgspec.json.Decoder(float_hook=Decimal)
+MAX_DIGITS: Final = 1000
+"""Most digits of a decimal, and largest exponent: beyond, arithmetic turns into an attack."""
+
+_SHORT: Final = 20
+
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -42,12 +47,35 @@ class MalformedJson(Malformed, ValueError):
         self.position = position
 
 
+def decimal(text: str) -> Decimal:
+    """The Decimal of a JSON number. Raises MalformedJson beyond `MAX_DIGITS`."""
+    value = Decimal(text)
+    if (len(text) > _SHORT or "e" in text or "E" in text) and (
+        len(text) > MAX_DIGITS
+        or abs(value.adjusted()) > MAX_DIGITS
+        or _exponent(value) < -MAX_DIGITS
+    ):
+        raise MalformedJson("a number has more digits or a larger exponent than any use has")
+    return value
+
+
+_FAST = msgspec.json.Decoder(float_hook=decimal)
+
+
 def read(data: bytes) -> dict[str, Any]:
     """The JSON object in `data`: integers as int, other numbers as Decimal, key order kept.
 
     Raises MalformedJson for anything that is not exactly one object in UTF-8 JSON, for
-    duplicate keys, numbers beyond what Decimal holds, and nesting deeper than MAX_DEPTH.
+    duplicate keys, numbers beyond `MAX_DIGITS`, and nesting deeper than MAX_DEPTH.
     """
+    value = read_value(data)
+    if type(value) is not dict:
+        raise MalformedJson("a resource is a JSON object")
+    return value
+
+
+def read_value(data: bytes) -> Any:
+    """Any one JSON value, read as strictly as `read` reads an object."""
     value: object
     try:
         value = _FAST.decode(data)
@@ -57,10 +85,8 @@ def read(data: bytes) -> dict[str, Any]:
         value = _read_strictly(data)
     except RecursionError:
         _refuse_depth()
-    if type(value) is not dict:
-        raise MalformedJson("a resource is a JSON object")
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        _check_depth(value)
+        require_depth(value)
     return value
 
 
@@ -122,13 +148,23 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedJson(f"{name} is not a JSON number")
 
 
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
 _STRICT = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_refuse_constant
+    object_pairs_hook=_unique,
+    parse_float=decimal,
+    parse_constant=_refuse_constant,
 )
 
 
-def _check_depth(value: object) -> None:
-    level = [value]
+def require_depth(value: object) -> None:
+    """Raise MalformedJson when objects and arrays in `value` are nested deeper than MAX_DEPTH."""
+    if not isinstance(value, dict | list):
+        return
+    level: list[object] = [value]
     for _depth in range(MAX_DEPTH):
         deeper: list[object] = []
         for node in level:

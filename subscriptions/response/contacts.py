@@ -35,15 +35,12 @@ class Contacts:
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
         """Follow what changed in CareTeams and in who their members are."""
-        teams: dict[str, None] = {}
         patients: dict[str, None] = {}
+        teams = dict.fromkeys(await self._teams_of_members(tx, changes))
         for change in changes:
             if change.type == "CareTeam":
                 teams[change.id] = None
                 await self._left_behind(tx, change, patients)
-            elif change.type in MEMBER_TYPES:
-                for team in await self._teams_of(tx, change):
-                    teams[team] = None
         for team in teams:
             patient = await self._rebuild(tx, team)
             if patient is not None:
@@ -61,11 +58,16 @@ class Contacts:
             await contact_rows.replace_team(tx, before, change.id, ())
             patients[before] = None
 
-    async def _teams_of(self, tx: Transaction, change: Change) -> list[str]:
-        found = [team for _, team in await contact_rows.teams_of_member(tx, change.reference)]
-        if change.type == "Patient":
-            found += await contact_rows.teams_of_patient(tx, change.id)
-        return found
+    async def _teams_of_members(self, tx: Transaction, changes: Sequence[Change]) -> list[str]:
+        """Return the teams that anybody among `changes` is part of."""
+        members = [change for change in changes if change.type in MEMBER_TYPES]
+        if not members:
+            return []
+        return await contact_rows.teams_of(
+            tx,
+            [change.reference for change in members],
+            [change.id for change in members if change.type == "Patient"],
+        )
 
     async def _rebuild(self, tx: Transaction, team_id: str) -> str | None:
         team = await tx.get("CareTeam", team_id)

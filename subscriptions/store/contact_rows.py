@@ -82,22 +82,19 @@ async def of_patient(tx: Transaction, patient: str) -> list[Reachable]:
     return [Reachable(ContactRow(*row[:-1]), row[-1]) for row in rows]
 
 
-async def teams_of_member(tx: Transaction, member: str) -> list[tuple[str, str]]:
-    """Return (patient, CareTeam id) for each team in which `member` is told of alerts."""
+async def teams_of(tx: Transaction, members: Sequence[str], patients: Sequence[str]) -> list[str]:
+    """Return the ids of the CareTeams in which one of `members` is told of alerts, or alerts of one of `patients`."""
     rows = await tx.execute(
-        "SELECT DISTINCT patient, care_team FROM contact WHERE tenant = %s AND member = %s"
-        " ORDER BY patient, care_team",
-        (tx.tenant, member),
-    )
-    return [(row[0], row[1]) for row in rows]
-
-
-async def teams_of_patient(tx: Transaction, patient: str) -> list[str]:
-    """Return the ids of the CareTeams with contacts of `patient`."""
-    rows = await tx.execute(
-        "SELECT DISTINCT care_team FROM contact WHERE bucket = %s AND tenant = %s AND patient = %s"
-        " ORDER BY care_team",
-        (tx.bucket(patient, "", ""), tx.tenant, patient),
+        "SELECT care_team FROM contact WHERE tenant = %s AND member = ANY (%s::text[])"
+        " UNION SELECT c.care_team FROM contact c JOIN unnest(%s::smallint[], %s::text[])"
+        " AS wanted(b, p) ON c.bucket = b AND c.patient = p WHERE c.tenant = %s ORDER BY 1",
+        (
+            tx.tenant,
+            list(members),
+            [tx.bucket(patient, "", "") for patient in patients],
+            list(patients),
+            tx.tenant,
+        ),
     )
     return [row[0] for row in rows]
 

@@ -5,7 +5,7 @@ how many Subscriptions want it, not on how many there are.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fhirserver.kernel.ports import Transaction
@@ -57,19 +57,22 @@ async def remove(tx: Transaction, subscription: str) -> None:
     )
 
 
-async def candidates(tx: Transaction, topic: str, keys: Sequence[int]) -> list[MatchRow]:
-    """Return the Subscriptions of `topic` that are filed under one of `keys`, each once."""
+async def candidates(
+    tx: Transaction, topic: str, keys: Sequence[int]
+) -> Mapping[int, list[MatchRow]]:
+    """Return the Subscriptions of `topic` that are filed under each of `keys`, in order of their ids."""
     rows = await tx.execute(
-        "SELECT DISTINCT ON (m.subscription) m.subscription, m.required, m.owner_kind, m.owner"
+        "SELECT m.filter_key, m.subscription, m.required, m.owner_kind, m.owner"
         " FROM unnest(%s::int[], %s::bigint[]) AS k (bucket, filter_key)"
         " JOIN subscription_match m ON m.bucket = k.bucket AND m.filter_key = k.filter_key"
         " AND m.tenant = %s AND m.topic = %s ORDER BY m.subscription",
         ([_bucket(tx, topic, key) for key in keys], list(keys), tx.tenant, topic),
     )
-    return [
-        MatchRow(row[0], tuple(frozenset(alternatives) for alternatives in row[1]), row[2], row[3])
-        for row in rows
-    ]
+    found: dict[int, list[MatchRow]] = {}
+    for key, subscription, required, *owner in rows:
+        alternatives = tuple(frozenset(each) for each in required)
+        found.setdefault(key, []).append(MatchRow(subscription, alternatives, *owner))
+    return found
 
 
 def _bucket(tx: Transaction, topic: str, key: int) -> int:

@@ -6,6 +6,7 @@ all the places where it shows.
 
 import copy
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from tests.oracles.instances import walk
@@ -21,6 +22,16 @@ BAD_STRINGS = {
     "gender": ("M",),
     "system": ("has a space",),
     "use": ("no-such-code",),
+    "start": ("2026-02-30", "2026-01-01T10:00:00", "yesterday"),
+    "end": ("2026-02-30", "2026-01-01T10:00:00", "tomorrow"),
+    "authoredOn": ("2026-02-30", "today"),
+    "intent": ("no-such-code",),
+    "priority": ("no-such-code",),
+    "contentType": ("no type",),
+    "data": ("a", "&&&&"),
+    "lastUpdated": ("2026-01-01",),
+    "url": ("has a space",),
+    "language": (" de",),
 }
 
 
@@ -48,6 +59,7 @@ def _replacements(path: Path, value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, list):
         yield "empty array", []
         yield "not an array", value[0]
+        yield "array in array", [value]
         yield "null in array", [*value, None]
         return
     if isinstance(path[-1], str):
@@ -61,6 +73,7 @@ def _replacements(path: Path, value: object) -> Iterator[tuple[str, object]]:
         yield "object for string", {"value": value}
         yield "empty string", ""
         yield "control character", value + "\x01"
+        yield "array of an object", [{"value": value}]
         for bad in BAD_STRINGS.get(str(path[-1]), ()):
             yield f"bad {path[-1]}", bad
     elif isinstance(value, bool):
@@ -69,6 +82,10 @@ def _replacements(path: Path, value: object) -> Iterator[tuple[str, object]]:
     else:
         yield "string for number", str(value)
         yield "boolean for number", True
+        if isinstance(value, int) and path[-1] != "value":
+            yield "fraction for integer", Decimal("1.5")
+            yield "too large an integer", 2**31
+            yield "negative integer", -(2**31) - 1
 
 
 def _put(resource: dict[str, Any], path: Path, value: object) -> dict[str, Any]:
@@ -89,7 +106,24 @@ def _parent(resource: Any, path: Path) -> Any:
     return resource
 
 
+CHOICES: dict[str, dict[str, Any]] = {
+    "Observation": {"valueString": "x", "valueInteger": 1},
+    "Patient": {"deceasedBoolean": True, "deceasedDateTime": "2026"},
+    "Condition": {"onsetString": "x", "onsetDateTime": "2026"},
+    "Procedure": {"performedString": "x", "performedDateTime": "2026"},
+    "Group": {"active": [True]},
+    "Immunization": {"occurrenceString": "x", "occurrenceDateTime": "2026"},
+    "MedicationRequest": {
+        "medicationCodeableConcept": {"text": "x"},
+        "medicationReference": {"reference": "Medication/1"},
+    },
+    "ServiceRequest": {"occurrenceDateTime": "2026", "occurrencePeriod": {"start": "2026"}},
+    "AllergyIntolerance": {"onsetString": "x", "onsetDateTime": "2026"},
+    "Goal": {"startDate": "2026", "startCodeableConcept": {"text": "x"}},
+    "Practitioner": {"active": [True]},
+}
+"""Two of a choice at once, or what else is one too many."""
+
+
 def _second_choice(resource: dict[str, Any]) -> dict[str, Any]:
-    if resource["resourceType"] == "Observation":
-        return {**resource, "valueString": "x", "valueInteger": 1}
-    return {**resource, "deceasedBoolean": True, "deceasedDateTime": "2026"}
+    return {**resource, **CHOICES.get(resource["resourceType"], {"id": ["a"]})}

@@ -20,7 +20,12 @@ from fhirserver.wire.fhir_json import read, write
 from tests.oracles.instances import instance, valid_instance
 from tests.oracles.mutations import mutations
 
-SAME_IN_R4B = ("Observation", "Patient", "Encounter", "Condition")
+SAME_IN_R4B = (
+    *("AllergyIntolerance", "CareTeam", "Communication", "Condition", "Coverage", "Encounter"),
+    *("Flag", "Goal", "Group", "Immunization", "Location", "MedicationRequest", "Observation"),
+    *("Organization", "Patient", "Practitioner", "Procedure", "RelatedPerson", "ServiceRequest"),
+    "Task",
+)
 
 CONSTRUCTED = (
     *("AllergyIntolerance", "Appointment", "Bundle", "CarePlan", "CareTeam", "Communication"),
@@ -30,20 +35,35 @@ CONSTRUCTED = (
     *("ServiceRequest", "Task"),
 )
 
+CODES = "terminologies.html#required: codes are not checked there"
+DATES = "datatypes.html#dateTime: a day must exist, and a time has a zone"
 PYDANTIC = "pydantic converts or ignores what JSON types FHIR forbids"
 
 STRICTER: dict[tuple[str, str], str] = {
     # (damage, who lets it pass) -> what we hold against it
     ("bad id", "R4B"): "datatypes.html#id: 64 characters of A-Z a-z 0-9 - .",
     ("bad id", "fhirkit"): "datatypes.html#id: 64 characters of A-Z a-z 0-9 - .",
-    ("bad status", "R4B"): "terminologies.html#required: codes are not checked there",
-    ("bad status", "fhirkit"): "terminologies.html#required: codes are not checked there",
+    **dict.fromkeys(
+        [(f"bad {one}", "fhirkit") for one in ("authoredOn", "birthDate", "start", "end")],
+        DATES,
+    ),
+    **dict.fromkeys(
+        [(f"bad {one}", by) for one in ("intent", "priority") for by in ("R4B", "fhirkit")],
+        CODES,
+    ),
+    **dict.fromkeys(
+        [("bad contentType", "R4B"), ("bad contentType", "fhirkit")],
+        "Attachment.contentType is bound to MIME types, required",
+    ),
+    ("bad url", "R4B"): "datatypes.html#url: no white space",
+    ("bad status", "R4B"): CODES,
+    ("bad status", "fhirkit"): CODES,
     ("bad system", "R4B"): "datatypes.html#uri: no white space",
     ("bad system", "fhirkit"): "terminologies.html#required: ContactPoint.system is a code",
-    ("bad use", "R4B"): "terminologies.html#required: codes are not checked there",
-    ("bad use", "fhirkit"): "terminologies.html#required: codes are not checked there",
-    ("bad gender", "R4B"): "terminologies.html#required: codes are not checked there",
-    ("bad gender", "fhirkit"): "terminologies.html#required: codes are not checked there",
+    ("bad use", "R4B"): CODES,
+    ("bad use", "fhirkit"): CODES,
+    ("bad gender", "R4B"): CODES,
+    ("bad gender", "fhirkit"): CODES,
     ("boolean for number", "R4B"): PYDANTIC,
     (
         "control character",
@@ -86,7 +106,7 @@ def _fhirkit_refuses(resource: dict[str, Any]) -> bool:
 def _r4b_refuses(resource: dict[str, Any]) -> bool:
     try:
         _r4b(resource["resourceType"]).model_validate(copy.deepcopy(resource))
-    except (ValidationError, ValueError, TypeError):
+    except (ValidationError, ValueError, TypeError, AttributeError):
         return True
     return False
 
@@ -109,7 +129,7 @@ class Disagreement:
 def disagreements() -> list[Disagreement]:
     found = []
     for name in SAME_IN_R4B:
-        for number in range(6):
+        for number in range(3):
             resource = valid_instance(name, number, 0.25)
             for damage, path, damaged in mutations(resource):
                 ours = _we_refuse(damaged)
@@ -122,7 +142,7 @@ def disagreements() -> list[Disagreement]:
 
 @pytest.mark.parametrize("name", SAME_IN_R4B)
 def test_all_accept_the_undamaged(name: str) -> None:
-    for number in range(6):
+    for number in range(3):
         resource = valid_instance(name, number, 0.25)
         assert not _we_refuse(resource)
         assert not _fhirkit_refuses(resource)
@@ -143,7 +163,8 @@ def test_we_can_say_why_we_are_stricter(disagreements: list[Disagreement]) -> No
 def test_every_type_made_from_the_definitions_is_accepted_by_both(name: str) -> None:
     for number, richness in ((1, 0.1), (2, 0.3), (3, 0.6)):
         resource = instance(name, number, richness)
-        broken = [one for one in validate(resource) if one.code != "invariant"]
+        found = [one for one in validate(resource) if one.severity == "error"]
+        broken = [one for one in found if one.code != "invariant"]
         assert broken == []
         assert not _fhirkit_refuses(resource)
         assert read(write(resource)) == resource

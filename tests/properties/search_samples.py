@@ -49,6 +49,8 @@ _DATES = (
     "0001",
 )
 _NUMBERS = ("5", "5.4", "5.40", "5.35", "5.45", "-5.4", "0", "100", "1e2", "110")
+UCUM = "http://unitsofmeasure.org"
+UNITS = ("mg", "g", "mm[Hg]", "kPa", "no unit")
 PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 REFERENCES = (
     "Patient/ann",
@@ -91,22 +93,35 @@ _day_dates = st.sampled_from([date for date in _DATES if "T" not in date])
 _decimals = st.sampled_from(_NUMBERS).map(Decimal)
 _texts = st.sampled_from((*_WORDS, *_LONG))
 _codings = _objects(
-    _maybe("system", st.sampled_from(_SYSTEMS)), _maybe("code", st.sampled_from(_CODES))
+    _maybe("system", st.sampled_from(_SYSTEMS)),
+    _maybe("code", st.sampled_from(_CODES)),
+    _maybe("display", _texts),
 )
-_concepts = _objects(_maybe("coding", _lists_of(_codings)), st.just({"text": "x"}))
+_concepts = _objects(_maybe("coding", _lists_of(_codings)), _maybe("text", _texts))
 _identifiers = _objects(
-    _maybe("system", st.sampled_from(_SYSTEMS)), _maybe("value", st.sampled_from(_CODES))
+    _maybe("system", st.sampled_from(_SYSTEMS)),
+    _maybe("value", st.sampled_from(_CODES)),
+    _maybe("type", _concepts),
 )
 _periods = _objects(_maybe("start", _dates), _maybe("end", _dates))
 _quantities = _objects(
     st.fixed_dictionaries({"value": _decimals}),
-    _maybe("unit", st.sampled_from(_CODES)),
-    _maybe("system", st.sampled_from(_SYSTEMS)),
-    _maybe("code", st.sampled_from(_CODES)),
+    _maybe("unit", st.sampled_from((*_CODES, "mg"))),
+    st.one_of(
+        _objects(
+            _maybe("system", st.sampled_from(_SYSTEMS)), _maybe("code", st.sampled_from(_CODES))
+        ),
+        st.tuples(st.sampled_from(("5.4", "5400", "0.0054")), st.sampled_from(UNITS)).map(
+            lambda pair: {"value": Decimal(pair[0]), "system": UCUM, "code": pair[1]}
+        ),
+    ),
     _maybe("comparator", st.sampled_from(("<", "<=", ">", ">="))),
 )
 _references = _objects(
-    st.sampled_from(REFERENCES).map(lambda text: {"reference": text}),
+    st.one_of(
+        st.sampled_from(REFERENCES).map(lambda text: {"reference": text}),
+        _identifiers.map(lambda identifier: {"identifier": identifier}),
+    ),
     _maybe("type", st.sampled_from(("Patient", "Group"))),
 )
 _names = _objects(
@@ -128,12 +143,17 @@ _metas = _objects(
 )
 
 
+_INNER = st.just({"resourceType": "Patient", "id": "inside"})
+
+
 def _resource(type_: str, *parts: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
     return _objects(
         st.just({"resourceType": type_}),
         st.sampled_from(_IDS).map(lambda id_: {"id": id_}),
         _maybe("meta", _metas),
         _maybe("identifier", _lists_of(_identifiers)),
+        _maybe("text", _texts.map(lambda text: {"div": f"<div>{text}&amp;<b>x</b></div>"})),
+        _maybe("contained", _lists_of(_objects(_INNER, _maybe("name", _lists_of(_names))))),
         *parts,
     )
 
@@ -243,6 +263,17 @@ def escaped(text: str) -> str:
     return text
 
 
+COMPARABLE = (
+    DateEntry,
+    NumberEntry,
+    QuantityEntry,
+    ReferenceEntry,
+    StringEntry,
+    TokenEntry,
+    UriEntry,
+)
+
+
 def value_like(dice: Random, entry: Entry) -> str:
     """A search value that `entry` answers, or nearly."""
     prefix = dice.choice(PREFIXES)
@@ -264,11 +295,17 @@ def value_like(dice: Random, entry: Entry) -> str:
         case QuantityEntry(lo=lo, hi=hi):
             system, code, unit = entry.system or "", entry.code or "", entry.unit or "u"
             unit = dice.choice(["", f"|{escaped(system)}|{escaped(code)}", f"||{escaped(unit)}"])
+            if system == UCUM and code in ("mg", "g") and dice.random() < 0.7:
+                # The same amount in the other unit.
+                shift, other = (-3, "g") if code == "mg" else (3, "mg")
+                return f"{prefix}{dice.choice([lo, hi]).scaleb(shift):f}|{UCUM}|{other}"
             return f"{prefix}{dice.choice([lo, hi])}{unit}"
         case DateEntry(lo=lo, hi=hi):
             moment = as_datetime(dice.choice([lo, hi, lo - 1, hi - 1, hi + 1])).isoformat()
             precision = dice.choice([4, 7, 10, 19, 23])
             return prefix + (moment[:precision] if precision <= 10 else moment[:precision] + "Z")
+        case _:
+            raise TypeError(f"{entry} has no value to compare with")
 
 
 def value_for(dice: Random, type_: str) -> str:
@@ -290,7 +327,9 @@ def value_for(dice: Random, type_: str) -> str:
         case "number":
             return prefix + number
         case _:
-            return prefix + number + dice.choice(("", "||a", "|urn:z|A"))
+            units = ("", "||a", "|urn:z|A", f"|{UCUM}|mg", f"|{UCUM}|g", "||mg", f"|{UCUM}|Pa")
+            number = dice.choice((*_NUMBERS, "5400", "0.0054"))
+            return prefix + number + dice.choice(units)
 
 
 def request(
@@ -306,7 +345,7 @@ def request(
     modifier = "" if code == "_lastUpdated" else dice.choice(modifiers)
     if modifier == ":missing":
         return code + modifier, dice.choice(("true", "false"))
-    found = [entry for entry in entries if entry.param == code]
+    found = [entry for entry in entries if entry.param == code and isinstance(entry, COMPARABLE)]
     values = [
         value_like(dice, dice.choice(found))
         if found and dice.random() < 0.6

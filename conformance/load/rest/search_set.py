@@ -158,7 +158,8 @@ def _quantities() -> Iterable[Search]:
     yield _measurements(
         "quantity value",
         f"value-quantity=gt250|{ucum}|mg/dL",
-        lambda one: _unit(one) == "mg/dL" and one.value > 250,
+        # Every haemoglobin is far above that: 7 g/dL are 7 000 mg/dL.
+        lambda one: _unit(one) == "g/dL" or (_unit(one) == "mg/dL" and one.value > 250),
     )
     yield _measurements(
         "quantity value",

@@ -21,6 +21,7 @@ from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
 from fhirserver.kernel.resource import Json
 from fhirserver.rest import Services, application
+from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.supervisor.postgres import PostgresServer
@@ -57,14 +58,18 @@ async def open_application(database: Database) -> AsyncIterator[tuple[Record, ht
     observer = Bystander()
     known = definitions.load()
     async with open_database(database.dsn, ROLE_PASSWORDS) as pools:
+        catalogue = Catalogue(pools.work, known, lambda tenant: record.work(tenant))  # noqa: PLW0108 - made below
         record = Record(
             pools,
             keyring.create("test", bytes(range(32))),
             known,
             observer,  # type: ignore[arg-type] # positional-only names
             lambda: datetime.now(UTC),
+            definitions_of=catalogue.definitions_of,
+            committed=catalogue.refresh,
         )
         await record.ensure_partitions()
+        await catalogue.load()
         services = Services(
             store=record,
             definitions=known,
@@ -72,6 +77,7 @@ async def open_application(database: Database) -> AsyncIterator[tuple[Record, ht
             base=BASE,
             version="0.1.0",
             readiness=ready,
+            definitions_of=catalogue.definitions_of,
         )
         yield record, httpx.ASGITransport(application(services))
 

@@ -8,6 +8,7 @@ import pytest
 from fhirserver.crypto.envelope import Tampered
 from fhirserver.kernel import keys
 from fhirserver.kernel.errors import Gone, NotFound, PreconditionFailed
+from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.principal import Access
 from fhirserver.store.record import Record
 from fhirserver.wire import fhir_json
@@ -61,9 +62,9 @@ async def test_updates_keep_every_version(record: Record, admin: Access, clock: 
     first = fhir_json.read((await record.vread(admin, "Patient", "ann", 1)).content)
     second = fhir_json.read((await record.vread(admin, "Patient", "ann", 2)).content)
     assert (first["active"], second["active"]) == (True, False)
-    page = await record.history(admin, "Patient", "ann", count=1, cursor=None)
+    page = await record.history(admin, HistoryQuery("Patient", "ann", 1))
     assert [one.version for one in page.entries] == [2]
-    rest = await record.history(admin, "Patient", "ann", count=5, cursor=page.cursor)
+    rest = await record.history(admin, HistoryQuery("Patient", "ann", 5, page.cursor))
     assert ([one.version for one in rest.entries], rest.cursor) == ([1], None)
     with pytest.raises(NotFound):
         await record.vread(admin, "Patient", "ann", 3)

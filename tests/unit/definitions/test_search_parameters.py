@@ -3,7 +3,7 @@
 import pytest
 
 from fhirserver.definitions import SearchParameter, load
-from fhirserver.definitions.compile import union_parts
+from fhirserver.definitions.union import union_parts
 
 definitions = load()
 

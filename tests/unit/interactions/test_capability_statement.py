@@ -1,11 +1,13 @@
 """The CapabilityStatement tells what the route table and the search language hold, and no more."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from fhirserver.definitions import load
 from fhirserver.interactions.capability_statement import (
+    NORMATIVE,
     SUBSCRIPTION_PROFILE,
     TOPIC_EXTENSION,
     Offer,
@@ -44,9 +46,12 @@ def test_every_resource_type_is_there_once() -> None:
 def test_interactions_are_those_of_the_route_table() -> None:
     codes = [one["code"] for one in resource(make(), "Patient")["interaction"]]
 
-    assert codes == [
-        "read", "vread", "update", "delete", "history-instance", "create", "search-type",
+    assert sorted(codes) == [
+        "create", "delete", "history-instance", "history-type", "patch", "read", "search-type",
+        "update", "vread",
     ]  # fmt: skip
+    system = [one["code"] for one in make()["rest"][0]["interaction"]]
+    assert sorted(system) == ["batch", "history-system", "search-system", "transaction"]
 
 
 def test_what_is_not_routed_is_not_claimed() -> None:
@@ -62,12 +67,60 @@ def test_what_is_not_routed_is_not_claimed() -> None:
 def test_operations_stand_where_they_can_be_called() -> None:
     statement = make()
 
-    assert [one["name"] for one in statement["rest"][0]["operation"]] == [
-        "issue-token",
-        "dead-letters",
-    ]
-    assert [one["name"] for one in resource(statement, "Device")["operation"]] == ["enroll"]
-    assert "operation" not in resource(statement, "Patient")
+    system = {one["name"] for one in statement["rest"][0]["operation"]}
+    device = {one["name"] for one in resource(statement, "Device")["operation"]}
+    patient = {one["name"] for one in resource(statement, "Patient")["operation"]}
+    assert {"issue-token", "dead-letters"} <= system
+    assert device - patient == {"enroll"}
+    assert "everything" in patient - device
+    assert not {"issue-token", "dead-letters"} & (device | patient)
+
+
+def test_operations_name_the_definition_they_follow() -> None:
+    definition = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
+    product = replace(PRODUCT, operations={"everything": definition})
+    found = {one["name"]: one for one in resource(make(product=product), "Patient")["operation"]}
+
+    assert found["everything"]["definition"] == definition
+
+
+def test_links_between_types_are_those_of_reference_parameters() -> None:
+    statement = make()
+
+    assert "Observation:subject" in resource(statement, "Observation")["searchInclude"]
+    assert "Observation:code" not in resource(statement, "Observation")["searchInclude"]
+    assert "Observation:patient" in resource(statement, "Patient")["searchRevInclude"]
+    assert "searchRevInclude" not in resource(make((Offer("read", "instance"),)), "Patient")
+
+
+def test_profiles_of_the_tenant_are_listed() -> None:
+    profile = {
+        "resourceType": "StructureDefinition",
+        "url": "http://example.org/StructureDefinition/patient",
+        "name": "P",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Patient",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "derivation": "constraint",
+        "differential": {"element": [{"id": "Patient", "path": "Patient"}]},
+    }
+    definitions = load().extended([profile], frozenset())
+    searchable = {one: supported_parameters(one, definitions) for one in definitions.resource_types}
+    statement = capability_statement(offers(ROUTES), definitions, searchable, PRODUCT)
+
+    assert profile["url"] in resource(statement, "Patient")["supportedProfile"]
+    assert profile["url"] not in resource(make(), "Patient").get("supportedProfile", [])
+
+
+def test_normative_has_fewer_types_and_the_same_claims() -> None:
+    definitions = load()
+    searchable = {one: supported_parameters(one, definitions) for one in definitions.resource_types}
+    short = capability_statement(offers(ROUTES), definitions, searchable, PRODUCT, "normative")
+
+    assert {one["type"] for one in short["rest"][0]["resource"]} == NORMATIVE
+    assert resource(short, "Patient") == resource(make(), "Patient")
 
 
 @pytest.mark.parametrize("type_", ["Patient", "Observation", "Flag"])

@@ -1,82 +1,60 @@
-"""update, where HTTP alone cannot make two writers meet."""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+"""What an update asks of the current version, without HTTP."""
 
 import pytest
 
 from fhirserver.definitions import load
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.update import Expected, update
-from fhirserver.kernel.errors import Conflict, NotFound
+from fhirserver.kernel.errors import BadRequest, NotFound, PreconditionFailed
 from fhirserver.kernel.principal import Access, Principal
-from fhirserver.kernel.resource import Json, Stored
+from fhirserver.kernel.resource import Json
 from tests.unit.rest.memory_record import MemoryRecord, Observer
 
-NURSE = Access(
-    Principal(1, "practitioner", "Practitioner/nina"), everything=False, patients=frozenset({"ann"})
-)
+NURSE = Access(Principal(1, "practitioner", "Practitioner/nina"), False, frozenset({"ann"}))
 
 
-class RacingRecord(MemoryRecord):
-    """Somebody else writes for `rival` between the look and the write, `races` times."""
-
-    rival = "joe"
-    races = 1
-
-    async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
-        seen = await super().get_stored(type_, id_, lock=lock)
-        if self.races > 0 and seen is None:
-            self.races -= 1
-            self.committed = [self._append(observation(self.rival), id_)]
-        return seen
-
-    @asynccontextmanager
-    async def transaction(self, tenant: int) -> AsyncIterator[MemoryRecord]:
-        try:
-            async with super().transaction(tenant) as tx:
-                yield tx
-        except BaseException:
-            self.versions["Observation", "x"] = self.committed
-            raise
-
-
-def observation(of: str) -> Json:
+def observation(of: str, id_: str = "x") -> Json:
     return {
         "resourceType": "Observation",
-        "id": "x",
+        "id": id_,
         "status": "final",
         "code": {"text": "x"},
         "subject": {"reference": f"Patient/{of}"},
     }
 
 
-async def write(record: MemoryRecord) -> bool:
+async def write(record: MemoryRecord, expected: Expected) -> bool:
     context = Context(NURSE, record, load(), Observer(), "http://test/fhir")
-    return (await update(context, "Observation", "x", observation("ann"), Expected())).created
+    return (await update(context, "Observation", "x", observation("ann"), expected)).created
 
 
-async def test_a_resource_created_meanwhile_for_another_patient_is_not_overwritten() -> None:
-    record = RacingRecord()
+async def test_the_first_version_is_a_create_and_the_next_is_not() -> None:
+    record = MemoryRecord()
+
+    assert await write(record, Expected()) is True
+    assert await write(record, Expected(version=1)) is False
+
+
+@pytest.mark.parametrize("expected", [Expected(version=2), Expected(absent=True)])
+async def test_an_expectation_that_is_not_met_stores_nothing(expected: Expected) -> None:
+    record = MemoryRecord()
+    await write(record, Expected())
+
+    with pytest.raises(PreconditionFailed):
+        await write(record, expected)
+    assert len(record.versions["Observation", "x"]) == 1
+
+
+async def test_what_the_caller_cannot_see_is_not_there() -> None:
+    record = MemoryRecord()
+    record.add(observation("joe"))
 
     with pytest.raises(NotFound):
-        await write(record)
+        await write(record, Expected())
 
 
-async def test_a_resource_created_meanwhile_for_the_same_patient_is_updated() -> None:
-    record = RacingRecord()
-    record.rival = "ann"
+async def test_another_id_in_the_body_is_refused() -> None:
+    context = Context(NURSE, MemoryRecord(), load(), Observer(), "http://test/fhir")
 
-    assert await write(record) is False
-
-
-async def test_an_endless_race_is_a_conflict() -> None:
-    class ForgetfulRecord(RacingRecord):
-        races = 100
-
-        async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
-            self.versions.clear()
-            return await super().get_stored(type_, id_, lock=lock)
-
-    with pytest.raises(Conflict):
-        await write(ForgetfulRecord())
+    with pytest.raises(BadRequest):
+        await update(context, "Observation", "x", observation("ann", "y"), Expected())

@@ -1,17 +1,25 @@
 """A record in memory, just enough of one to test HTTP semantics without a database."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
+from fhirserver.auth import visible
+from fhirserver.definitions import Definitions, load
 from fhirserver.definitions.patient_of import patients_of
-from fhirserver.kernel.errors import FhirError, Gone, NotFound, PreconditionFailed
-from fhirserver.kernel.ports import DeadLetterCount
+from fhirserver.kernel.errors import BadRequest, FhirError, Gone, NotFound, PreconditionFailed
+from fhirserver.kernel.history import HistoryQuery
+from fhirserver.kernel.jobs import JobStatus
+from fhirserver.kernel.ports import Current, DeadLetterCount
 from fhirserver.kernel.principal import Access, Membership, Principal
 from fhirserver.kernel.resource import Json, Page, Stored
+from fhirserver.kernel.retention import RetentionPolicy
+from fhirserver.kernel.search_page import SearchPage
 from fhirserver.wire import fhir_json
+
+Result = TypeVar("Result")
 
 START = datetime(2026, 3, 4, 5, 6, 7, 891_000, tzinfo=UTC)
 
@@ -26,10 +34,10 @@ class Credential:
 
 @dataclass
 class MemoryRecord:
-    """Implements `RecordStore` and, for one transaction at a time, `Transaction`."""
+    """Implements `RecordStore`; its transactions are `MemoryTransaction`."""
 
     tenant: int = 1
-    now: datetime = START
+    clock: datetime = START
     versions: dict[tuple[str, str], list[Stored]] = field(default_factory=dict)
     tokens: dict[str, Principal] = field(default_factory=dict)
     teams: list[Membership] = field(default_factory=list)
@@ -37,10 +45,12 @@ class MemoryRecord:
     searched: list[Any] = field(default_factory=list)
     broken: Exception | None = None
     next_cursor: str | None = None
+    policy: RetentionPolicy = field(default_factory=RetentionPolicy)
+    jobs: "MemoryJobs" = field(default_factory=lambda: MemoryJobs())  # noqa: PLW0108 - defined below
 
     def add(self, resource: Json) -> Stored:
         """Store `resource` under its own id, as a seeded test does."""
-        return self._append(resource, resource["id"])
+        return self.append(resource, resource["id"])
 
     def current(self, type_: str, id_: str) -> Stored | None:
         found = self.versions.get((type_, id_))
@@ -64,34 +74,68 @@ class MemoryRecord:
             raise Gone("deleted")
         return found[version - 1]
 
-    async def history(
-        self, access: Access, type_: str, id_: str, *, count: int, cursor: str | None
-    ) -> Page:
-        found = self.versions.get((type_, id_), [])
-        if not found or not self._row_visible(access, found):
-            raise NotFound("no such row")
-        below = int(cursor) if cursor is not None else len(found) + 1
-        rows = [one for one in reversed(found) if one.version < below][:count]
-        more = bool(rows) and rows[-1].version > 1
-        return Page(tuple(rows), str(rows[-1].version) if more else None)
+    async def history(self, access: Access, asked: HistoryQuery) -> Page:
+        if asked.id is not None:
+            assert asked.type is not None
+            found = self.versions.get((asked.type, asked.id), [])
+            if not found or not self._row_visible(access, found):
+                raise NotFound("no such row")
+            rows = list(found)
+        else:
+            types = {asked.type} if asked.type is not None else asked.types
+            rows = [
+                one
+                for (type_, _), found in self.versions.items()
+                if type_ in types and self._row_visible(access, found)
+                for one in found
+            ]
+        rows.sort(key=lambda one: one.last_updated, reverse=True)
+        if not (asked.cursor or "0").isdecimal():
+            raise BadRequest("no cursor of ours")
+        start = int(asked.cursor or 0)
+        page = rows[start : start + asked.count]
+        more = start + len(page) < len(rows)
+        return Page(tuple(page), str(start + len(page)) if more else None)
 
-    async def search(self, access: Access, query: Any) -> Page:
+    async def search(self, access: Access, query: Any) -> SearchPage:
         self.searched.append(query)
+        if query.cursor_key not in (None, self.next_cursor):
+            raise BadRequest("no cursor of ours")
         rows = [
             found[-1]
             for found in self.versions.values()
             if not found[-1].deleted
-            and found[-1].type == query.type
+            and found[-1].type in query.types
             and self._row_visible(access, found)
+            and (access.everything or visible(access, found[-1].type, found[-1].content))
         ]
-        return Page(tuple(rows), self.next_cursor)
+        return SearchPage(tuple(rows), cursor=self.next_cursor)
+
+    def now(self) -> datetime:
+        return self.clock
+
+    async def retention(self, tenant: int) -> RetentionPolicy:
+        return self.policy
+
+    async def set_retention(self, tenant: int, policy: RetentionPolicy) -> None:
+        self.policy = policy
+
+    async def write(
+        self,
+        tenant: int,
+        work: Callable[["MemoryTransaction"], Awaitable[Result]],
+        *,
+        touching: Sequence[tuple[str, str]] | None = None,
+    ) -> Result:
+        async with self.transaction(tenant) as tx:
+            return await work(tx)
 
     @asynccontextmanager
-    async def transaction(self, tenant: int) -> AsyncIterator["MemoryRecord"]:
+    async def transaction(self, tenant: int) -> AsyncIterator["MemoryTransaction"]:
         assert tenant == self.tenant
         before = {key: list(value) for key, value in self.versions.items()}
         try:
-            yield self
+            yield MemoryTransaction(self)
         except BaseException:
             self.versions = before
             raise
@@ -116,26 +160,101 @@ class MemoryRecord:
             raise NotFound(f"Device/{device} is not known.")
         return Credential(f"{tenant}.{device}", "secret", str(tenant), device)
 
+    def append(self, resource: Json, id_: str) -> Stored:
+        type_ = resource["resourceType"]
+        found = self.versions.setdefault((type_, id_), [])
+        moment = self.tick()
+        meta = {**resource.get("meta", {}), "versionId": str(len(found) + 1)}
+        content = fhir_json.write({**resource, "id": id_, "meta": meta})
+        found.append(Stored(type_, id_, len(found) + 1, moment, False, content))
+        return found[-1]
+
+    def tick(self) -> datetime:
+        self.clock += timedelta(seconds=1)
+        return self.clock
+
+    @staticmethod
+    def _row_visible(access: Access, found: list[Stored]) -> bool:
+        """Filter like a row with one patient column does: no column, no filter."""
+        if access.everything:
+            return True
+        contents = [one.content for one in found if not one.deleted]
+        patients = patients_of(fhir_json.read(contents[-1])) if contents else frozenset()
+        return len(patients) != 1 or patients <= access.patients
+
+
+@dataclass
+class MemoryJobs:
+    """Implements `JobQueue`: what is handed in waits for ever."""
+
+    submitted: list[tuple[str, bytes, Principal]] = field(default_factory=list)
+
+    async def submit(self, tenant: int, kind: str, request: bytes, owner: Principal) -> str:
+        self.submitted.append((kind, request, owner))
+        return f"job-{len(self.submitted)}"
+
+    async def status(self, tenant: int, id_: str, asker: Access) -> JobStatus | None:
+        return None
+
+    async def listed(self, tenant: int, asker: Access) -> Sequence[JobStatus]:
+        return []
+
+    async def cancel(self, tenant: int, id_: str, asker: Access) -> bool:
+        return False
+
+
+@dataclass
+class MemoryTransaction:
+    """Implements `Transaction` on a record; one at a time."""
+
+    record: MemoryRecord
+    reserved: int = 0
+
+    @property
+    def tenant(self) -> int:
+        return self.record.tenant
+
+    @property
+    def now(self) -> datetime:
+        return self.record.clock
+
+    @property
+    def definitions(self) -> Definitions:
+        return load()
+
     async def get(self, type_: str, id_: str, *, lock: bool = False) -> Json | None:
-        stored = self.current(type_, id_)
+        stored = self.record.current(type_, id_)
         return fhir_json.read(stored.content) if stored is not None and not stored.deleted else None
 
     async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
-        return self.current(type_, id_)
+        return self.record.current(type_, id_)
+
+    async def current(self, type_: str, id_: str, *, lock: bool = False) -> Current | None:
+        stored = await self.get_stored(type_, id_, lock=lock)
+        if stored is None:
+            return None
+        return Current(stored, None if stored.deleted else fhir_json.read(stored.content))
+
+    async def claim(self, criteria: Iterable[tuple[str, str]]) -> None: ...
+
+    async def lock(self, targets: Iterable[tuple[str, str]]) -> None: ...
+
+    def reserve(self, resource: Json) -> str:
+        self.reserved += 1
+        return f"made-{len(self.record.versions) + self.reserved}"
 
     async def put(
         self, resource: Json, *, id_: str | None = None, if_match: int | None = None
     ) -> Stored:
-        if id_ is None:
-            id_ = f"made-{len(self.versions) + 1}"
-        current = self.current(resource["resourceType"], id_)
+        id_ = id_ or self.reserve(resource)
+        current = self.record.current(resource["resourceType"], id_)
         if if_match is not None and (current is None or current.version != if_match):
             raise PreconditionFailed("lost")
-        return self._append(resource, id_)
+        return self.record.append(resource, id_)
 
     async def delete(self, type_: str, id_: str, *, if_match: int | None = None) -> Stored | None:
-        found = self.versions[type_, id_]
-        found.append(Stored(type_, id_, len(found) + 1, self._tick(), True, b""))
+        found = self.record.versions[type_, id_]
+        found.append(Stored(type_, id_, len(found) + 1, self.record.tick(), True, b""))
         return found[-1]
 
     async def execute(
@@ -157,28 +276,6 @@ class MemoryRecord:
 
     def blind(self, domain: str, value: str) -> int:
         raise NotImplementedError
-
-    def _append(self, resource: Json, id_: str) -> Stored:
-        type_ = resource["resourceType"]
-        found = self.versions.setdefault((type_, id_), [])
-        moment = self._tick()
-        meta = {**resource.get("meta", {}), "versionId": str(len(found) + 1)}
-        content = fhir_json.write({**resource, "id": id_, "meta": meta})
-        found.append(Stored(type_, id_, len(found) + 1, moment, False, content))
-        return found[-1]
-
-    def _tick(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-    @staticmethod
-    def _row_visible(access: Access, found: list[Stored]) -> bool:
-        """Filter like a row with one patient column does: no column, no filter."""
-        if access.everything:
-            return True
-        contents = [one.content for one in found if not one.deleted]
-        patients = patients_of(fhir_json.read(contents[-1])) if contents else frozenset()
-        return len(patients) != 1 or patients <= access.patients
 
 
 class Observer:

@@ -124,9 +124,7 @@ async def test_an_https_base_asks_for_https_only(server: Server) -> None:
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/openapi.json", "/docs", "/redoc", "/fhirx", "/FHIR/Patient/ann"]
-)
+@pytest.mark.parametrize("path", ["/openapi", "/docs", "/redoc", "/fhirx", "/FHIR/Patient/ann"])
 async def test_nothing_else_is_open(server: Server, path: str) -> None:
     async with browser(application(server.services())) as client:
         answer = await client.get(path)

@@ -71,7 +71,7 @@ async def test_read_of_a_newer_version_is_sent(client: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["Patient/nobody", "Unknown/x", "Unknown", "Patient/ann/x", "", "x/y/z/a/b"]
+    "path", ["Patient/nobody", "Unknown/x", "Unknown", "Patient/ann/x", "x/y/z/a/b"]
 )
 async def test_what_is_not_there(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
@@ -142,7 +142,6 @@ async def test_media_types_we_read(client: httpx.AsyncClient, content_type: str)
 @pytest.mark.parametrize(
     "content_type",
     [
-        "application/fhir+xml",
         "text/plain",
         "",
         "application/fhir+json; charset=latin-1",
@@ -154,47 +153,6 @@ async def test_media_types_we_do_not_read(client: httpx.AsyncClient, content_typ
 
     assert answer.status_code == 415
     assert issues(answer)[0]["code"] == "not-supported"
-
-
-@pytest.mark.parametrize(
-    "accept",
-    [
-        "application/fhir+json",
-        "application/json",
-        "*/*",
-        "application/*",
-        "text/html, */*;q=0.1",
-        "application/fhir+json; fhirVersion=4.0",
-    ],
-)
-async def test_representations_we_have(client: httpx.AsyncClient, accept: str) -> None:
-    assert (await client.get("Patient/ann", headers={"accept": accept})).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "accept",
-    [
-        "application/fhir+xml",
-        "text/html",
-        "application/json;q=0",
-        "application/fhir+json; fhirVersion=3.0",
-    ],
-)
-async def test_representations_we_have_not(client: httpx.AsyncClient, accept: str) -> None:
-    answer = await client.get("Patient/ann", headers={"accept": accept})
-
-    assert answer.status_code == 406
-    assert issues(answer)[0]["severity"] == "error"
-
-
-async def test_format_overrides_accept(client: httpx.AsyncClient) -> None:
-    xml = {"accept": "application/fhir+xml"}
-
-    assert (await client.get("Patient/ann?_format=json", headers=xml)).status_code == 200
-    assert (
-        await client.get("Patient/ann?_format=application/fhir+json", headers=xml)
-    ).status_code == 200
-    assert (await client.get("Patient/ann?_format=xml")).status_code == 406
 
 
 @pytest.mark.parametrize(
@@ -256,7 +214,7 @@ async def test_an_observer_may_refuse(client: httpx.AsyncClient, server: Server)
     ]
 
 
-async def test_a_conditional_create_is_refused_and_not_done(
+async def test_a_condition_that_several_resources_meet_stores_nothing(
     client: httpx.AsyncClient, server: Server
 ) -> None:
     before = len(server.record.versions)
@@ -265,7 +223,7 @@ async def test_a_conditional_create_is_refused_and_not_done(
         "Patient", json=PATIENT, headers={**FHIR, "if-none-exist": "_id=ann"}
     )
 
-    assert answer.status_code == 400
+    assert answer.status_code == 412
     assert len(server.record.versions) == before
 
 
@@ -373,7 +331,6 @@ async def test_a_delete_can_be_conditional_on_the_version(client: httpx.AsyncCli
         ("return=representation", "Patient"),
         ("return=OperationOutcome", "OperationOutcome"),
         ("handling=strict; return=minimal", None),
-        ("respond-async", "Patient"),
     ],
 )
 async def test_prefer(client: httpx.AsyncClient, prefer: str, type_: str | None) -> None:
@@ -384,6 +341,17 @@ async def test_prefer(client: httpx.AsyncClient, prefer: str, type_: str | None)
 
     for answer in (created, updated):
         assert (answer.json()["resourceType"] if answer.content else None) == type_
+
+
+async def test_what_may_take_long_is_answered_later(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    answer = await client.post("Patient", json=PATIENT, headers={**FHIR, "prefer": "respond-async"})
+
+    assert answer.status_code == 202
+    assert "job-1" in answer.headers["content-location"]
+    assert answer.content == b""
+    assert len(server.record.jobs.submitted) == 1
 
 
 async def test_prefer_an_outcome_of_a_delete(client: httpx.AsyncClient) -> None:
@@ -429,7 +397,7 @@ async def test_history_pages(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["_since=2026-01-01", "_count=0", "_count=x", "_count=-1", "_count=9999999999999", "name=x"],
+    ["_since=99999", "_count=0", "_count=x", "_count=-1", "_count=9999999999999", "name=x"],
 )
 async def test_history_refuses_what_it_cannot_do(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"Patient/ann/_history?{query}")).status_code == 400
@@ -457,7 +425,7 @@ async def test_search_by_get_and_by_form(client: httpx.AsyncClient, server: Serv
     assert {entry["search"]["mode"] for entry in bundle["entry"]} == {"match"}
     links = {link["relation"]: link["url"] for link in bundle["link"]}
     assert links["self"] == f"{BASE}/Patient?_count=2"
-    assert links["next"] == f"{BASE}/Patient?_count=2&_cursor=a%2Bb%2Fc%3D%3D"
+    assert links["next"] == f"{BASE}/Patient?_count=2&_cursor=a%2Bb/c%3D%3D"
 
 
 async def test_an_empty_search_has_no_entry(client: httpx.AsyncClient) -> None:
@@ -486,13 +454,13 @@ async def test_a_search_body_that_is_no_form(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "query"),
     [
-        ("GET", "Patient/ann", "_pretty=true"),
-        ("GET", "Patient/ann", "_summary=true"),
+        ("GET", "Patient/ann", "_pretty=yes"),
+        ("GET", "Patient/ann", "_summary=some"),
         ("GET", "Patient/ann/_history/1", "x=1"),
         ("POST", "Patient", "x=1"),
         ("PUT", "Patient/ann", "x=1"),
         ("DELETE", "Patient/ann", "x=1"),
-        ("GET", "metadata", "mode=terminology"),
+        ("GET", "metadata", "mode=something"),
     ],
 )
 async def test_parameters_nobody_understands_are_refused(
@@ -508,9 +476,9 @@ async def test_parameters_nobody_understands_are_refused(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PATCH", "Patient/ann", "GET, HEAD, PUT, DELETE"),
-        ("POST", "Patient/ann", "GET, HEAD, PUT, DELETE"),
-        ("DELETE", "Patient", "POST, GET, HEAD"),
+        ("BREW", "Patient/ann", "GET, HEAD, PUT, PATCH, DELETE"),
+        ("POST", "Patient/ann", "GET, HEAD, PUT, PATCH, DELETE"),
+        ("POST", "Patient/_history", "GET, HEAD"),
         ("PUT", "Patient/ann/_history/1", "GET, HEAD"),
         ("GET", "Patient/_search", "POST"),
         ("GET", "Device/cuff/$enroll", "POST"),
@@ -529,7 +497,7 @@ async def test_methods_that_are_not_possible(
 
 
 @pytest.mark.parametrize(
-    "path", ["Patient/ann/$enroll", "$unknown", "Patient/$match", "Patient/_history"]
+    "path", ["Patient/ann/$enroll", "$unknown", "Patient/$match", "Patient/_unknown"]
 )
 async def test_operations_that_are_not_there(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.post(path)).status_code == 404

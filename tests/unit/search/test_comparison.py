@@ -44,6 +44,7 @@ def _by_definition(prefix: Prefix, wanted: Span, found: Span) -> bool:
         "sa": all(moment >= wanted.hi for moment in target),
         "eb": all(moment < wanted.lo for moment in target),
         "ap": bool(set(range(wanted.lo - width, wanted.hi + width)) & target),
+        "po": bool(moments & target),
     }[prefix]
 
 
@@ -97,6 +98,7 @@ def test_every_hit_is_inside_the_envelope(
         ("eb", (None, 10)),
         ("ne", (None, None)),
         ("ap", (0, 30)),
+        ("po", (10, 20)),
     ],
 )
 def test_envelopes(prefix: Prefix, expected: tuple[int | None, int | None]) -> None:

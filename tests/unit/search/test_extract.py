@@ -8,24 +8,20 @@ import pytest
 from fhirserver.definitions import load
 from fhirserver.fhirpath import compile_expression
 from fhirserver.kernel.resource import Json
+from fhirserver.search.emitters import NO_MEANING, Emitters
 from fhirserver.search.entry import (
     DateEntry,
     Entry,
+    LogicalEntry,
     NumberEntry,
+    PresentEntry,
     QuantityEntry,
     ReferenceEntry,
     StringEntry,
     TokenEntry,
     UriEntry,
 )
-from fhirserver.search.extract import (
-    COLUMNS,
-    NO_MEANING,
-    NOT_EXTRACTED,
-    _emitter,
-    _Leaf,
-    extract,
-)
+from fhirserver.search.extract import entries_of, extract, is_extracted
 from fhirserver.search.period import BEGINNING, END, parse_span
 from tests.oracles.resource_samples import HANDMADE, Filler
 
@@ -40,14 +36,14 @@ def _one_by_one(resource: Json) -> list[Entry]:
     """The same without the tree: every expression of every parameter run for itself."""
     type_ = resource["resourceType"]
     found: list[Entry] = []
+    make = Emitters(load(), texts=True)
     for parameter in load().search_parameters(type_).values():
-        skipped = parameter.code in COLUMNS or parameter.type in NOT_EXTRACTED
-        if parameter.expression is None or skipped:
+        if parameter.expression is None or not is_extracted(parameter):
             continue
         for route in compile_expression(parameter.expression, type_, load()).routes:
             if (parameter.type, route.type) not in NO_MEANING:
-                leaf = _Leaf(route.binding, [(parameter.code, None)])
-                emitter = _emitter(load(), parameter.type, route.type, leaf)
+                params = [(parameter.code, None)]
+                emitter = make(parameter.type, route.type, route.binding, params)
                 for value in route.values(resource):
                     emitter(value, found.append)
     return found
@@ -57,12 +53,12 @@ def _one_by_one(resource: Json) -> list[Entry]:
 def test_the_tree_of_every_type_finds_what_the_expressions_find_one_by_one(variant: int) -> None:
     for type_ in load().resource_types:
         resource = Filler(load(), variant).resource(type_)
-        assert set(extract(resource, load())) == set(_one_by_one(resource)), type_
+        assert set(entries_of(resource, load())) == set(_one_by_one(resource)), type_
 
 
 @pytest.mark.parametrize("resource", HANDMADE)
 def test_the_tree_finds_the_same_in_resources_written_by_hand(resource: Json) -> None:
-    assert set(extract(resource, load())) == set(_one_by_one(resource))
+    assert set(entries_of(resource, load())) == set(_one_by_one(resource))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +67,7 @@ def test_the_tree_finds_the_same_in_resources_written_by_hand(resource: Json) ->
         (
             {"code": {"coding": [{"system": "s", "code": "c"}, {"code": "d"}, {"display": "x"}]}},
             "code",
-            [TokenEntry("code", "s", "c"), TokenEntry("code", None, "d")],
+            [TokenEntry("code", "s", "c"), TokenEntry("code", None, "d"), PresentEntry("code")],
         ),
         (
             {"status": "final"},
@@ -82,7 +78,7 @@ def test_the_tree_finds_the_same_in_resources_written_by_hand(resource: Json) ->
         (
             {"identifier": [{"system": "s", "value": "v"}, {"use": "old"}]},
             "identifier",
-            [TokenEntry("identifier", "s", "v")],
+            [TokenEntry("identifier", "s", "v"), PresentEntry("identifier")],
         ),
         (
             {"subject": {"reference": "Patient/ann/_history/4"}},
@@ -90,8 +86,13 @@ def test_the_tree_finds_the_same_in_resources_written_by_hand(resource: Json) ->
             [ReferenceEntry("subject", "Patient/ann", "Patient", "ann")],
         ),
         ({"subject": {"reference": "Group/g"}}, "patient", []),
-        ({"subject": {"reference": "#p"}}, "subject", []),
-        ({"subject": {"identifier": {"value": "7"}}}, "subject", []),
+        ({"subject": {"reference": "#p"}}, "subject", [PresentEntry("subject")]),
+        (
+            {"subject": {"identifier": {"value": "7"}}},
+            "subject",
+            [LogicalEntry("subject", None, "7")],
+        ),
+        ({"subject": {"display": "Ann"}}, "subject", [PresentEntry("subject")]),
         (
             {"subject": {"reference": "urn:uuid:1", "type": "Patient"}},
             "patient",

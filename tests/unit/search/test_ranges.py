@@ -6,7 +6,8 @@ import pytest
 
 from fhirserver.definitions import load
 from fhirserver.fhirpath import Hop, compile_expression
-from fhirserver.search.extract import NO_MEANING, extract
+from fhirserver.search.emitters import NO_MEANING
+from fhirserver.search.extract import extract
 from fhirserver.search.period import Span, parse_span
 from fhirserver.search.protected import PROTECTED
 from fhirserver.search.query import parse
@@ -73,14 +74,16 @@ def test_aliases_have_no_rows_of_their_own() -> None:
 
 def test_a_query_joins_the_alternatives_of_its_values() -> None:
     query = parse("Flag", [("date", "2025,ge2027")], load())
-    asked = query_ranges(query.conditions[0])
+    asked = query_ranges(query.type, query.conditions[0])
     assert asked.exact
     assert len(asked.comparison) == 3
 
 
 def test_a_unit_must_be_verified() -> None:
     plain, with_unit = (
-        query_ranges(parse("Observation", [("value-quantity", text)], load()).conditions[0])
+        query_ranges(
+            "Observation", parse("Observation", [("value-quantity", text)], load()).conditions[0]
+        )
         for text in ("gt5", "gt5||mg")
     )
     assert plain.exact
@@ -90,7 +93,7 @@ def test_a_unit_must_be_verified() -> None:
 def test_only_ranges_are_asked_of_ranges() -> None:
     query = parse("Flag", [("identifier", "active")], load())
     with pytest.raises(TypeError):
-        query_ranges(query.conditions[0])
+        query_ranges(query.type, query.conditions[0])
 
 
 def test_a_time_is_half_open() -> None:

@@ -7,10 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirserver.kernel.errors import Malformed
-from fhirserver.wire.fhir_json import MAX_DEPTH, MalformedJson, read, write, write_pretty
+from fhirserver.wire.fhir_json import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MalformedJson,
+    read,
+    read_value,
+    write,
+    write_pretty,
+)
 
 numbers = st.integers() | st.decimals(allow_nan=False, allow_infinity=False).filter(
-    lambda one: one.as_tuple().exponent != 0
+    lambda one: one.as_tuple().exponent != 0 and abs(one.adjusted()) < MAX_DIGITS
 )
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 values = st.recursive(
@@ -81,6 +89,9 @@ def test_key_order_is_kept() -> None:
         (b'{"a":01}', "not valid JSON", 6),
         (b'{"a":"\n"}', "control character", 6),
         (b'{"a":1e99999999999999999999999}', "exponent", None),
+        (b'{"a":1e1001}', "larger exponent", None),
+        (b'{"a":1e-1001}', "larger exponent", None),
+        (b'{"a":0.' + b"1" * 1001 + b"}", "more digits", None),
         (b'{"a":' + b"9" * 5000 + b"}", "too many digits", None),
         (b"", "not valid JSON", 0),
         (b"[]", "object", None),
@@ -110,6 +121,13 @@ def test_nesting_is_bounded(blank: bytes) -> None:
 def test_many_brackets_side_by_side_are_not_depth() -> None:
     value = {"entry": [{"a": [{"b": number}]} for number in range(200)]}
     assert read(write(value)) == value
+
+
+@pytest.mark.parametrize("data", [b'[{"op":"test"}]', b'"text"', b"1.50", b"null"])
+def test_any_value_is_read_where_any_is_asked_for(data: bytes) -> None:
+    assert write(read_value(data)) == data
+    with pytest.raises(MalformedJson):
+        read_value(data + b"x")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])

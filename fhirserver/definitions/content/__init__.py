@@ -1,0 +1,1 @@
+"""What this product defines: profiles, extensions, code systems and value sets, one file each."""

@@ -1,0 +1,181 @@
+"""Bundles as bytes: matches, versions, and the answers to the entries of a batch or transaction.
+
+The content of the record is spliced in as it is stored; it is parsed only where the caller asked
+for parts of it.
+
+Spec: https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/search.html#return,
+https://hl7.org/fhir/R4/http.html#history
+"""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Final, Protocol
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from fhirserver.kernel.errors import Problem
+from fhirserver.kernel.keys import row_of
+from fhirserver.kernel.outcome import outcome
+from fhirserver.kernel.resource import Page, Stored
+from fhirserver.rest.replies import CONTENT_TYPE, Reply, instant, ready_made
+from fhirserver.rest.shapes import Shape
+from fhirserver.search.asked import Query
+from fhirserver.search.asked import Shape as Wanted
+from fhirserver.wire import fhir_json
+
+Pairs = Sequence[tuple[str, str]]
+
+WHOLE: Final = Wanted()
+
+
+class Found(Protocol):
+    """What a search gives: one page of it."""
+
+    @property
+    def entries(self) -> Sequence[Stored]:
+        """The matches of this page."""
+
+    @property
+    def included(self) -> Sequence[Stored]:
+        """What was asked to come along with them."""
+
+    @property
+    def outcome(self) -> Sequence[Problem]:
+        """What the caller shall be told beside them, such as parameters that were ignored."""
+
+    @property
+    def total(self) -> int | None:
+        """How many match in all, None where that was not counted."""
+
+    @property
+    def cursor(self) -> str | None:
+        """Opens the next page, None on the last one."""
+
+
+def searchset(page: Found, base: str, path: str, query: Query) -> Reply:
+    """Return a Bundle of matches and what comes with them, in the shape `query` asks for.
+
+    `path` is where the search was asked, below `base`: ``Patient``, ``Patient/x/Observation``, or
+    "" for the whole record. The links name the parameters that counted.
+    """
+    shape = Shape(query.shape.summary, query.shape.elements) if query.shape != WHOLE else None
+    entries = [_entry(base, stored, shape, b"match") for stored in page.entries]
+    entries += [_entry(base, stored, shape, b"include") for stored in page.included]
+    if page.outcome:
+        told = fhir_json.write(outcome(page.outcome))
+        entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % told)
+    return ready_made(
+        _bundle(
+            b"searchset",
+            f"{base}/{path}".rstrip("/"),
+            query.applied,
+            page.cursor,
+            entries,
+            page.total,
+        )
+    )
+
+
+def history_bundle(page: Page, base: str, path: str, pairs: Pairs) -> Reply:
+    """Return a Bundle of versions, newest first.
+
+    `path` is below `base`: ``Patient/x/_history``, ``Patient/_history`` or ``_history``.
+    """
+    entries = [_version(base, stored) for stored in page.entries]
+    return ready_made(_bundle(b"history", f"{base}/{path}", pairs, page.cursor, entries, None))
+
+
+def responses(kind: str, replies: Iterable[Reply]) -> Reply:
+    """Return the Bundle that answers a batch or transaction, one entry per reply, in their order.
+
+    `kind` is ``batch-response`` or ``transaction-response``.
+    """
+    head = b'{"resourceType":"Bundle","type":%b' % orjson.dumps(kind)
+    joined = b",".join([_response(reply) for reply in replies])
+    return ready_made(b'%b,"entry":[%b]}' % (head, joined) if joined else head + b"}")
+
+
+def _bundle(
+    kind: bytes,
+    here: str,
+    pairs: Pairs,
+    cursor: str | None,
+    entries: Sequence[bytes],
+    total: int | None,
+) -> bytes:
+    links = [{"relation": "self", "url": _url(here, pairs)}]
+    kept = [pair for pair in pairs if pair[0] != "_cursor"]
+    if len(kept) != len(pairs):
+        links.append({"relation": "first", "url": _url(here, kept)})
+    if cursor is not None:
+        links.append({"relation": "next", "url": _url(here, [*kept, ("_cursor", cursor)])})
+    count = b"" if total is None else b'"total":%d,' % total
+    head = b'{"resourceType":"Bundle","type":"%b",%b"link":%b' % (kind, count, orjson.dumps(links))
+    # FHIR JSON has no empty arrays.
+    return b'%b,"entry":[%b]}' % (head, b",".join(entries)) if entries else head + b"}"
+
+
+def _entry(base: str, stored: Stored, shape: Shape | None, mode: bytes) -> bytes:
+    content = stored.content if shape is None else shape.apply(stored.content)
+    url = f"{base}/{stored.type}/{stored.id}".encode()
+    return b'{"fullUrl":"%b","resource":%b,"search":{"mode":"%b"}}' % (url, content, mode)
+
+
+def _version(base: str, stored: Stored) -> bytes:
+    # How the first version came is not stored; an id the server made can only come from a create.
+    if stored.deleted:
+        method, status = "DELETE", "204"
+    elif stored.version > 1:
+        method, status = "PUT", "200"
+    else:
+        method, status = ("POST" if row_of(stored.id) is not None else "PUT"), "201"
+    url = stored.type if method == "POST" else stored.reference
+    request = orjson.dumps({"method": method, "url": url})
+    response = orjson.dumps(
+        {
+            "status": status,
+            "etag": f'W/"{stored.version}"',
+            "lastModified": instant(stored.last_updated),
+        }
+    )
+    content = b"" if stored.deleted else b'"resource":%b,' % stored.content
+    return b'{"fullUrl":"%b/%b",%b"request":%b,"response":%b}' % (
+        base.encode(),
+        stored.reference.encode(),
+        content,
+        request,
+        response,
+    )
+
+
+def _response(reply: Reply) -> bytes:
+    told: dict[str, str] = {"status": _status(reply.status)}
+    is_resource = False
+    for name, value in reply.headers:
+        if name == b"location":
+            told["location"] = value.decode()
+        elif name == b"etag":
+            told["etag"] = value.decode()
+        elif (name, value) == CONTENT_TYPE:
+            is_resource = True
+    if reply.modified is not None:
+        told["lastModified"] = instant(reply.modified)
+    response = orjson.dumps(told)
+    if not (is_resource and reply.body):
+        return b'{"response":%b}' % response
+    if reply.is_outcome:
+        return b'{"response":%b,"outcome":%b}}' % (response[:-1], reply.body)
+    return b'{"resource":%b,"response":%b}' % (reply.body, response)
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _url(here: str, pairs: Pairs) -> str:
+    # Commas, bars and colons mean something in a search; escaping them would only hide it.
+    return f"{here}?{urlencode(pairs, safe=':,|/$', quote_via=quote)}" if pairs else here

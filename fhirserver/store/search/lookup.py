@@ -1,0 +1,99 @@
+"""How the rows of a search are found: the FROM clause that suits what is known of how many there are.
+
+- A rare key finds its few rows, which are sorted then. The planner would rather go through everything in order and stop
+  at the first page, which never comes.
+- Few ranges (`FEW`) are looked up by value, and their resources by id.
+- Where many ranges of one parameter are all that is asked for, resources come in the order of ids, as the ranges do.
+- Otherwise the planner knows best.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fhirserver.search.query import SortKey
+from fhirserver.store.search.clause import Clause, Driver, settled, without
+from fhirserver.store.search.scope import Scope
+from fhirserver.store.search.verification import Check, asked_of_rows
+
+# Up to so many ranges are looked up by value, and their resources then put in order.
+FEW: Final = 500
+# The column of ids that are in order already.
+ORDERED: Final = "d.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The matches of one type: everything but their order and place.
+
+    With a `driver`, resources are looked up by ranges: `few` of them, or else, where it is `alone`, in the order of ids.
+    """
+
+    scope: Scope
+    where: Clause
+    check: Check | None
+    driver: Driver | None = None
+    few: bool = False
+    alone: bool = False
+
+    @property
+    def told(self) -> tuple[Clause, ...]:
+        """What a row must say for its verification."""
+        return tuple(settled(one, self.scope.alias) for one in asked_of_rows(self.check))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A FROM clause; `ordered` says that its rows come by `ORDERED`."""
+
+    clause: Clause
+    ordered: bool = False
+
+
+def by_value(scope: Scope, driver: Driver, most: int) -> Clause:
+    """Return the statement of the ids (some more than once) that the driver's ranges name, `most` of each stretch."""
+    selects = [
+        f"(SELECT g.id FROM resource_range g WHERE g.type = {scope.number:d} AND {one.clause.sql} "
+        f"ORDER BY g.{one.column} LIMIT {most:d})"
+        for one in driver.stretches
+    ]
+    args = tuple(arg for one in driver.stretches for arg in one.clause.args)
+    return Clause(" UNION ALL ".join(selects), args)
+
+
+def source(branch: Branch, where: Clause, place: Clause | None, sort: Sequence[SortKey]) -> Source:
+    """Return the FROM clause of the rows that meet `where`, which contains their `place`."""
+    alias, driver = branch.scope.alias, branch.driver
+    if where.rare:
+        # OFFSET 0 keeps the order out of the choice of index.
+        fenced = f"(SELECT {alias}.* FROM resource {alias} WHERE {where.sql} OFFSET 0) {alias}"
+        return Source(Clause(fenced, where.args))
+    by_id = len(sort) == 1
+    in_order = by_id and branch.alone and driver is not None and len(driver.walks) == 1
+    if driver is None or not (branch.few or in_order):
+        return Source(Clause(f"resource {alias} WHERE {where.sql}", where.args))
+    rest = without(where, driver.clause) if driver.exact else where
+    if branch.few:
+        listed = by_value(branch.scope, driver, FEW + 1)
+        ids = Clause(f"SELECT DISTINCT c.id FROM ({listed.sql}) c", listed.args)
+    else:
+        ids = _by_id(branch.scope, driver, place)
+    direction = " DESC" if sort[-1].descending else ""
+    found = Clause(
+        f"({ids.sql} ORDER BY c.id{direction}) d CROSS JOIN LATERAL "
+        f"(SELECT {alias}.* FROM resource {alias} WHERE {alias}.id = d.id AND {rest.sql} OFFSET 0) {alias}",
+        (*ids.args, *rest.args),
+    )
+    return Source(found, ordered=by_id)
+
+
+def _by_id(scope: Scope, driver: Driver, place: Clause | None) -> Clause:
+    """Return the statement of the ids behind `place`, which an index has in their order."""
+    (walk,) = driver.walks
+    behind = "" if place is None else " AND " + place.sql.replace(f"{scope.alias}.", "c.")
+    args = () if place is None else place.args
+    condition = walk.sql.replace("g.", "c.")
+    return Clause(
+        f"SELECT DISTINCT c.id FROM resource_range c WHERE c.type = {scope.number:d} AND {condition}{behind}",
+        (*walk.args, *args),
+    )

@@ -1,0 +1,70 @@
+"""Where a criterion is looked at: the rows of one type, under one alias, as one caller may see them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fhirserver.auth import may
+from fhirserver.crypto.blind_index import BlindIndex
+from fhirserver.definitions.patient_of import belongs_to
+from fhirserver.kernel.principal import Access
+from fhirserver.store.search.clause import ALWAYS, Clause, all_of, any_of
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Rows of resource type `type` (its `number`) in a FROM clause under `alias`."""
+
+    type: str
+    number: int
+    alias: str
+
+
+def current_rows(
+    scope: Scope, access: Access, blind: BlindIndex, patient: int | None = None
+) -> Clause:
+    """Return the condition of the current, undeleted rows of the scope that `access` may read.
+
+    The type stands in the text, so that a plan looks at its partition only. `patient` is the key of the one whose rows
+    are asked for anyway, where it is known.
+    """
+    alias = scope.alias
+    of_type = Clause(
+        f"{alias}.type = {scope.number:d} AND {alias}.tenant = %s AND NOT {alias}.deleted",
+        (access.principal.tenant,),
+    )
+    if patient is not None and patient in readable_patients(access, scope.type, blind):
+        return of_type
+    return all_of((of_type, _readable(access, scope.type, alias, blind)))
+
+
+@lru_cache(maxsize=4096)
+def _readable(access: Access, type_: str, alias: str, blind: BlindIndex) -> Clause:
+    """Return the rows of `type_` that `auth.visible` would let pass, decided by their patient column.
+
+    A resource of a patient's type that names several patients has no patient in its row: it is for administrators to
+    find.
+    """
+    if access.everything:
+        return ALWAYS
+    kind = belongs_to(type_).kind
+    allowed = sorted(readable_patients(access, type_, blind))
+    alternatives = []
+    if len(allowed) == 1:
+        # One value, so that an index gives its rows in order.
+        alternatives.append(Clause(f"{alias}.patient = %s", (allowed[0],)))
+    elif allowed:
+        alternatives.append(Clause(f"{alias}.patient = ANY (%s::bigint[])", (allowed,)))
+    if may(access, "read", type_, frozenset(), kind):
+        alternatives.append(Clause(f"{alias}.patient IS NULL"))
+    return any_of(alternatives, alias)
+
+
+@lru_cache(maxsize=4096)
+def readable_patients(access: Access, type_: str, blind: BlindIndex) -> frozenset[int]:
+    """Return the keys of the patients whose resources of `type_` a caller with limits may read."""
+    kind = belongs_to(type_).kind
+    return frozenset(
+        blind.own(f"Patient/{one}")
+        for one in access.patients
+        if may(access, "read", type_, frozenset((one,)), kind)
+    )
