@@ -9,6 +9,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,13 +174,22 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
     )
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(epoch.follow())
-        serving = tasks.create_task(http.serve())
+        serving = tasks.create_task(http.serve(_sockets(settings)))
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         http.should_exit = True
         await serving
         stopping.cancel()
         following.cancel()
+
+
+def _sockets(settings: Settings) -> list[socket.socket] | None:
+    """Return the socket that several processes of this role listen on together, None for a single one."""
+    if sum("api" in roles for roles in settings.workers) < 2:
+        return None
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = (settings.host, settings.port)
+    return [socket.create_server(address, family=family, reuse_port=True, backlog=2048)]
 
 
 def _services(settings: Settings, server: _Server, epoch: "_Epoch") -> "Services":

@@ -164,7 +164,8 @@ class Settings:
         "ROLES",
         "api,ingest,engine+deliver",
         "Processes to run: commas separate processes, + joins roles into one process. "
-        "Roles are api, ingest, engine (timers, ladder, silence) and deliver.",
+        "Roles are api, ingest, engine (timers, ladder, silence) and deliver. A role named in several "
+        "processes is shared by them: api,api,ingest,engine+deliver answers with two.",
         _workers,
     )
     mqtt_host: str = setting("MQTT_HOST", "127.0.0.1", "Address devices reach the broker at.")

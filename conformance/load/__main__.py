@@ -214,6 +214,26 @@ def bench(
         raise typer.Exit(FAILED)
 
 
+@app.command(name="bench-fhir")
+def bench_fhir(
+    *,
+    report_file: Annotated[
+        Path, typer.Option("--report", help="Where the figures go (JSON).")
+    ] = Path("docs/benchmarks-fhir.json"),
+    patients: Annotated[
+        int, typer.Option(help="Patients to import and search: 114 resources each.")
+    ] = 10_000,
+    seconds: Annotated[float, typer.Option(help="How long each load lasts.")] = 30.0,
+) -> None:
+    """Run crud, read, import and search against a fresh server and write their figures."""
+    with _environment(None, 0, 0) as running:
+        place = running.server.place
+        figures = rest.measure_all(
+            place.base, place.admin_token(), place.data, patients=patients, seconds=seconds
+        )
+    write_report(report_file, figures)
+
+
 def run_load(name: str, plan: Plan, target: Target, database_url: str | None) -> dict[str, Any]:
     """Run one load, compare it with a raw COPY when a database is given, print and return all."""
     result = asyncio.run(Load(plan, target, say).run())

@@ -14,6 +14,7 @@ from fhirserver.kernel.resource import Json
 from fhirserver.search.parameter_check import check_parameter
 from fhirserver.validation import validate
 from fhirserver.validation.profiles import canonical_problems, validate_profiles
+from fhirserver.wire.summary import SUBSETTED
 
 ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 REFUSED: Final = frozenset({"fatal", "error"})
@@ -72,10 +73,28 @@ def require_valid(
 ) -> list[Problem]:
     """Return the warnings about `resource`; raise `Unprocessable` with every problem found, located.
 
+    What was cut down by `_summary` or `_elements` is refused whatever it holds.
     Warnings alone let a resource pass: a claimed profile that is not loaded is one.
     """
+    if _is_part(resource):
+        message = (
+            "The resource is tagged SUBSETTED: it is a part of one, and would replace the whole. "
+            "Read it without _summary and _elements, or send a patch."
+        )
+        raise Unprocessable(message, expression=f"{resource['resourceType']}.meta.tag")
     problems = content_problems(resource, definitions, now=now)
     if any(problem.severity in REFUSED for problem in problems):
         message = "The resource is not valid FHIR R4."
         raise Unprocessable(message, problems=problems)
     return problems
+
+
+def _is_part(resource: Json) -> bool:
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    return isinstance(tags, list) and any(
+        isinstance(tag, dict)
+        and tag.get("system") == SUBSETTED["system"]
+        and tag.get("code") == SUBSETTED["code"]
+        for tag in tags
+    )

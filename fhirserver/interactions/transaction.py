@@ -55,12 +55,14 @@ class Done:
     """What came of an entry: `stored` is None for the deletion of what was not there.
 
     `created`: there is something that was not there before. `existing`: a create that found what it would have made.
+    `warnings` is what was found wrong with the content without refusing it.
     """
 
     entry: Entry
     stored: Stored | None
     created: bool = False
     existing: bool = False
+    warnings: Sequence[Problem] = ()
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class _Target:
     found: Stored | None = None
     resource: Json = field(default_factory=dict)
     is_new: bool = False
+    warnings: Sequence[Problem] = ()
 
     @property
     def reference(self) -> str:
@@ -247,7 +250,7 @@ def _require_all_valid(context: Context, targets: Iterable[_Target]) -> None:
     for target in sorted(targets, key=lambda one: one.entry.index):
         if target.entry.method == "PUT" or target.is_new:
             try:
-                require_valid(target.resource, context.definitions)
+                target.warnings = require_valid(target.resource, context.definitions)
             except Unprocessable as refusal:
                 problems += at_entry(refusal, target.entry.place).problems
     if problems:
@@ -269,19 +272,20 @@ async def _carry_out(context: Context, tx: Transaction, target: _Target) -> Done
                 return Done(entry, target.found, existing=True)
             require_writable(context, "create", target.resource)
             admitted = await context.observer.admit(tx, context.principal, target.resource, None)
-            return Done(entry, await tx.put(admitted, id_=target.id), created=True)
+            stored = await tx.put(admitted, id_=target.id)
+            return Done(entry, stored, created=True, warnings=target.warnings)
         case "PATCH":
             change = _change(target)
             expected = Expected(entry.if_match)
             result = await patched(context, tx, target.type, target.id, change, expected)
-            return Done(entry, result.stored)
+            return Done(entry, result.stored, warnings=result.warnings)
     absent = entry.conditions.get("ifNoneMatch") == "*"
     expected = Expected(entry.if_match, absent=absent)
     if target.wanted is not None and target.found is None:
         result = await made_anew(context, tx, target.resource, expected, target.id)
     else:
         result = await replaced(context, tx, target.id, target.resource, expected)
-    return Done(entry, result.stored, created=result.created)
+    return Done(entry, result.stored, created=result.created, warnings=target.warnings)
 
 
 def _change(target: _Target) -> Change:

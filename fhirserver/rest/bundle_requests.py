@@ -73,7 +73,9 @@ def _answer(done: Done, base: str, wish: Return) -> Reply:
     if done.entry.method == "DELETE":
         return replies.deleted(done.stored, wish)
     assert done.stored is not None
-    reply = replies.written(done.stored, created=done.created, base=base, wish=wish)
+    reply = replies.written(
+        done.stored, created=done.created, base=base, wish=wish, warnings=done.warnings
+    )
     if not done.created:
         location = f"{base}/{done.stored.reference}/_history/{done.stored.version}"
         reply.headers.append((b"location", location.encode()))

@@ -10,9 +10,10 @@ Spec: https://hl7.org/fhir/R4/search.html#table
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final
 
-from fhirserver.fhirpath.reference import parse_reference
+from fhirserver.fhirpath.reference import Target, parse_reference
 from fhirserver.search.entry import (
     DateEntry,
     Entry,
@@ -25,7 +26,7 @@ from fhirserver.search.entry import (
     StringEntry,
     UriEntry,
 )
-from fhirserver.search.normalize import ADDRESS_PARTS, HUMAN_NAME_PARTS, parts_of
+from fhirserver.search.normalize import ADDRESS_PARTS, HUMAN_NAME_PARTS, REMEMBERED, parts_of
 from fhirserver.search.period import BEGINNING, END, Span, parse_span
 
 # The system of currency codes: https://hl7.org/fhir/R4/valueset-currencies.html
@@ -48,7 +49,7 @@ def reference(params: tuple[tuple[str, str | None], ...]) -> Emitter:
 
     def emit(value: Any, append: Append) -> None:
         text, logical = value.get("reference"), value.get("identifier")
-        target = parse_reference(text) if text is not None else None
+        target = _target(text) if text is not None else None
         type_ = value.get("type") if target is None else target.type or value.get("type")
         for param, only in params:
             if only is None or only == type_:
@@ -260,6 +261,14 @@ def position(params: Params) -> Emitter:
     return emit
 
 
+def _target(text: str) -> Target | None:
+    return _remembered(text) if len(text) <= REMEMBERED else parse_reference(text)
+
+
+# A patient, an encounter or a device is referred to again and again.
+_remembered = lru_cache(maxsize=8192)(parse_reference)
+
+
 def _span(text: Any) -> Span | None:
     try:
         return parse_span(text)
@@ -289,7 +298,7 @@ def _ends(low: Any, high: Any) -> tuple[Decimal, Decimal] | None:
 def _decimal(value: Any) -> Decimal | None:
     if type(value) is Decimal:
         return value
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if type(value) is not int and type(value) is not str:
         return None
     try:
         return Decimal(value)

@@ -7,7 +7,7 @@ is absent costs nothing, and a value that several parameters share is read once.
 Spec: https://hl7.org/fhir/R4/searchparameter-registry.html
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -42,11 +42,13 @@ def extract(resource: Json, definitions: SearchDefinitions) -> tuple[Entry, ...]
     """
     entries: list[Entry] = []
     type_ = resource["resourceType"]
-    _run(_plan(definitions, type_, texts=type_ not in WORDLESS_TYPES), resource, entries.append)
+    _run(
+        _plan(definitions, type_, None, texts=type_ not in WORDLESS_TYPES), resource, entries.append
+    )
     if type_ not in WORDLESS_TYPES or "text" in resource:
         others = [entry.value for entry in entries if type(entry) is StringEntry]
         param, words = indexed_words(resource, others)
-        entries.extend(WordEntry(param, word) for word in sorted(words))
+        entries += [WordEntry(param, word) for word in sorted(words)]
     for inner in resource.get("contained", ()):
         inner_type = inner.get("resourceType")
         if inner_type is not None:
@@ -54,11 +56,18 @@ def extract(resource: Json, definitions: SearchDefinitions) -> tuple[Entry, ...]
     return tuple(entries)
 
 
-def entries_of(resource: Json, definitions: SearchDefinitions) -> tuple[Entry, ...]:
-    """Return what `match` compares with: as `extract`, with every text and without the words."""
+def entries_of(
+    resource: Json, definitions: SearchDefinitions, param: str | None = None
+) -> list[Entry]:
+    """Return what `match` compares with: as `extract`, with every text and without the words.
+
+    Only the properties that `param` reads are looked at, all where it is None. A parameter that the
+    type is not indexed by has no entries.
+    """
     entries: list[Entry] = []
-    _run(_plan(definitions, resource["resourceType"], texts=True), resource, entries.append)
-    return tuple(entries)
+    plan = _plan(definitions, resource["resourceType"], param, texts=True)
+    _run(plan, resource, entries.append)
+    return entries
 
 
 Walk = Callable[[Any, emit.Append], None]
@@ -73,8 +82,14 @@ class _Plan:
     engine: tuple[tuple[Path, EmitterOf], ...]
 
 
-class _Plans(dict[tuple[str, bool], _Plan]):
-    """The plans of one set of definitions, by type."""
+_NOTHING: Final = _Plan(lambda _value, _append: None, (), ())
+
+
+class _Plans(dict[tuple[str, bool, str | None], _Plan]):
+    """The plans of one set of definitions, by type, with or without texts, and parameter or None.
+
+    The plan of None reads every parameter in one walk.
+    """
 
     def __init__(self, _definitions: SearchDefinitions) -> None:
         super().__init__()
@@ -101,11 +116,19 @@ def _evaluated(path: Path, resource: Json) -> list[Typed]:
         return []
 
 
-def _plan(definitions: SearchDefinitions, type_: str, *, texts: bool) -> _Plan:
+def _plan(definitions: SearchDefinitions, type_: str, param: str | None, *, texts: bool) -> _Plan:
     of_definitions = definitions.derived(_Plans)
-    plan = of_definitions.get((type_, texts))
+    plan = of_definitions.get((type_, texts, param))
     if plan is None:
-        plan = of_definitions[type_, texts] = _compile(definitions, type_, texts=texts)
+        known = definitions.indexed_parameters(type_)
+        if param is None:
+            parameters = tuple(known.values())
+        elif param in known:
+            parameters = (known[param],)
+        else:
+            return _NOTHING
+        plan = _compile(definitions, type_, parameters, texts=texts)
+        of_definitions[type_, texts, param] = plan
     return plan
 
 
@@ -131,12 +154,18 @@ class _Leaf:
     params: list[tuple[str, str | None]] = field(default_factory=list)
 
 
-def _compile(definitions: SearchDefinitions, type_: str, *, texts: bool) -> _Plan:
+def _compile(
+    definitions: SearchDefinitions,
+    type_: str,
+    parameters: Iterable[SearchParameter],
+    *,
+    texts: bool,
+) -> _Plan:
     root = _Node()
     computed: list[tuple[Route, emit.Emitter]] = []
     engine: list[tuple[Path, EmitterOf]] = []
     make = Emitters(definitions, texts=texts)
-    for parameter in definitions.indexed_parameters(type_).values():
+    for parameter in parameters:
         if not is_extracted(parameter):
             continue
         try:
@@ -186,6 +215,15 @@ def _plant(root: _Node, parameter: SearchParameter, route: Route) -> None:
 def _walk_properties(make: Emitters, node: _Node) -> Walk:
     """Return a closure that visits the properties of one JSON object that anybody wants."""
     wanted = {key: _walk_values(make, child) for key, child in node.branches.items()}
+    if len(wanted) == 1:
+        ((only_key, only_step),) = wanted.items()
+
+        def walk_one_property(value: Any, append: emit.Append) -> None:
+            inner = value.get(only_key)
+            if inner is not None:
+                only_step(inner, append)
+
+        return walk_one_property
     get = wanted.get
 
     def walk(value: Any, append: emit.Append) -> None:

@@ -8,10 +8,11 @@ dates, encoded data.
 Spec: https://hl7.org/fhir/R4/search.html#content
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 from html import unescape
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from fhirserver.kernel.resource import Json
 from fhirserver.search.normalize import REMEMBERED, normalize
@@ -23,6 +24,11 @@ INDEXED_BY_LETTERS: Final = 3
 # Device readings are written by the million and their words are the displays of their codes, which
 # nobody searches by words: they are not indexed, and a query is answered by looking at candidates.
 WORDLESS_TYPES: Final = frozenset({"Observation"})
+
+# Letters and digits in a row, two and more.
+_RUN: Final = re.compile(r"[^\W_]{2,}")
+# A tag or comment; one that is left open reaches to the end.
+_TAG: Final = re.compile(r"<[^>]*(?:>|\Z)")
 
 _MACHINE_READ: Final = frozenset(
     {
@@ -67,21 +73,20 @@ def _cut(text: str) -> tuple[str, ...]:
     normalized = normalize(text)
     if len(normalized) > 1 and normalized.isalpha():
         return (normalized,)
-    letters = "".join(letter if letter.isalnum() else " " for letter in normalized)
-    return tuple(word for word in letters.split() if len(word) > 1 and word[0].isalpha())
+    return tuple(word for word in _RUN.findall(normalized) if word[0].isalpha())
 
 
 _remembered = lru_cache(maxsize=16_384)(_cut)
 
 
-def texts(resource: Json, of: Literal["_text", "_content"]) -> Iterator[str]:
-    """Go through the narrative, or through every text of a resource, the narrative included."""
+def texts(resource: Json, of: Literal["_text", "_content"]) -> list[str]:
+    """Return the narrative, or every text of a resource, the narrative included."""
     narrative = resource.get("text")
     div = narrative.get("div") if isinstance(narrative, dict) else None
+    found = _strings(resource) if of == "_content" else []
     if isinstance(div, str):
-        yield _without_tags(div)
-    if of == "_content":
-        yield from _strings(resource)
+        found.append(unescape(_TAG.sub(" ", div)))
+    return found
 
 
 def has_words(resource: Json, of: Literal["_text", "_content"], wanted: tuple[str, ...]) -> bool:
@@ -108,33 +113,22 @@ def indexed_words(resource: Json, others: Iterable[str]) -> tuple[str, frozenset
         found.update(words(text))
         if len(found) > MAX_WORDS:
             return of, frozenset((*sorted(found)[:MAX_WORDS], ""))
-    for text in others:
-        found.difference_update(word for word in words(text) if len(word) >= INDEXED_BY_LETTERS)
+    for text in set(others):
+        found.difference_update([one for one in words(text) if len(one) >= INDEXED_BY_LETTERS])
     return of, frozenset(found)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    pending: list[tuple[str, Any]] = [("", value)]
+def _strings(resource: Json) -> list[str]:
+    found: list[str] = []
+    pending: list[Json] = [resource]
     while pending:
-        name, one = pending.pop()
-        kind = type(one)
-        if kind is str:
-            if name not in _MACHINE_READ:
-                yield one
-        elif kind is dict:
-            pending.extend(one.items())
-        elif kind is list:
-            pending.extend((name, inner) for inner in one)
-
-
-def _without_tags(markup: str) -> str:
-    parts: list[str] = []
-    at = 0
-    while (start := markup.find("<", at)) >= 0:
-        parts.append(markup[at:start])
-        end = markup.find(">", start)
-        if end < 0:
-            return unescape(" ".join(parts))
-        at = end + 1
-    parts.append(markup[at:])
-    return unescape(" ".join(parts))
+        for name, value in pending.pop().items():
+            kind = type(value)
+            if kind is str:
+                if name not in _MACHINE_READ:
+                    found.append(value)
+            elif kind is dict:
+                pending.append(value)
+            elif kind is list:
+                pending += [one if type(one) is dict else {name: one} for one in value]
+    return found

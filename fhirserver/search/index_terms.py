@@ -5,6 +5,8 @@ adding to one set.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any, Final
 
 from fhirserver.search.aliases import ALIASES
@@ -20,7 +22,7 @@ from fhirserver.search.entry import (
     UriEntry,
     WordEntry,
 )
-from fhirserver.search.normalize import normalize
+from fhirserver.search.normalize import REMEMBERED, normalize
 from fhirserver.search.protected import PROTECTED, index_units
 from fhirserver.search.term import (
     ANY_TEXT,
@@ -40,14 +42,8 @@ from fhirserver.search.uri import MAX_SEGMENTS, above, unversioned
 
 Add = Callable[[Term], None]
 
-# By type, the parameters without keys of their own: True where their presence is said all the same.
-_WITHOUT_KEYS: Final[dict[str, dict[str, bool]]] = {}
-for (_type, _param), _alias in ALIASES.items():
-    _WITHOUT_KEYS.setdefault(_type, {})[_param] = _alias.only is not None
-_NONE: Final[dict[str, bool]] = {}
 
-
-def index_terms(type_: str, entry: Entry) -> frozenset[Term]:
+def index_terms(type_: str, entry: Entry) -> AbstractSet[Term]:
     """Return the terms under which `entry` is found, with the one that says it is present.
 
     A parameter that is an alias adds none of its own, but for what its sources do not say exactly
@@ -56,32 +52,70 @@ def index_terms(type_: str, entry: Entry) -> frozenset[Term]:
     return resource_terms(type_, (entry,))
 
 
-def resource_terms(type_: str, entries: Sequence[Entry]) -> frozenset[Term]:
+def resource_terms(type_: str, entries: Sequence[Entry]) -> AbstractSet[Term]:
     """Return every term of a resource, each once."""
     terms: set[Term] = set()
     add = terms.add
-    without_keys = _WITHOUT_KEYS.get(type_, _NONE)
     texts: set[str] = set()
     for entry in entries:
-        kind, param = type(entry), entry.param
-        if kind not in _WITHOUT_PRESENCE:
-            said = without_keys.get(param)
-            if said is False:
-                continue
-            add(Term(param, PRESENT))
-            if said and kind is not LogicalEntry:
-                continue
+        kind = type(entry)
         if kind is StringEntry:
-            texts.add(str(entry.value))  # type: ignore[union-attr]
-        elif kind is DateEntry and (type_, param) not in PROTECTED:
-            continue
-        adder = _ADDERS.get(kind)
-        if adder is not None:
-            adder(entry, add)
+            present, _ = _keys_of(type_, entry.param)
+            if present is not None:
+                add(present)
+                texts.add(entry.value)  # type: ignore[union-attr, arg-type]
+        elif kind is WordEntry:
+            add(Term(entry.param, "w" + entry.word))  # type: ignore[union-attr]
+        elif _is_met_again(entry):
+            terms.update(_remembered(type_, entry))
+        else:
+            _add_entry(type_, entry, add)
     if texts:
-        _add_names(type_, entries, add)
-        _add_letters(texts, add)
+        _add_names(type_, entries, terms)
+        _add_letters(texts, terms)
+    return terms
+
+
+@lru_cache(maxsize=2048)
+def _keys_of(type_: str, param: str) -> tuple[Term | None, bool]:
+    """Return the term that says that a parameter has a value, and whether values have keys too.
+
+    An alias has no keys for values; where its sources also say that it is present, no term either.
+    """
+    alias = ALIASES.get((type_, param))
+    if alias is None:
+        return Term(param, PRESENT), True
+    return None if alias.only is None else Term(param, PRESENT), False
+
+
+def _is_met_again(entry: Entry) -> bool:
+    """Whether many resources share such values: codes and profiles do, short enough to be kept."""
+    if type(entry) is TokenEntry:
+        return len(entry.system or "") + len(entry.code or "") <= REMEMBERED
+    return type(entry) is UriEntry and len(entry.value) <= REMEMBERED
+
+
+@lru_cache(maxsize=8192)
+def _remembered(type_: str, entry: Entry) -> frozenset[Term]:
+    terms: set[Term] = set()
+    _add_entry(type_, entry, terms.add)
     return frozenset(terms)
+
+
+def _add_entry(type_: str, entry: Entry, add: Add) -> None:
+    kind, param = type(entry), entry.param
+    if kind not in _WITHOUT_PRESENCE:
+        present, keyed = _keys_of(type_, param)
+        if present is None:
+            return
+        add(present)
+        if not keyed and kind is not LogicalEntry:
+            return
+    if kind is DateEntry and (type_, param) not in PROTECTED:
+        return
+    adder = _ADDERS.get(kind)
+    if adder is not None:
+        adder(entry, add)
 
 
 def _add_token(entry: TokenEntry, add: Add) -> None:
@@ -135,11 +169,7 @@ def _add_of_type(entry: OfTypeEntry, add: Add) -> None:
     add(Term(entry.param, of_type_text(entry.system, entry.code, entry.value)))
 
 
-def _add_word(entry: WordEntry, add: Add) -> None:
-    add(Term(entry.param, "w" + entry.word))
-
-
-_WITHOUT_PRESENCE: Final = frozenset({TextEntry, OfTypeEntry, WordEntry})
+_WITHOUT_PRESENCE: Final = frozenset({TextEntry, OfTypeEntry})
 _ADDERS: Final[dict[type, Callable[[Any, Add], None]]] = {
     TokenEntry: _add_token,
     ReferenceEntry: _add_reference,
@@ -148,28 +178,35 @@ _ADDERS: Final[dict[type, Callable[[Any, Add], None]]] = {
     DateEntry: _add_date,
     TextEntry: _add_text,
     OfTypeEntry: _add_of_type,
-    WordEntry: _add_word,
 }
 
 
-def _add_names(type_: str, entries: Sequence[Entry], add: Add) -> None:
+def _add_names(type_: str, entries: Sequence[Entry], terms: set[Term]) -> None:
     names = [one for one in entries if type(one) is StringEntry and one.param in PREFIXED]
     apart = NAMED_APART.get(type_, ())
     elsewhere = {entry.value for entry in names if entry.param in apart}
     for entry in names:
-        if entry.param == "name" and entry.value in elsewhere:
-            continue
-        folded = normalize(entry.value)[:PREFIX_LENGTH]
-        for end in range(1, len(folded) + 1):
-            add(Term(entry.param, "p" + folded[:end]))
+        if entry.param != "name" or entry.value not in elsewhere:
+            terms.update(_beginnings(entry.param, normalize(entry.value)[:PREFIX_LENGTH]))
 
 
-def _add_letters(texts: Iterable[str], add: Add) -> None:
-    grams: set[str] = set()
+@lru_cache(maxsize=8192)
+def _beginnings(param: str, folded: str) -> frozenset[Term]:
+    return frozenset(Term(param, "p" + folded[:end]) for end in range(1, len(folded) + 1))
+
+
+def _add_letters(texts: Iterable[str], terms: set[Term]) -> None:
+    grams: set[Term] = set()
     for text in texts:
-        grams.update(grams_of(normalize(text)))
+        grams.update(_known_letters(text) if len(text) <= REMEMBERED else _letters_of(text))
     if len(grams) > MAX_GRAMS:
-        add(Term(ANY_TEXT, "g"))
+        terms.add(Term(ANY_TEXT, "g"))
     else:
-        for gram in grams:
-            add(Term(ANY_TEXT, "g" + gram))
+        terms.update(grams)
+
+
+def _letters_of(text: str) -> frozenset[Term]:
+    return frozenset(Term(ANY_TEXT, "g" + gram) for gram in grams_of(normalize(text)))
+
+
+_known_letters = lru_cache(maxsize=8192)(_letters_of)

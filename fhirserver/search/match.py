@@ -95,7 +95,7 @@ def require_self_contained(query: Query) -> None:
 
 
 class _Subject:
-    """One resource, with its entries read once."""
+    """One resource, with the entries of each parameter that is asked for read once."""
 
     def __init__(
         self, resource: Json, definitions: SearchDefinitions, resolve: Resolver | None
@@ -103,7 +103,7 @@ class _Subject:
         self._resource = resource
         self._definitions = definitions
         self._resolver = resolve
-        self._read: dict[str, list[Entry]] | None = None
+        self._read: dict[str, list[Entry]] = {}
 
     def meets(self, criterion: Criterion) -> bool:
         match criterion:
@@ -197,15 +197,14 @@ class _Subject:
         return values_meet(condition, entries) is not condition.negated
 
     def _entries(self, param: str) -> list[Entry]:
-        if self._read is None:
-            self._read = {}
-            for entry in entries_of(self._resource, self._definitions):
-                self._read.setdefault(entry.param, []).append(entry)
-        return self._read.get(param, [])
+        found = self._read.get(param)
+        if found is None:
+            found = self._read[param] = entries_of(self._resource, self._definitions, param)
+        return found
 
 
 def _refers(resource: Json, param: str, own: str, definitions: SearchDefinitions) -> bool:
     return any(
-        isinstance(entry, ReferenceEntry) and entry.param == param and entry.target == own
-        for entry in entries_of(resource, definitions)
+        isinstance(entry, ReferenceEntry) and entry.target == own
+        for entry in entries_of(resource, definitions, param)
     )

@@ -47,9 +47,8 @@ def sort_value(resource: Json, key: SortKey, definitions: SearchDefinitions) -> 
         return None if updated is None else Decimal(parse_span(updated).lo)
     found = [
         value
-        for entry in entries_of(resource, definitions)
-        if entry.param == key.param
-        and (value := _value(entry, descending=key.descending)) is not None
+        for entry in entries_of(resource, definitions, key.param)
+        if (value := _value(entry, descending=key.descending)) is not None
     ]
     texts = [value for value in found if isinstance(value, str)]
     numbers = [value for value in found if isinstance(value, Decimal)]

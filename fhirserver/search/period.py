@@ -9,6 +9,7 @@ Spec: https://hl7.org/fhir/R4/search.html#date, https://hl7.org/fhir/R4/datatype
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SECOND: Final = 1_000_000
@@ -35,6 +36,7 @@ class Span(NamedTuple):
     hi: int
 
 
+@lru_cache(maxsize=4096)
 def parse_span(text: str) -> Span:
     """Return the span of a FHIR date, dateTime or instant.
 
@@ -88,10 +90,14 @@ def microseconds(moment: datetime) -> int:
 def as_datetime(value: int) -> datetime:
     """Return the moment (UTC).
 
-    Values that `datetime` cannot hold become its first or last one, which keeps every order and
-    comparison among dates that FHIR can write.
+    Values that `datetime` cannot hold become its first or last one; an end after 9999 that a date
+    has comes right before the last one, which is that of a Period without end. This keeps every
+    order and comparison among dates that FHIR can write, and of them with open ends, but for one:
+    midnight of 0001-01-01 is not told from the start of a Period that has none.
     """
     try:
         return _EPOCH + timedelta(microseconds=value)
     except OverflowError:
-        return _FIRST if value < 0 else _LAST
+        if value < 0:
+            return _FIRST
+        return _LAST if value >= END else _LAST - _MICROSECOND

@@ -166,20 +166,23 @@ def range_entries(
     primary_param = PRIMARY.get(type_)
     primary: Span | None = None
     others: dict[ParamRange, None] = {}
+    # Every resource written comes through here, and few of its entries have a range: the exact type
+    # is asked for, because class patterns for all the others would cost more than those few.
     for entry in entries:
-        match entry:
-            case DateEntry(param=param, lo=lo, hi=hi):
-                if param == primary_param:
-                    primary = Span(lo, hi)
-                elif (type_, param) not in PROTECTED:
-                    others[ParamRange(param, Decimal(lo), Decimal(hi))] = None
-            case NumberEntry() | QuantityEntry() if (type_, entry.param) not in ALIASES:
-                others[ParamRange(entry.param, entry.lo, entry.hi)] = None
-                if type(entry) is QuantityEntry and entry.system == UCUM:
-                    converted = in_base_units(entry)
-                    if converted is not None:
-                        least, most, unit = converted
-                        others[ParamRange(with_unit(entry.param, unit), least, most)] = None
+        if type(entry) is DateEntry:
+            if entry.param == primary_param:
+                primary = Span(entry.lo, entry.hi)
+            elif (type_, entry.param) not in PROTECTED:
+                others[ParamRange(entry.param, Decimal(entry.lo), Decimal(entry.hi))] = None
+        elif type(entry) is QuantityEntry or type(entry) is NumberEntry:
+            if (type_, entry.param) in ALIASES:
+                continue
+            others[ParamRange(entry.param, entry.lo, entry.hi)] = None
+            if type(entry) is QuantityEntry and entry.system == UCUM:
+                converted = in_base_units(entry)
+                if converted is not None:
+                    least, most, unit = converted
+                    others[ParamRange(with_unit(entry.param, unit), least, most)] = None
     return primary, tuple(others)
 
 
@@ -192,16 +195,15 @@ def in_base_units(entry: QuantityEntry) -> tuple[Decimal, Decimal, str] | None:
     """Return the ends and the unit of a UCUM quantity in base units; None for an unknown unit."""
     if entry.code is None:
         return None
-    known = entry.hi if entry.lo.is_infinite() else entry.lo
-    converted = canonical(known, entry.code)
+    lo, hi = entry.lo, entry.hi
+    converted = canonical(hi if lo is not hi and lo.is_infinite() else lo, entry.code)
     if converted is None:
         return None
     base, unit = converted
-    if entry.lo == entry.hi:
+    if lo is hi or lo == hi:
         return base, base, unit
-    other = None if entry.hi.is_infinite() else canonical(entry.hi, entry.code)
-    lo = entry.lo if entry.lo.is_infinite() else base
-    return lo, entry.hi if other is None else other[0], unit
+    other = None if hi.is_infinite() else canonical(hi, entry.code)
+    return lo if lo.is_infinite() else base, hi if other is None else other[0], unit
 
 
 def query_ranges(type_: str, condition: Condition) -> AnyRange:

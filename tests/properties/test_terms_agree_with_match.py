@@ -124,8 +124,8 @@ class Index:
         wanted = query_terms(row.type, asked)
         if wanted is None:
             return None
-        hit = bool(row.terms.intersection(wanted.terms))
-        hit = hit or any(row.terms.issuperset(group) for group in wanted.groups)
+        hit = not row.terms.isdisjoint(wanted.terms)
+        hit = hit or any(row.terms >= set(group) for group in wanted.groups)
         if isinstance(asked, Condition) and asked.negated:
             assert wanted.exact
             return not hit

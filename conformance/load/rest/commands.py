@@ -114,14 +114,35 @@ def _target(base: str, token: str, data: Path | None) -> Target:
     return target
 
 
+def measure_all(
+    base: str, token: str, data: Path, *, patients: int, seconds: float
+) -> list[dict[str, Any]]:
+    """Run every load one after the other, `import` before `search`, and return the figures of each."""
+    target = _target(base, token, data)
+    figures = [
+        _measure("crud", clients, crud(target, clients=clients, seconds=seconds), data, None)
+        for clients in (16, 32, 64, 300)
+    ]
+    reading = read(target, clients=32, seconds=seconds, resources=2000)
+    figures.append(_measure("read", 32, reading, data, None))
+    storing = import_population(target, patients=patients, clients=4, say=print)
+    figures.append(_measure("import", 4, storing, data, None))
+    wanted = asyncio.run(prepare(target, patients=patients, say=print))
+    searching = search(target, wanted, clients=30, seconds=2 * seconds)
+    figures.append(_measure("search", 30, searching, data, None))
+    newest = search(target, wanted, clients=8, seconds=seconds, kind=TELEMETRY)
+    figures.append(_measure("search newest", 8, newest, data, None))
+    return figures
+
+
 def _measure(
     name: str,
     clients: int,
     work: Coroutine[Any, Any, Measured],
     data: Path | None,
     report: Path | None,
-) -> None:
-    """Run `work`, print and write its figures with processor time by process."""
+) -> dict[str, Any]:
+    """Run `work`, print, write and return its figures with processor time by process."""
     meter = None if data is None else processes.Meter(processes.server_pid(data))
     if meter is not None:
         meter.start()
@@ -143,3 +164,4 @@ def _measure(
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(figures, indent=2) + "\n")
+    return figures

@@ -45,4 +45,8 @@ async def _made(target: Target, resources: int) -> list[str]:
 
 
 def _body(type_: str, ids: dict[str, str]) -> bytes:
-    return orjson.dumps(seed(type_, ids))
+    """Return a resource that no search of the reference set finds."""
+    resource = seed(type_, ids)
+    resource.pop("name", None)
+    resource.pop("category", None)
+    return orjson.dumps(resource)

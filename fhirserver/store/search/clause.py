@@ -34,6 +34,17 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """A condition on ``g`` about rows of one parameter, which an index has in the order of ids.
+
+    `beside` is what the resource must meet with it, None where that is nothing.
+    """
+
+    clause: Clause
+    beside: Clause | None
+
+
+@dataclass(frozen=True, slots=True)
 class Driver:
     """A condition on ranges that resources can be looked up by: by value in `stretches`, by id in `walks`.
 
@@ -42,7 +53,7 @@ class Driver:
 
     clause: Clause
     stretches: tuple[Stretch, ...]
-    walks: tuple[Clause, ...]
+    walks: tuple[Walk, ...]
     exact: bool
 
 

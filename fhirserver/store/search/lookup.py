@@ -3,7 +3,7 @@
 - A rare key finds its few rows, which are sorted then. The planner would rather go through everything in order and stop
   at the first page, which never comes.
 - Few ranges (`FEW`) are looked up by value, and their resources by id.
-- Where many ranges of one parameter are all that is asked for, resources come in the order of ids, as the ranges do.
+- Where many ranges are all that is asked for, resources come in the order of ids, as the ranges of a parameter do.
 - Otherwise the planner knows best.
 """
 
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from fhirserver.search.query import SortKey
-from fhirserver.store.search.clause import Clause, Driver, settled, without
+from fhirserver.store.search.clause import Clause, Driver, Walk, settled, without
 from fhirserver.store.search.scope import Scope
 from fhirserver.store.search.verification import Check, asked_of_rows
 
 # Up to so many ranges are looked up by value, and their resources then put in order.
 FEW: Final = 500
+# More parameters than this are not gone through side by side.
+_MOST_WALKS: Final = 8
 # The column of ids that are in order already.
 ORDERED: Final = "d.id"
 
@@ -44,10 +46,11 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A FROM clause; `ordered` says that its rows come by `ORDERED`."""
+    """A FROM clause; `ordered` says that its rows come by `ORDERED`, `settled` that no value in it changes its plan."""
 
     clause: Clause
     ordered: bool = False
+    settled: bool = False
 
 
 def by_value(scope: Scope, driver: Driver, most: int) -> Clause:
@@ -67,10 +70,9 @@ def source(branch: Branch, where: Clause, place: Clause | None, sort: Sequence[S
     if where.rare:
         # OFFSET 0 keeps the order out of the choice of index.
         fenced = f"(SELECT {alias}.* FROM resource {alias} WHERE {where.sql} OFFSET 0) {alias}"
-        return Source(Clause(fenced, where.args))
+        return Source(Clause(fenced, where.args), settled=True)
     by_id = len(sort) == 1
-    in_order = by_id and branch.alone and driver is not None and len(driver.walks) == 1
-    if driver is None or not (branch.few or in_order):
+    if driver is None or not (branch.few or (by_id and branch.alone and _walkable(driver))):
         return Source(Clause(f"resource {alias} WHERE {where.sql}", where.args))
     rest = without(where, driver.clause) if driver.exact else where
     if branch.few:
@@ -84,16 +86,40 @@ def source(branch: Branch, where: Clause, place: Clause | None, sort: Sequence[S
         f"(SELECT {alias}.* FROM resource {alias} WHERE {alias}.id = d.id AND {rest.sql} OFFSET 0) {alias}",
         (*ids.args, *rest.args),
     )
-    return Source(found, ordered=by_id)
+    return Source(found, ordered=by_id, settled=True)
+
+
+def _walkable(driver: Driver) -> bool:
+    """Return whether the driver's ids can be had in order without looking at many resources for nothing."""
+    return len(driver.walks) <= _MOST_WALKS and all(
+        one.beside is None or one.beside.rare for one in driver.walks
+    )
 
 
 def _by_id(scope: Scope, driver: Driver, place: Clause | None) -> Clause:
-    """Return the statement of the ids behind `place`, which an index has in their order."""
-    (walk,) = driver.walks
-    behind = "" if place is None else " AND " + place.sql.replace(f"{scope.alias}.", "c.")
-    args = () if place is None else place.args
-    condition = walk.sql.replace("g.", "c.")
+    """Return the statement of the ids behind `place`, each part of which an index has in their order."""
+    parts = [_walk(scope, one, place) for one in driver.walks]
+    args = tuple(arg for one in parts for arg in one.args)
+    if len(parts) == 1:
+        return Clause(f"SELECT DISTINCT c.id FROM ({parts[0].sql}) c", args)
+    # UNION, not DISTINCT over UNION ALL: it merges parts that are in order already.
+    union = " UNION ".join(f"({one.sql})" for one in parts)
+    return Clause(f"SELECT c.id FROM ({union}) c", args)
+
+
+def _walk(scope: Scope, walk: Walk, place: Clause | None) -> Clause:
+    alias = scope.alias
+    condition = f"g.type = {scope.number:d} AND {walk.clause.sql}"
+    behind, args = ("", ()) if place is None else (" AND " + place.sql, place.args)
+    if walk.beside is None:
+        here = behind.replace(f"{alias}.", "g.")
+        return Clause(
+            f"SELECT g.id FROM resource_range g WHERE {condition}{here}", (*walk.clause.args, *args)
+        )
+    # Few resources meet what stands beside: they are found first.
     return Clause(
-        f"SELECT DISTINCT c.id FROM resource_range c WHERE c.type = {scope.number:d} AND {condition}{behind}",
-        (*walk.args, *args),
+        f"SELECT k.id FROM (SELECT {alias}.id FROM resource {alias} WHERE {alias}.type = {scope.number:d} "
+        f"AND {walk.beside.sql}{behind} AND EXISTS (SELECT 1 FROM resource_range g "
+        f"WHERE g.id = {alias}.id AND {condition}) OFFSET 0) k",
+        (*walk.beside.args, *args, *walk.clause.args),
     )

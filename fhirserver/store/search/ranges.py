@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 from fhirserver.search.comparison import Comparison, Test
 from fhirserver.search.ranges import RangeTest
 from fhirserver.store.rows import parameter_number
-from fhirserver.store.search.clause import ALWAYS, Clause, Driver, Stretch, all_of, any_of, settled
+from fhirserver.store.search.clause import (
+    ALWAYS,
+    Clause,
+    Driver,
+    Stretch,
+    Walk,
+    all_of,
+    any_of,
+    settled,
+)
 from fhirserver.store.search.scope import Scope
 
 
@@ -49,7 +58,13 @@ def of_rows(scope: Scope, wanted: Sequence[RangeRows]) -> Clause:
     driver = Driver(
         exists,
         tuple(stretch for one in wanted for stretch in _stretches(one)),
-        tuple(_row(number, one) for number, one in walks),
+        tuple(
+            Walk(
+                _row(number, one),
+                None if one.beside is ALWAYS else settled(one.beside, scope.alias),
+            )
+            for number, one in walks
+        ),
         exact=all(one.beside is ALWAYS for one in wanted),
     )
     return Clause(exists.sql, exists.args, drivers=(driver,))

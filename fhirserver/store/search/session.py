@@ -24,19 +24,22 @@ TRIAL_TIMEOUT: Final = 300
 # Other resources looked for on behalf of one search: links of chains and `_has`, lists.
 MAX_SUBQUERIES: Final = 50
 
+# Other searches have the other processors: a page is not worth starting workers for.
 _SET_CALLER: Final[LiteralString] = (
     "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
-    "set_config('app.patients', %s, true), set_config('statement_timeout', %s, true)"
+    "set_config('app.patients', %s, true), set_config('statement_timeout', %s, true), "
+    "set_config('plan_cache_mode', %s, true), set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
 Row = tuple[Any, ...]
 
 
 class Statement(NamedTuple):
-    """A statement and its arguments."""
+    """A statement and its arguments. `settled`: it is written so that no argument changes its plan."""
 
     sql: str
     args: tuple[Any, ...]
+    settled: bool = False
 
 
 def too_costly(reason: str) -> TooCostly:
@@ -99,7 +102,7 @@ class Session:
         """Return the text and the plan of each statement that ran, without running it again."""
         ran = list(self.ran)
         found = await self._run(
-            [Statement("EXPLAIN (FORMAT JSON) " + sql, args) for sql, args in ran]
+            [Statement("EXPLAIN (FORMAT JSON) " + one.sql, one.args) for one in ran]
         )
         return [(one.sql, rows[0][0]) for one, rows in zip(ran, found, strict=True)]
 
@@ -112,12 +115,17 @@ class Session:
                 self.context.pool.connection() as connection,
                 connection.pipeline(),
             ):
+                # Planning costs several times what running does: once is enough where values do not decide, but how
+                # common a key is decides between its index and the order's.
+                settled = all(one.settled for one in statements)
+                mode = "force_generic_plan" if settled else "auto"
                 await connection.execute(
-                    _SET_CALLER, (*caller, str(milliseconds or STATEMENT_TIMEOUT))
+                    _SET_CALLER, (*caller, str(milliseconds or STATEMENT_TIMEOUT), mode)
                 )
-                # Planned anew each time: how common a key is decides between its index and the order's.
                 cursors = [
-                    await connection.execute(one.sql.encode(), one.args, prepare=False, binary=True)
+                    await connection.execute(
+                        one.sql.encode(), one.args, prepare=settled, binary=True
+                    )
                     for one in statements
                 ]
                 return [await cursor.fetchall() for cursor in cursors]

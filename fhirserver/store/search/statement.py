@@ -58,7 +58,8 @@ async def _driven(session: Session, branch: Branch) -> Branch:
         return branch
     driver = branch.where.drivers[0]
     ids = lookup.by_value(branch.scope, driver, FEW + 1)
-    found = await session.ask(Statement(f"SELECT count(*) FROM ({ids.sql}) c", ids.args))
+    counted = Statement(f"SELECT count(*) FROM ({ids.sql}) c", ids.args, settled=True)
+    found = await session.ask(counted)
     return replace(branch, driver=driver, few=found[0][0] <= FEW)
 
 
@@ -84,7 +85,7 @@ def rows(
         union = " UNION ALL ".join(f"({one.sql})" for one in of_phase)
         args = tuple(arg for one in of_phase for arg in one.args)
         sql = f"SELECT * FROM ({union}) u ORDER BY {order.by(names, known)} LIMIT {limit:d}"
-        found.append(Statement(sql, args))
+        found.append(Statement(sql, args, all(one.settled for one in of_phase)))
     return found
 
 
@@ -124,6 +125,7 @@ def _ordered(
                 f"SELECT {', '.join(outputs)} FROM {source.clause.sql} "
                 f"ORDER BY {order.by(ordered, sort)} LIMIT {limit:d}",
                 (*output_args, *source.clause.args),
+                source.settled,
             )
         )
     return found

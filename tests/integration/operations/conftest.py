@@ -40,6 +40,7 @@ class House:
     nurse: httpx.AsyncClient
     partner: httpx.AsyncClient
     patient: httpx.AsyncClient
+    stranger: httpx.AsyncClient
 
     async def work(self) -> int:
         """Run the jobs that wait; return how many there were."""
@@ -104,6 +105,7 @@ async def house(shared_database: Database, monkeypatch: pytest.MonkeyPatch) -> A
                 ("practitioner", "Practitioner/nina"),
                 ("related-person", "RelatedPerson/bob"),
                 ("patient", "Patient/ann"),
+                ("practitioner", "Practitioner/omar"),
             ):
                 one = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{BASE}/")
                 one.headers["authorization"] = f"Bearer {await issue(admin, kind, reference)}"

@@ -5,6 +5,7 @@ import pytest
 from fhirserver.kernel.principal import Access
 from fhirserver.search.match import matches
 from fhirserver.store.record import Record
+from fhirserver.store.search import statement
 from fhirserver.store.search.session import Session, Statement
 from tests.integration.search.conftest import DEFINITIONS, Known, asked, find, ids, stored
 
@@ -143,3 +144,43 @@ async def test_searches_that_are_tried_in_another_way_find_the_same(
             if type_ == "Observation":
                 page = await find(clinic, admin, type_, f"{text}&_sort=-date")
                 assert {one.id for one in page.entries} == found
+
+
+MANY = (
+    ("Observation", "value-quantity=gt80"),
+    ("Observation", "value-quantity=ge0.95||g/L"),
+    ("Observation", "component-value-quantity=gt50"),
+    ("Observation", "combo-value-quantity=gt60"),
+    ("Observation", "component-code-value-quantity=8480-6$gt50"),
+    ("Observation", "combo-code-value-quantity=8480-6$gt50,8867-4$lt200"),
+    ("Observation", "code-value-quantity=8867-4$gt10"),
+    ("Observation", "value-quantity=gt10&_sort=-date"),
+    ("Observation", "value-quantity=gt10&patient.gender=female"),
+    ("Encounter", "length=gt1||h"),
+)
+
+
+async def test_many_ranges_are_gone_through_page_by_page(
+    clinic: Record, admin: Access, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    before = {(type_, text): await ids(clinic, admin, type_, text) for type_, text in MANY}
+    # As if there were more ranges than are looked up by value.
+    monkeypatch.setattr(statement, "FEW", 0)
+    for (type_, text), expected in before.items():
+        for order in ("", "&_sort=-_id"):
+            if order and "_sort" in text:
+                continue
+            with subtests.test(type=type_, search=text + order):
+                found: list[str] = []
+                cursor: dict[str, str] = {}
+                while True:
+                    page = await clinic.search(
+                        admin, asked(type_, f"{text}{order}&_count=1", **cursor)
+                    )
+                    found += [one.id for one in page.entries]
+                    if page.cursor is None:
+                        break
+                    cursor = {"_cursor": page.cursor}
+                assert len(expected) > 1
+                assert len(found) == len(set(found))
+                assert set(found) == expected

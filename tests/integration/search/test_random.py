@@ -22,7 +22,7 @@ from tests.properties.search_requests import Requests
 from tests.properties.search_samples import RESOURCES
 from tests.properties.search_surroundings import LISTS, PARAMETERS, Terminology
 
-SEED = 20260804
+SEED = 6
 # Sets of resources, each in a tenant of its own, and searches of each set.
 ROUNDS = 12
 SEARCHES = 40
@@ -41,7 +41,7 @@ _EVERY_LIST: list[Json] = [
 def _resources() -> list[list[Json]]:
     """Random sets of resources in which several of every type refer to each other."""
     drawn: list[list[Json]] = []
-    types = [*RESOURCES, "Patient", "Patient", "Observation", "Observation", "Encounter", "Flag"]
+    types = [*RESOURCES, *RESOURCES, "Patient", "Observation", "Observation", "Observation"]
 
     @seed(SEED)
     @settings(max_examples=ROUNDS * 2, deadline=None, database=None, phases=(Phase.generate,))
@@ -60,7 +60,7 @@ def _callers(tenant: int) -> tuple[Access, ...]:
         return Access(nurse, everything=False, patients=frozenset(patients))
 
     everybody = Access(Principal(tenant, "admin", ""), everything=True)
-    return everybody, everybody, related("ann"), related("bob", "cy")
+    return everybody, everybody, everybody, related("ann"), related("bob", "cy")
 
 
 async def _stored(record: Record, access: Access, made: list[Json]) -> list[Json]:
@@ -79,7 +79,7 @@ def _readable(access: Access, resource: Json) -> bool:
 def _asked(dice: Random, requests: Requests, type_: str) -> tuple[list[tuple[str, str]], Query]:
     """A random search that the parser understands."""
     while True:
-        count = 1 if dice.random() < 0.7 else 2
+        count = 1 if dice.random() < 0.8 else 2
         pairs = [requests.pair(type_, dice.choice(("ann", "bob", "cy"))) for _ in range(count)]
         with suppress(BadRequest):
             every = [*pairs, ("_count", "1000")]
@@ -93,14 +93,14 @@ async def test_random_searches_of_random_resources(
     for number, made in enumerate(_resources()):
         tenant = await record.ensure_tenant(f"random-{number}")
         callers = _callers(tenant)
-        everything = await _stored(record, callers[0], [*made, *_EVERY_LIST])
-        entries: list[Entry] = [one for made in everything for one in entries_of(made, DEFINITIONS)]
+        stored = await _stored(record, callers[0], [*made, *_EVERY_LIST])
+        entries: list[Entry] = [one for given in stored for one in entries_of(given, DEFINITIONS)]
         for search in range(SEARCHES):
             dice = Random(f"{SEED}/{number}/{search}")
             type_ = dice.choice(("Patient", "Observation", *RESOURCES))
             pairs, query = _asked(dice, Requests(dice, PARAMETERS, entries), type_)
             access = dice.choice(callers)
-            seen = [one for one in everything if _readable(access, one)]
+            seen = [one for one in stored if _readable(access, one)]
             known = Known.of(seen)
             wanted = {one["id"] for one in seen if matches(one, query, DEFINITIONS, known)}
             try:
@@ -113,6 +113,6 @@ async def test_random_searches_of_random_resources(
             ):
                 assert {one.id for one in page.entries} == wanted
             found += bool(wanted)
-    assert found > ROUNDS * SEARCHES // 5
+    assert found > ROUNDS * SEARCHES // 10
     # A chain through a reference to anything follows every type.
-    assert refused < ROUNDS * SEARCHES // 50
+    assert refused < ROUNDS * SEARCHES // 100
