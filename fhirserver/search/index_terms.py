@@ -5,7 +5,6 @@ adding to one set.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, Final
 
@@ -43,7 +42,7 @@ from fhirserver.search.uri import MAX_SEGMENTS, above, unversioned
 Add = Callable[[Term], None]
 
 
-def index_terms(type_: str, entry: Entry) -> AbstractSet[Term]:
+def index_terms(type_: str, entry: Entry) -> set[Term]:
     """Return the terms under which `entry` is found, with the one that says it is present.
 
     A parameter that is an alias adds none of its own, but for what its sources do not say exactly
@@ -52,7 +51,7 @@ def index_terms(type_: str, entry: Entry) -> AbstractSet[Term]:
     return resource_terms(type_, (entry,))
 
 
-def resource_terms(type_: str, entries: Sequence[Entry]) -> AbstractSet[Term]:
+def resource_terms(type_: str, entries: Sequence[Entry]) -> set[Term]:
     """Return every term of a resource, each once."""
     terms: set[Term] = set()
     add = terms.add

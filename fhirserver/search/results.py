@@ -80,6 +80,11 @@ def shape(
     summary = _known("_summary", results.get("_summary", "false"), _SUMMARIES)
     contained = _known("_contained", results.get("_contained", "false"), _CONTAINED)
     kind = _known("_containedType", results.get("_containedType", "container"), _CONTAINED_TYPES)
+    if contained != "false" and kind != "container":
+        message = (
+            "parameter _containedType: a match inside of a resource is returned as its container"
+        )
+        raise BadRequest(message)
     elements = tuple(one for one in results.get("_elements", "").split(",") if one)
     if len(elements) > MAX_ELEMENTS or any(len(one) > 64 for one in elements):
         raise BadRequest(f"parameter _elements: expected up to {MAX_ELEMENTS} element names")

@@ -226,6 +226,14 @@ def test_matches_inside_of_others_are_looked_for_in_every_type() -> None:
         parse(("Patient", "Group"), [("_contained", "true")], load())
 
 
+def test_what_is_contained_is_not_returned_without_its_container() -> None:
+    asked = [("family", "x"), ("_contained", "true"), ("_containedType", "container")]
+    assert parse("Patient", asked, load()).shape.contained_type == "container"
+    asked[2] = ("_containedType", "contained")
+    with pytest.raises(BadRequest, match="_containedType"):
+        parse("Patient", asked, load())
+
+
 def test_the_identity_of_a_search_is_the_same_on_all_of_its_pages() -> None:
     first = _parse(("code", "x"), ("_count", "5"))
     assert first.identity == _parse(("code", "x"), ("_cursor", "abc")).identity
