@@ -11,11 +11,15 @@ from typing import Final
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import CORE, SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
+from fhirserver.kernel.errors import BadRequest
 
 
-async def convert(_context: Context, call: Call) -> Answer:
-    """Return the resource handed over."""
-    return Answer(call.parameters.resource("input"))
+async def convert(context: Context, call: Call) -> Answer:
+    """Return the resource handed over. Raises `BadRequest` when R4 has no such type."""
+    resource = call.parameters.resource("input")
+    if resource is None or not context.definitions.is_resource_type(resource.get("resourceType")):
+        raise BadRequest("This is a resource of no type that R4 has.", expression="resourceType")
+    return Answer(resource)
 
 
 CONVERT: Final = Operation(

@@ -28,7 +28,8 @@ MAX_SUBQUERIES: Final = 50
 _SET_CALLER: Final[LiteralString] = (
     "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
     "set_config('app.patients', %s, true), set_config('statement_timeout', %s, true), "
-    "set_config('plan_cache_mode', %s, true), set_config('max_parallel_workers_per_gather', '0', true)"
+    "set_config('plan_cache_mode', %s, true), set_config('enable_seqscan', %s, true), "
+    "set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
 Row = tuple[Any, ...]
@@ -118,9 +119,10 @@ class Session:
                 # Planning costs several times what running does: once is enough where values do not decide, but how
                 # common a key is decides between its index and the order's.
                 settled = all(one.settled for one in statements)
-                mode = "force_generic_plan" if settled else "auto"
+                # Such a statement has an index to go by; without its values the planner would not always see that.
+                plan = ("force_generic_plan", "off") if settled else ("auto", "on")
                 await connection.execute(
-                    _SET_CALLER, (*caller, str(milliseconds or STATEMENT_TIMEOUT), mode)
+                    _SET_CALLER, (*caller, str(milliseconds or STATEMENT_TIMEOUT), *plan)
                 )
                 cursors = [
                     await connection.execute(
