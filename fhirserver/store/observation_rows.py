@@ -29,7 +29,10 @@ from fhirserver.wire import fhir_json
 
 ID_MARK: Final = "01900000-0000-7000-8000-000000000000"
 UPDATED_MARK: Final = "2000-01-02T00:00:00.000Z"
-RESOURCE_COLUMNS: Final = "type, bucket, tenant, id, version, patient, own, time, time_end, updated, keys_version, keys, key_id, content"
+RESOURCE_COLUMNS: Final = (
+    "type, bucket, tenant, id, version, patient, own, time, time_end, updated, "
+    "keys_version, keys, key_id, content"
+)
 RANGE_COLUMNS: Final = "type, bucket, tenant, patient, param, id, lo, hi"
 _FIELDS: Final = 14
 _RANGE_FIELDS: Final = 8
