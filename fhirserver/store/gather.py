@@ -6,6 +6,7 @@ together in the next one; an idle server asks at once, so that nobody waits for 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 Group = TypeVar("Group", bound=Hashable)
@@ -25,9 +26,11 @@ class Gather(Generic[Group, Item, Answer]):
     def __init__(
         self,
         run: Callable[[Round[Group, Item]], Awaitable[Mapping[tuple[Group, Item], Answer]]],
+        most: int = MOST,
     ) -> None:
-        """`run` answers a round; a pair it leaves out has no answer."""
+        """`run` answers a round of at most `most` pairs; a pair it leaves out has no answer."""
         self._run = run
+        self._most = most
         self._waiting: dict[tuple[Group, Item], list[asyncio.Future[Answer | None]]] = {}
         self._rounds: set[asyncio.Task[None]] = set()
 
@@ -43,7 +46,7 @@ class Gather(Generic[Group, Item, Answer]):
 
     async def _work(self) -> None:
         while self._waiting:
-            pairs = list(self._waiting)[:MOST]
+            pairs = list(islice(self._waiting, self._most))
             asked = {pair: self._waiting.pop(pair) for pair in pairs}
             groups: dict[Group, list[Item]] = {}
             for group, item in pairs:

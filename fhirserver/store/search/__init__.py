@@ -14,6 +14,7 @@ from fhirserver.store.search import cursor
 from fhirserver.store.search.explanation import explained
 from fhirserver.store.search.include import included
 from fhirserver.store.search.pages import page
+from fhirserver.store.search.rounds import Rounds
 from fhirserver.store.search.session import Session
 from fhirserver.store.search.statement import Plan, plan
 from fhirserver.store.search.statistics import CommonKeys
@@ -28,6 +29,7 @@ class Searches:
         self._reader = reader
         self._context = context
         self._common = CommonKeys(context.pool)
+        self._rounds = Rounds(context.pool)
 
     async def page(self, access: Access, query: Query, definitions: Definitions) -> SearchPage:
         """Return one page of the matches `access` may see, with what comes along and what was asked about them.
@@ -41,7 +43,9 @@ class Searches:
             raise Forbidden(msg)
         blind = (await self._context.keys.tenant(caller.tenant)).blind
         common = await self._common.known()
-        session = Session(self._reader, self._context, access, definitions, blind, common)
+        session = Session(
+            self._reader, self._context, access, definitions, blind, common, self._rounds
+        )
         key = query.cursor_key
         position = None if key is None else cursor.decode(key, query, caller, blind)
         planned = await plan(session, query)

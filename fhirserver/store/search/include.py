@@ -19,7 +19,8 @@ from fhirserver.search.extract import extract
 from fhirserver.search.query import Include
 from fhirserver.store.search.clause import Clause
 from fhirserver.store.search.pages import opened_rows
-from fhirserver.store.search.session import Row, Session, Statement, too_costly
+from fhirserver.store.search.rounds import Row, Statement
+from fhirserver.store.search.session import Session, too_costly
 from fhirserver.wire import fhir_json
 
 # Resources that one page may bring along.

@@ -13,7 +13,8 @@ from fhirserver.search.order import sort_value
 from fhirserver.search.query import Query
 from fhirserver.store.search import order, statement
 from fhirserver.store.search.cursor import Position
-from fhirserver.store.search.session import Row, Session, too_costly
+from fhirserver.store.search.rounds import Row
+from fhirserver.store.search.session import Session, too_costly
 from fhirserver.store.search.statement import FIXED, Plan
 from fhirserver.store.search.verification import holds
 from fhirserver.wire import fhir_json

@@ -24,8 +24,9 @@ from fhirserver.search.extract import extract
 from fhirserver.store.search import criteria
 from fhirserver.store.search.clause import ALWAYS, NEVER, Clause, any_of, negated, settled
 from fhirserver.store.search.leaf import having_one_of
+from fhirserver.store.search.rounds import Row, Statement
 from fhirserver.store.search.scope import Scope
-from fhirserver.store.search.session import Row, Session, Statement, too_costly
+from fhirserver.store.search.session import Session, too_costly
 from fhirserver.store.search.verification import asked_of_rows, holds
 from fhirserver.wire import fhir_json
 

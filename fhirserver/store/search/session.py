@@ -6,7 +6,7 @@ bound of a search, is told as `TooCostly`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, Final
 
 import psycopg
 
@@ -16,31 +16,15 @@ from fhirserver.kernel.errors import TooCostly, Unavailable
 from fhirserver.kernel.principal import Access
 from fhirserver.store.read import ReadContext, Reader
 from fhirserver.store.search.clause import Clause, all_of
+from fhirserver.store.search.rounds import TRIAL_TIMEOUT, Rounds, Row, Statement, started
 from fhirserver.store.search.scope import Scope, current_rows
 
-# Milliseconds a statement of a search may run, and one that may be tried in another way.
+# Milliseconds a statement of a search may run.
 STATEMENT_TIMEOUT: Final = 5000
-TRIAL_TIMEOUT: Final = 300
 # Other resources looked for on behalf of one search: links of chains and `_has`, lists.
 MAX_SUBQUERIES: Final = 50
 
 # Other searches have the other processors: a page is not worth starting workers for.
-_SET_CALLER: Final[LiteralString] = (
-    "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
-    "set_config('app.patients', %s, true), set_config('statement_timeout', %s, true), "
-    "set_config('plan_cache_mode', %s, true), set_config('enable_seqscan', %s, true), "
-    "set_config('max_parallel_workers_per_gather', '0', true)"
-)
-
-Row = tuple[Any, ...]
-
-
-class Statement(NamedTuple):
-    """A statement and its arguments. `settled`: it is written so that no argument changes its plan."""
-
-    sql: str
-    args: tuple[Any, ...]
-    settled: bool = False
 
 
 def too_costly(reason: str) -> TooCostly:
@@ -59,6 +43,7 @@ class Session:
     definitions: Definitions
     blind: BlindIndex
     common: frozenset[int]
+    rounds: Rounds
     ran: list[Statement] = field(default_factory=list)
     _subqueries: int = 0
 
@@ -94,6 +79,10 @@ class Session:
     async def tried(self, statement: Statement) -> list[Row] | None:
         """Return the rows, None when they do not come soon."""
         self.ran.append(statement)
+        if statement.settled:
+            found = await self.rounds.rows(await self.reader.settings(self.access), statement)
+            if found is not None:
+                return found
         try:
             return (await self._run([statement], TRIAL_TIMEOUT))[0]
         except TooCostly:
@@ -116,20 +105,9 @@ class Session:
                 self.context.pool.connection() as connection,
                 connection.pipeline(),
             ):
-                # Planning costs several times what running does: once is enough where values do not decide, but how
-                # common a key is decides between its index and the order's.
-                settled = all(one.settled for one in statements)
-                # Such a statement has an index to go by; without its values the planner would not always see that.
-                plan = ("force_generic_plan", "off") if settled else ("auto", "on")
-                await connection.execute(
-                    _SET_CALLER, (*caller, str(milliseconds or STATEMENT_TIMEOUT), *plan)
+                cursors = await started(
+                    connection, caller, statements, milliseconds or STATEMENT_TIMEOUT
                 )
-                cursors = [
-                    await connection.execute(
-                        one.sql.encode(), one.args, prepare=settled, binary=True
-                    )
-                    for one in statements
-                ]
                 return [await cursor.fetchall() for cursor in cursors]
         except psycopg.errors.QueryCanceled as cut:
             raise too_costly("it takes longer than five seconds") from cut

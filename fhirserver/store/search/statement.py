@@ -10,7 +10,8 @@ from fhirserver.store.search.clause import Clause, all_of, settled
 from fhirserver.store.search.criteria import Compiled, compiled
 from fhirserver.store.search.cursor import Position
 from fhirserver.store.search.lookup import FEW, Branch
-from fhirserver.store.search.session import Session, Statement
+from fhirserver.store.search.rounds import Statement
+from fhirserver.store.search.session import Session
 
 # What every statement returns first: type number, then what `Reader.opened` takes.
 FIXED: Final = 8

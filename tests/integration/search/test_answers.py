@@ -6,7 +6,8 @@ from fhirserver.kernel.principal import Access
 from fhirserver.search.match import matches
 from fhirserver.store.record import Record
 from fhirserver.store.search import statement
-from fhirserver.store.search.session import Session, Statement
+from fhirserver.store.search.rounds import Statement
+from fhirserver.store.search.session import Session
 from tests.integration.search.conftest import DEFINITIONS, Known, asked, find, ids, stored
 
 # The search, and how many hits it has where that is worth saying: an empty answer proves little.

@@ -146,6 +146,7 @@ async def plans(record: Record, access: Access, type_: str, text: str) -> list[d
         DEFINITIONS,
         (await record._read.keys.tenant(1)).blind,
         await searches._common.known(),
+        searches._rounds,
     )
     planned = await statement.plan(found, asked(type_, text))
     for one in statement.rows(planned, None, 21):
