@@ -6,12 +6,14 @@ A row id is a UUIDv7 (RFC 9562 section 5.7: 48 bits of Unix milliseconds first) 
 bucket: an id made by the server therefore says where its row is, and a read needs no look-up.
 """
 
+import re
 from datetime import UTC, datetime
 from hashlib import blake2b
 from uuid import UUID
 
 BUCKETS = 1024
 _BUCKET_BITS = 10
+_ROW = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SEPARATOR = "\x1f"
 
 
@@ -51,6 +53,12 @@ def row_text(row: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def id_of(row: UUID) -> str:
+    """Return the resource id that `row` is written as."""
+    digits = f"{row.int:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def bucket_of_row(row: UUID) -> int:
     """Return the bucket that `row_id` placed in `row`."""
     return row.int & (BUCKETS - 1)
@@ -58,13 +66,7 @@ def bucket_of_row(row: UUID) -> int:
 
 def row_of(fhir_id: str) -> UUID | None:
     """Return the row id when `fhir_id` is one of ours (lower-case UUIDv7), else None: then a look-up is needed."""
-    if len(fhir_id) != 36 or fhir_id[14] != "7":
-        return None
-    try:
-        row = UUID(fhir_id)
-    except ValueError:
-        return None
-    return row if str(row) == fhir_id else None
+    return UUID(fhir_id) if _ROW.fullmatch(fhir_id) else None
 
 
 def unix_ms(moment: datetime) -> int:

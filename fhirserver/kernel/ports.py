@@ -83,6 +83,12 @@ class Transaction(Protocol):
     ) -> list[tuple[Any, ...]]:
         """Run hand-written SQL in this transaction and return its rows (empty for statements without result)."""
 
+    def execute_later(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any]) -> None:
+        """Run hand-written SQL that returns nothing: before the next `execute`, at the latest at the end.
+
+        It must not be about the record's own tables. Raises `ValueError`.
+        """
+
     async def seal(self, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
         """Return an envelope under the data key of `patient` (the tenant's key for None), bound to `purpose`."""
 

@@ -7,10 +7,11 @@ Spec: https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/search.html#r
 https://hl7.org/fhir/R4/http.html#history
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import orjson
 
@@ -27,6 +28,9 @@ from fhirserver.wire import fhir_json
 Pairs = Sequence[tuple[str, str]]
 
 WHOLE: Final = Wanted()
+# Commas, bars and colons mean something in a search; escaping them would only hide it.
+_LEGIBLE: Final = ":,|/$"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~:,|/$-]*")
 
 
 class Found(Protocol):
@@ -60,8 +64,8 @@ def searchset(page: Found, base: str, path: str, query: Query) -> Reply:
     "" for the whole record. The links name the parameters that counted.
     """
     shape = Shape(query.shape.summary, query.shape.elements) if query.shape != WHOLE else None
-    entries = [_entry(base, stored, shape, b"match") for stored in page.entries]
-    entries += [_entry(base, stored, shape, b"include") for stored in page.included]
+    entries = _entries(base, page.entries, shape, b"match")
+    entries += _entries(base, page.included, shape, b"include")
     if page.outcome:
         told = fhir_json.write(outcome(page.outcome))
         entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % told)
@@ -104,22 +108,33 @@ def _bundle(
     entries: Sequence[bytes],
     total: int | None,
 ) -> bytes:
-    links = [{"relation": "self", "url": _url(here, pairs)}]
-    kept = [pair for pair in pairs if pair[0] != "_cursor"]
-    if len(kept) != len(pairs):
-        links.append({"relation": "first", "url": _url(here, kept)})
+    whole, rest = _query(pairs), None
+    if any(name == "_cursor" for name, _ in pairs):
+        rest = _query([pair for pair in pairs if pair[0] != "_cursor"])
+    links = [{"relation": "self", "url": _url(here, whole)}]
+    if rest is not None:
+        links.append({"relation": "first", "url": _url(here, rest)})
     if cursor is not None:
-        links.append({"relation": "next", "url": _url(here, [*kept, ("_cursor", cursor)])})
+        others = whole if rest is None else rest
+        joined = f"{others}&" if others else ""
+        links.append({"relation": "next", "url": _url(here, f"{joined}_cursor={_escaped(cursor)}")})
     count = b"" if total is None else b'"total":%d,' % total
     head = b'{"resourceType":"Bundle","type":"%b",%b"link":%b' % (kind, count, orjson.dumps(links))
     # FHIR JSON has no empty arrays.
     return b'%b,"entry":[%b]}' % (head, b",".join(entries)) if entries else head + b"}"
 
 
-def _entry(base: str, stored: Stored, shape: Shape | None, mode: bytes) -> bytes:
-    content = stored.content if shape is None else shape.apply(stored.content)
-    url = f"{base}/{stored.type}/{stored.id}".encode()
-    return b'{"fullUrl":"%b","resource":%b,"search":{"mode":"%b"}}' % (url, content, mode)
+def _entries(base: str, found: Sequence[Stored], shape: Shape | None, mode: bytes) -> list[bytes]:
+    end = b',"search":{"mode":"%b"}}' % mode
+    return [
+        b'{"fullUrl":"%b","resource":%b%b'
+        % (
+            f"{base}/{one.type}/{one.id}".encode(),
+            one.content if shape is None else shape.apply(one.content),
+            end,
+        )
+        for one in found
+    ]
 
 
 def _version(base: str, stored: Stored) -> bytes:
@@ -176,6 +191,13 @@ def _status(status: int) -> str:
         return str(status)
 
 
-def _url(here: str, pairs: Pairs) -> str:
-    # Commas, bars and colons mean something in a search; escaping them would only hide it.
-    return f"{here}?{urlencode(pairs, safe=':,|/$', quote_via=quote)}" if pairs else here
+def _url(here: str, query: str) -> str:
+    return f"{here}?{query}" if query else here
+
+
+def _query(pairs: Pairs) -> str:
+    return "&".join([f"{_escaped(name)}={_escaped(value)}" for name, value in pairs])
+
+
+def _escaped(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_LEGIBLE)

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -23,6 +24,7 @@ from fhirserver.kernel.principal import Access
 MAX_AGE_S: Final = 0.25
 MAX_TOKENS: Final = 10_000
 _LONGEST_TOKEN = 4096
+_REMEMBERED: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Callers:
         self._known[token] = known
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def bearer_token(authorization: bytes | None) -> str:
     """Return the token of an Authorization header. Raises `Unauthenticated` when there is none."""
     if authorization is None:

@@ -96,7 +96,9 @@ class Envelope:
             await send(message)
 
         try:
-            reply = self._at_the_door(scope, origin if is_shared else b"", size)
+            reply = None
+            if size > MAX_HEADERS or is_shared:
+                reply = self._at_the_door(scope, origin if is_shared else b"", size)
             if reply is None:
                 await self._app(scope, receive, send_enveloped)
             else:

@@ -61,6 +61,7 @@ class FhirApi:
         self._callers = callers
         self._base = base
         self._pages = pages
+        self._last: Context | None = None
         self._types = frozenset(definitions.resource_types)
         self._shapes: dict[str, dict[str, Route]] = {}
         for route in routes:
@@ -126,7 +127,11 @@ class FhirApi:
 
     def _context(self, access: Access) -> Context:
         definitions = self._definitions_of(access.principal.tenant)
-        return Context(access, self._store, definitions, self._observer, self._base)
+        last = self._last
+        if last is None or last.access is not access or last.definitions is not definitions:
+            last = Context(access, self._store, definitions, self._observer, self._base)
+            self._last = last
+        return last
 
     def _match(self, path: str, request: Request) -> Methods:
         """Return the routes of the URL's shape after noting what it names. Raises `NotFound`."""

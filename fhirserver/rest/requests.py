@@ -86,14 +86,15 @@ class Request:
         Raises `NotAcceptable` and `BadRequest`; the refusal itself then goes out as JSON.
         """
         formats = self._formats() if self.query else []
-        if not any(name == "_format" for name, _ in formats):
+        if not formats or not any(name == "_format" for name, _ in formats):
             try:
                 self.wanted = negotiation.accepted(self.headers.get(b"accept"))
             except NotAcceptable:
                 if not path.startswith(_BINARY):
                     raise
                 self.wanted = NATIVE
-        self._choose(formats)
+        if formats:
+            self._choose(formats)
 
     def pairs(self) -> Pairs:
         """Return the query parameters without _format and _pretty.

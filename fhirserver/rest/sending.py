@@ -40,7 +40,11 @@ async def deliver(reply: Reply, request: Request, send: Send) -> None:
     """Send `reply` in the form `request` wants."""
     wanted = request.wanted
     if wanted is not JSON and reply.body and CONTENT_TYPE in reply.headers:
-        reply = await _aside(_formed, reply, wanted)
+        if wanted.is_xml or wanted.is_pretty or wanted.is_native:
+            reply = await _aside(_formed, reply, wanted)
+        else:
+            place = reply.headers.index(CONTENT_TYPE)
+            reply.headers[place] = (b"content-type", wanted.media_type)
     if len(reply.body) >= PACK_FROM and _takes_gzip(request.headers.get(b"accept-encoding")):
         reply = await _aside(_packed, reply, wanted)
     await send_reply(reply, send, with_body=request.method != "HEAD")
@@ -73,13 +77,13 @@ def _formed(reply: Reply, wanted: Representation) -> Reply:
 
 def _body(content: bytes, wanted: Representation) -> bytes:
     if wanted.is_xml:
-        return fhir_xml.write(fhir_json.read(content), pretty=wanted.is_pretty)
+        return fhir_xml.write(fhir_json.read_own(content), pretty=wanted.is_pretty)
     return msgspec.json.format(content, indent=2) if wanted.is_pretty else content
 
 
 def _native(reply: Reply) -> Reply:
     """Return the content of a Binary in its own type; any other answer as it is."""
-    resource = fhir_json.read(reply.body)
+    resource = fhir_json.read_own(reply.body)
     if resource.get("resourceType") != "Binary" or reply.is_outcome:
         return reply
     try:

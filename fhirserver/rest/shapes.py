@@ -25,7 +25,7 @@ class Shape:
         """Return the resource in `content` with only those parts."""
         if self.summary in (None, "false") and not self.elements:
             return content
-        return fhir_json.write(shaped(fhir_json.read(content), self.summary, self.elements))
+        return fhir_json.write(shaped(fhir_json.read_own(content), self.summary, self.elements))
 
 
 def shape_of(pairs: Iterable[tuple[str, str]], resource_type: str) -> Shape | None:

@@ -79,6 +79,16 @@ def supported_parameters(
     }
 
 
+def supported_parameter(
+    resource_type: str, code: str, definitions: SearchDefinitions
+) -> SearchParameter | None:
+    """Return the search parameter of a type that `parse` accepts by this code, None without one."""
+    parameter = definitions.search_parameters(resource_type).get(code)
+    if parameter is None or (parameter.expression is None and code not in WORDS):
+        return None
+    return parameter
+
+
 class Leaves:
     """Makes conditions, and counts what the whole request asks for."""
 

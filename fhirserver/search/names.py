@@ -12,7 +12,13 @@ from fhirserver.search.criterion import AnyOf, Chain, Criterion, Has, InList, No
 from fhirserver.search.emitters import SearchDefinitions
 from fhirserver.search.escape import split
 from fhirserver.search.full_text_query import parse_full_text
-from fhirserver.search.leaf import WORDS, Leaves, supported_parameters, target_types
+from fhirserver.search.leaf import (
+    WORDS,
+    Leaves,
+    supported_parameter,
+    supported_parameters,
+    target_types,
+)
 from fhirserver.search.modifiers import datatypes, modifiers
 from fhirserver.search.refusal import OverBoundError, UnknownNameError, shown
 from fhirserver.search.results import RESULT_PARAMETERS
@@ -94,10 +100,10 @@ class Names:
 
     def parameter(self, type_: str, code: str) -> SearchParameter:
         """Return a parameter of a type. Raises `UnknownNameError`."""
-        parameters = supported_parameters(type_, self._definitions)
-        parameter = parameters.get(code)
+        parameter = supported_parameter(type_, code, self._definitions)
         if parameter is None:
-            known = ", ".join([*sorted(parameters), LIST, "_has", "_filter", *RESULT_PARAMETERS])
+            supported = sorted(supported_parameters(type_, self._definitions))
+            known = ", ".join([*supported, LIST, "_has", "_filter", *RESULT_PARAMETERS])
             raise UnknownNameError(
                 f"search parameter {shown(code)} is not supported for {type_}; supported: {known}"
             )

@@ -56,6 +56,7 @@ def index_units(lo: int, hi: int) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=1024)
 def query_units(comparison: Comparison) -> tuple[tuple[str, ...], bool]:
     """Return the units whose dates meet `comparison`, and whether they all do (else verify)."""
     found: list[str] = []

@@ -21,7 +21,7 @@ from fhirserver.search.asked import (
 )
 from fhirserver.search.emitters import SearchDefinitions
 from fhirserver.search.extract import is_extracted
-from fhirserver.search.leaf import supported_parameters
+from fhirserver.search.leaf import supported_parameter, supported_parameters
 from fhirserver.search.protected import PROTECTED
 from fhirserver.search.ranges import PRIMARY
 from fhirserver.search.refusal import shown
@@ -140,7 +140,7 @@ def sort(types: Sequence[str], text: str, definitions: SearchDefinitions) -> tup
 def _sorted_by(type_: str, code: str, definitions: SearchDefinitions) -> SortBy:
     if code in _COLUMNS:
         return _COLUMNS[code]
-    parameter = supported_parameters(type_, definitions).get(code)
+    parameter = supported_parameter(type_, code, definitions)
     if parameter is None or not is_extracted(parameter) or parameter.type == "special":
         known = sorted(
             one.code
@@ -181,7 +181,7 @@ def include(name: str, text: str, types: Sequence[str], definitions: SearchDefin
         raise BadRequest(f"parameter {name}: {source} is not a type that is searched for")
     if param == "*":
         return Include(source, None, target, iterate, reverse)
-    parameter = supported_parameters(source, definitions).get(param)
+    parameter = supported_parameter(source, param, definitions)
     if parameter is None or parameter.type != "reference":
         raise BadRequest(f"parameter {name}: {source} has no reference parameter {shown(param)}")
     if target is not None and target not in parameter.target:

@@ -12,7 +12,8 @@ from typing import Any
 from fhirserver.kernel import canonical
 from fhirserver.kernel.errors import NotFound, Unprocessable
 from fhirserver.kernel.principal import Membership, Principal
-from fhirserver.store.database import Connection, Pool
+from fhirserver.store.connection import Query
+from fhirserver.store.database import Pool
 from fhirserver.store.telemetry import device_bucket
 from fhirserver.store.transaction import WriteTransaction
 
@@ -33,19 +34,18 @@ class DeviceCredential:
 async def principal(pool: Pool, token: str, now: datetime) -> Principal | None:
     """Return who holds `token`, None when it is unknown or has expired."""
     async with pool.connection() as connection:
-        found = await connection.execute(
+        found = await connection.rows(
             "SELECT tenant, kind, reference FROM access_token WHERE digest = %s AND expires > %s",
             (_digest(token), now),
         )
-        row = await found.fetchone()
-    return None if row is None else Principal(*row)
+    return Principal(*found[0]) if found else None
 
 
 async def issue_token(pool: Pool, holder: Principal, lifetime: timedelta, now: datetime) -> str:
     """Return a fresh token of `holder`; only its hash is kept."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     async with pool.connection() as connection:
-        await connection.execute(
+        await connection.rows(
             "INSERT INTO access_token (digest, tenant, kind, reference, issued, expires) VALUES (%s, %s, %s, %s, %s, %s)",
             (_digest(token), holder.tenant, holder.kind, holder.reference, now, now + lifetime),
         )
@@ -54,28 +54,26 @@ async def issue_token(pool: Pool, holder: Principal, lifetime: timedelta, now: d
 
 async def memberships(pool: Pool, tenant: int, member: str) -> Sequence[Membership]:
     """Return the CareTeam memberships of `member`, also those whose period is over: the decision is made elsewhere."""
-    async with pool.connection() as connection, connection.transaction():
-        await _enter(connection, tenant)
-        found = await connection.execute(
-            "SELECT patient, member, role, starts, ends FROM care_membership WHERE tenant = %s AND member = %s",
-            (tenant, member),
-        )
-        rows = await found.fetchall()
+    asked = Query(
+        "SELECT patient, member, role, starts, ends FROM care_membership WHERE tenant = %s AND member = %s",
+        (tenant, member),
+    )
+    async with pool.connection() as connection:
+        _, rows = await connection.round((_entering(tenant), asked))
     return [Membership(*row) for row in rows]
 
 
 async def access_epoch(pool: Pool) -> int:
     """Return a number that grows with every change of who may see what."""
     async with pool.connection() as connection:
-        found = await connection.execute("SELECT epoch FROM access_epoch")
-        row = await found.fetchone()
-    return 0 if row is None else int(row[0])
+        found = await connection.rows("SELECT epoch FROM access_epoch")
+    return int(found[0][0]) if found else 0
 
 
 async def ensure_tenant(pool: Pool, name: str) -> int:
     """Return the number of the tenant called `name`, creating it when there is none."""
     async with pool.connection() as connection:
-        await connection.execute(
+        await connection.rows(
             "INSERT INTO tenant (tenant, name) SELECT coalesce(max(tenant), 0) + 1, %s FROM tenant "
             "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE name = %s) ON CONFLICT DO NOTHING",
             (name, name),
@@ -89,16 +87,15 @@ async def ensure_tenant(pool: Pool, name: str) -> int:
 async def tenant_number(pool: Pool, name: str) -> int | None:
     """Return the number of the tenant called `name`, None when there is none."""
     async with pool.connection() as connection:
-        found = await connection.execute("SELECT tenant FROM tenant WHERE name = %s", (name,))
-        row = await found.fetchone()
-    return None if row is None else int(row[0])
+        found = await connection.rows("SELECT tenant FROM tenant WHERE name = %s", (name,))
+    return int(found[0][0]) if found else None
 
 
 async def tenants(pool: Pool) -> Sequence[tuple[int, str]]:
     """Return every tenant as (number, name)."""
     async with pool.connection() as connection:
-        found = await connection.execute("SELECT tenant, name FROM tenant ORDER BY tenant")
-        return [(number, name) for number, name in await found.fetchall()]
+        found = await connection.rows("SELECT tenant, name FROM tenant ORDER BY tenant")
+    return [(number, name) for number, name in found]
 
 
 async def enroll_device(tx: WriteTransaction, tenant_name: str, device: str) -> DeviceCredential:
@@ -130,14 +127,13 @@ async def check_device(pool: Pool, username: str, password: str) -> tuple[str, s
     number = await tenant_number(pool, tenant_name)
     if number is None:
         return None
-    async with pool.connection() as connection, connection.transaction():
-        await _enter(connection, number)
-        found = await connection.execute(
-            "SELECT secret FROM device_enrollment WHERE bucket = %s AND tenant = %s AND address = %s AND revoked IS NULL",
-            (device_bucket(number, address), number, address),
-        )
-        row = await found.fetchone()
-    if row is None or not secrets.compare_digest(bytes(row[0]), _digest(password)):
+    asked = Query(
+        "SELECT secret FROM device_enrollment WHERE bucket = %s AND tenant = %s AND address = %s AND revoked IS NULL",
+        (device_bucket(number, address), number, address),
+    )
+    async with pool.connection() as connection:
+        _, found = await connection.round((_entering(number), asked))
+    if not found or not secrets.compare_digest(found[0][0], _digest(password)):
         return None
     return tenant_name, address
 
@@ -156,5 +152,5 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def _enter(connection: Connection, tenant: int) -> None:
-    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
+def _entering(tenant: int) -> Query:
+    return Query("SELECT set_config('app.tenant', %s, true)", (str(tenant),))

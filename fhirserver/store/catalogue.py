@@ -110,8 +110,8 @@ class Catalogue:
 
     async def _current_epochs(self) -> dict[int, int]:
         async with self._pool.connection() as connection:
-            found = await connection.execute("SELECT tenant, epoch FROM catalogue_epoch")
-            return dict(await found.fetchall())
+            found = await connection.rows("SELECT tenant, epoch FROM catalogue_epoch")
+        return dict(found)
 
     async def _load_packages(self) -> None:
         installed = await packages.contents(self._pool)

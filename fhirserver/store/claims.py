@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Final, LiteralString
 
 from fhirserver.crypto.blind_index import BlindIndex
-from fhirserver.store.database import Connection, Pool
+from fhirserver.store.connection import Connection, Query
+from fhirserver.store.database import Pool
 
 # Nothing depends on a claim after its transaction; this only keeps the table small.
 _KEPT: Final = timedelta(minutes=10)
@@ -31,13 +32,13 @@ async def claim(
     """Hold the `wanted` criteria (type number and their text) until commit, taken in one order everywhere."""
     hashed = sorted({(number, blind.hash("claim", str(number), text)) for number, text in wanted})
     if hashed:
-        await connection.execute(
+        await connection.rows(
             _CLAIM, (tenant, [number for number, _ in hashed], [key for _, key in hashed])
         )
 
 
 async def forget(pool: Pool, tenant: int) -> None:
     """Remove claims that nobody has taken for a while."""
-    async with pool.connection() as connection, connection.transaction():
-        await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
-        await connection.execute(_FORGET, (tenant, tenant, _KEPT))
+    entering = Query("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
+    async with pool.connection() as connection:
+        await connection.round((entering, Query(_FORGET, (tenant, tenant, _KEPT))))

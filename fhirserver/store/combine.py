@@ -23,8 +23,11 @@ Target = tuple[str, str]
 Work = Callable[[WriteTransaction], Awaitable[Any]]
 Alone = Callable[[int, Work], Awaitable[Any]]
 
-# Transactions under way at once: Python works on the next one while the database works on this one.
-ROUNDS: Final = 2
+# Transactions under way at once. One: the more wait, the more share the next one, and what that saves is worth more
+# than the wait of the database for Python. Others begin beside one that takes long, which waits for somebody's lock.
+ROUNDS: Final = 4
+# Seconds after which a transaction takes long.
+PATIENCE: Final = 0.05
 # Pieces of work in one transaction.
 MOST: Final = 32
 
@@ -51,6 +54,8 @@ class Combine:
         self._waiting: deque[_Piece] = deque()
         self._touched: set[tuple[int, Target]] = set()
         self._rounds: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._late: set[object] = set()
         self._lonely: set[asyncio.Task[None]] = set()
 
     async def run(self, tenant: int, touching: Sequence[Target], work: Work) -> Any:
@@ -60,21 +65,35 @@ class Combine:
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Piece(tenant, touching, work, answer))
-        if len(self._rounds) < ROUNDS:
-            _start(self._go_on(), self._rounds)
+        self._begin()
         return await answer
+
+    def _begin(self) -> None:
+        """Begin a transaction for who is waiting, unless one is under way that will take them along."""
+        if self._waiting and len(self._late) == self._under_way < ROUNDS:
+            self._under_way += 1
+            _start(self._go_on(), self._rounds)
+
+    def _is_late(self, transaction: object) -> None:
+        self._late.add(transaction)
+        self._begin()
 
     async def _go_on(self) -> None:
         while pieces := self._next():
             touched = {(one.tenant, target) for one in pieces for target in one.touching}
             self._touched |= touched
+            transaction = object()
+            late = asyncio.get_running_loop().call_later(PATIENCE, self._is_late, transaction)
             try:
                 left = await self._together(pieces)
             finally:
+                late.cancel()
+                self._late.discard(transaction)
                 self._touched -= touched
             # Not waited for here: a row that a long transaction holds must not hold up everybody else.
             for piece in left:
                 _start(self._by_itself(piece), self._lonely)
+        self._under_way -= 1
 
     def _next(self) -> list[_Piece]:
         """Take pieces of one tenant that touch different resources, and none that is being written."""

@@ -14,7 +14,8 @@ from fhirserver.crypto import envelope
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.kernel import keys
-from fhirserver.store.database import Connection, Pool
+from fhirserver.store.connection import Query, Row
+from fhirserver.store.database import Pool
 
 _WRAP = "wrap"
 _INDEX = "index"
@@ -57,35 +58,32 @@ class DataKeys:
         """Return the keys of `tenant`, making them on first use."""
         known = self._tenants.get(tenant)
         if known is None:
-            async with self._pool.connection() as connection, connection.transaction():
-                await _enter(connection, tenant)
-                version, wrapping = await self._tenant_key(connection, tenant, _WRAP)
-                index_version, index = await self._tenant_key(connection, tenant, _INDEX)
+            version, wrapping = await self._tenant_key(tenant, _WRAP)
+            index_version, index = await self._tenant_key(tenant, _INDEX)
             known = TenantKeys(tenant, version, AESGCM(wrapping), BlindIndex(index, index_version))
             self._tenants[tenant] = known
         return known
 
-    async def _tenant_key(
-        self, connection: Connection, tenant: int, purpose: str
-    ) -> tuple[int, bytes]:
+    async def _tenant_key(self, tenant: int, purpose: str) -> tuple[int, bytes]:
         label = f"tenant|{tenant}|{purpose}|1"
         ring_key, wrapped = self._ring.wrap(
             secrets.token_bytes(envelope.NONCE_BYTES),
             label,
             secrets.token_bytes(envelope.KEY_BYTES),
         )
-        await connection.execute(
-            "INSERT INTO tenant_key (tenant, purpose, version, ring_key, wrapped) VALUES (%s, %s, 1, %s, %s) "
-            "ON CONFLICT DO NOTHING",
-            (tenant, purpose, ring_key, wrapped),
+        (row,) = await self._round(
+            tenant,
+            Query(
+                "INSERT INTO tenant_key (tenant, purpose, version, ring_key, wrapped) VALUES (%s, %s, 1, %s, %s) "
+                "ON CONFLICT DO NOTHING",
+                (tenant, purpose, ring_key, wrapped),
+            ),
+            Query(
+                "SELECT version, ring_key, wrapped FROM tenant_key WHERE tenant = %s AND purpose = %s "
+                "ORDER BY version DESC LIMIT 1",
+                (tenant, purpose),
+            ),
         )
-        found = await connection.execute(
-            "SELECT version, ring_key, wrapped FROM tenant_key WHERE tenant = %s AND purpose = %s "
-            "ORDER BY version DESC LIMIT 1",
-            (tenant, purpose),
-        )
-        row = await found.fetchone()
-        assert row is not None
         return row[0], self._ring.unwrap(row[1], f"tenant|{tenant}|{purpose}|{row[0]}", row[2])
 
     async def of_patient(self, tenant: int, patient: str | None) -> DataKey:
@@ -103,23 +101,22 @@ class DataKeys:
         own = await self.tenant(tenant)
         made = [self._fresh(own, patient) for patient in unknown]
         columns = [list(column) for column in zip(*sorted(made), strict=True)]
-        async with self._pool.connection() as connection, connection.transaction():
-            await _enter(connection, tenant)
-            await connection.execute(
+        found = await self._round(
+            tenant,
+            Query(
                 "INSERT INTO data_key (bucket, tenant, key_id, patient, generation, tenant_key, wrapped) "
                 "SELECT b, %s, k, p, 1, %s, w FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[], %b::bytea[]) "
                 "AS new(b, p, k, w) ON CONFLICT (bucket, tenant, patient, generation) DO NOTHING",
                 (tenant, own.wrapping_version, *columns),
-            )
-            found = await connection.execute(
+            ),
+            Query(
                 "SELECT DISTINCT ON (d.patient) d.patient, d.key_id, d.wrapped FROM data_key d "
                 "JOIN unnest(%s::smallint[], %s::bigint[]) AS wanted(b, p) ON d.bucket = b AND d.patient = p "
                 "WHERE d.tenant = %s ORDER BY d.patient, d.generation DESC",
                 (columns[0], columns[1], tenant),
-            )
-            rows = {
-                patient: (key_id, wrapped) for patient, key_id, wrapped in await found.fetchall()
-            }
+            ),
+        )
+        rows = {patient: (key_id, wrapped) for patient, key_id, wrapped in found}
         for patient in unknown:
             self._by_patient[tenant, patient] = self._remember(
                 own, *rows[own.blind.own(f"Patient/{patient}")]
@@ -131,17 +128,17 @@ class DataKeys:
         if known is not None:
             return known
         own = await self.tenant(tenant)
-        async with self._pool.connection() as connection, connection.transaction():
-            await _enter(connection, tenant)
-            found = await connection.execute(
+        found = await self._round(
+            tenant,
+            Query(
                 "SELECT wrapped FROM data_key WHERE bucket = %s AND tenant = %s AND key_id = %s",
                 (key_id & (keys.BUCKETS - 1), tenant, key_id),
-            )
-            row = await found.fetchone()
-        if row is None:
+            ),
+        )
+        if not found:
             msg = f"data key {key_id} is gone: the content it protected was shredded"
             raise envelope.Tampered(msg)
-        return self._remember(own, key_id, row[0])
+        return self._remember(own, key_id, found[0][0])
 
     async def load(self, tenant: int, key_ids: Iterable[int]) -> None:
         """Unwrap the data keys that are not known yet, all in one round trip; `by_id` then has them."""
@@ -149,35 +146,41 @@ class DataKeys:
         if len(unknown) < _WORTH_A_BULK:
             return
         own = await self.tenant(tenant)
-        async with self._pool.connection() as connection, connection.transaction():
-            await _enter(connection, tenant)
-            found = await connection.execute(
+        found = await self._round(
+            tenant,
+            Query(
                 "SELECT d.key_id, d.wrapped FROM data_key d JOIN unnest(%s::smallint[], %s::bigint[]) AS w(b, k) "
                 "ON d.bucket = w.b AND d.key_id = w.k WHERE d.tenant = %s",
                 ([one & (keys.BUCKETS - 1) for one in unknown], unknown, tenant),
-            )
-            for key_id, wrapped in await found.fetchall():
-                self._remember(own, key_id, wrapped)
+            ),
+        )
+        for key_id, wrapped in found:
+            self._remember(own, key_id, wrapped)
 
     async def _find_or_make(self, tenant: int, patient: str | None) -> DataKey:
         own = await self.tenant(tenant)
         bucket, owner, key_id, wrapped = self._fresh(own, patient)
-        async with self._pool.connection() as connection, connection.transaction():
-            await _enter(connection, tenant)
-            await connection.execute(
+        found = await self._round(
+            tenant,
+            Query(
                 "INSERT INTO data_key (bucket, tenant, key_id, patient, generation, tenant_key, wrapped) "
                 "VALUES (%s, %s, %s, %s, 1, %s, %s) ON CONFLICT (bucket, tenant, patient, generation) DO NOTHING",
                 (bucket, tenant, key_id, owner, own.wrapping_version, wrapped),
-            )
-            found = await connection.execute(
+            ),
+            Query(
                 "SELECT key_id, wrapped FROM data_key WHERE bucket = %s AND tenant = %s AND patient = %s "
                 "ORDER BY generation DESC LIMIT 1",
                 (bucket, tenant, owner),
-            )
-            row = await found.fetchone()
-        assert row is not None
-        known = self._by_patient[(tenant, patient)] = self._remember(own, row[0], row[1])
+            ),
+        )
+        known = self._by_patient[(tenant, patient)] = self._remember(own, *found[0])
         return known
+
+    async def _round(self, tenant: int, *queries: Query) -> list[Row]:
+        """Return the rows of the last of `queries`, which are one transaction of `tenant`."""
+        entering = Query("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
+        async with self._pool.connection() as connection:
+            return (await connection.round((entering, *queries)))[-1]
 
     def _fresh(self, own: TenantKeys, patient: str | None) -> tuple[int, int, int, bytes]:
         """Return bucket, owner, id and wrapped bytes of a new data key."""
@@ -200,7 +203,3 @@ class DataKeys:
 
 def _label(tenant: int, key_id: int) -> bytes:
     return f"data-key|{tenant}|{key_id}".encode()
-
-
-async def _enter(connection: Connection, tenant: int) -> None:
-    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))

@@ -4,16 +4,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
 
-import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-# Statements that change rows exist once for every resource type.
-_PREPARED: Final = 500
+from fhirserver.store.connection import Connection
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
 
@@ -38,6 +34,7 @@ async def open_database(
     def pool(role: str, most: int) -> Pool:
         return AsyncConnectionPool(
             make_conninfo(url, user=role, password=passwords[role]),
+            connection_class=Connection,
             min_size=0,
             max_size=most,
             max_idle=300,
@@ -59,9 +56,7 @@ async def open_database(
 
 
 async def _configure(connection: Connection) -> None:
-    # Hot statements are prepared at their second use: planning a query over a hundred partitions costs more than
-    # running it.
-    connection.prepare_threshold = 1
-    connection.prepared_max = _PREPARED
+    # What psycopg prepares it also forgets, all at once and with what `Connection.round` has prepared.
+    connection.prepare_threshold = None
     await connection.execute("SET TIME ZONE 'UTC'")
     await connection.execute("SET plan_cache_mode = 'auto'")

@@ -140,7 +140,7 @@ async def _opened(tenant: int, data_keys: DataKeys, row: Sequence[Any]) -> Json:
     _, fhir_id, version, key_id, content, _ = row
     key = await data_keys.by_id(tenant, key_id)
     place = envelope.resource_place(tenant, "Flag", fhir_id, version, key_id)
-    return fhir_json.read(envelope.unseal(key.cipher, place, bytes(content)))
+    return fhir_json.read_own(envelope.unseal(key.cipher, place, bytes(content)))
 
 
 def _incident(flag: Json, patient: int | None) -> Incident:

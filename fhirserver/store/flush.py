@@ -1,4 +1,4 @@
-"""Writes many versions with few statements: one for everything new, and few for each type that changes.
+"""Many versions written with few statements: one for everything new, and few for each type that changes.
 
 Columns travel as text arrays and contents as one run of bytes: that way the driver has next to nothing to convert and
 a statement has one plan, whatever is in it. The type stands in the text of a statement that changes rows, so that its
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from fhirserver.store.database import Connection
+from fhirserver.store.connection import Query
 from fhirserver.store.versions import SealedVersion
 
 _COLUMNS: Final[LiteralString] = (
@@ -87,13 +87,13 @@ class Stamp:
     now: datetime
 
 
-async def insert(connection: Connection, stamp: Stamp, rows: Sequence[SealedVersion]) -> None:
-    """Write `rows`, first versions of new resources, with their ranges."""
+def insertions(stamp: Stamp, rows: Sequence[SealedVersion]) -> list[Query]:
+    """Return what writes `rows`, first versions of new resources, with their ranges."""
     if not rows:
-        return
+        return []
     content, starts, sizes = _contents(rows)
     ranges = _ranges(stamp, rows)
-    await connection.execute(
+    made = Query(
         _INSERT if ranges is None else _INSERT_WITH_RANGES,
         (
             stamp.tenant,
@@ -115,23 +115,21 @@ async def insert(connection: Connection, stamp: Stamp, rows: Sequence[SealedVers
             *(ranges or ()),
         ),
     )
+    return [made]
 
 
-async def replace(
-    connection: Connection,
-    stamp: Stamp,
-    rows: Sequence[SealedVersion],
-    *,
-    archived: AbstractSet[UUID],
-) -> None:
-    """Write `rows` in the place of the versions they follow; each resource once.
+def replacements(
+    stamp: Stamp, rows: Sequence[SealedVersion], *, archived: AbstractSet[UUID]
+) -> list[Query]:
+    """Return what writes `rows` in the place of the versions they follow; each resource once.
 
     What was there goes to the history, but for the rows `archived`, where that was done.
     """
+    queries = []
     for number, same in _grouped(rows, lambda one: one.of.number).items():
         content, starts, sizes = _contents(same)
         going = [one.of for one in same if one.of.row not in archived]
-        await connection.execute(
+        changed = Query(
             _of_type(_REPLACE, number),
             (
                 _column(one.bucket for one in going),
@@ -152,25 +150,29 @@ async def replace(
                 sizes,
             ),
         )
+        queries.append(changed)
     ranges = _ranges(stamp, rows)
     if ranges is not None:
-        await connection.execute(_RANGES, ranges)
+        queries.append(Query(_RANGES, ranges))
+    return queries
 
 
-async def archive(connection: Connection, place: Place) -> None:
-    """Copy a current row to the history and drop its ranges."""
-    await connection.execute(
+def archival(place: Place) -> Query:
+    """Return what copies a current row to the history and drops its ranges."""
+    return Query(
         _of_type(_ARCHIVE_ALONE, place.type), (_column([place.bucket]), _column([place.row]))
     )
 
 
-async def bury(connection: Connection, stamp: Stamp, places: Sequence[Place]) -> None:
-    """Copy current rows to the history and leave tombstones where they were."""
-    for number, same in _grouped(places, lambda one: one.type).items():
-        await connection.execute(
+def burials(stamp: Stamp, places: Sequence[Place]) -> list[Query]:
+    """Return what copies current rows to the history and leaves tombstones where they were."""
+    return [
+        Query(
             _of_type(_BURY, number),
             (_column(one.bucket for one in same), _column(one.row for one in same), stamp.now),
         )
+        for number, same in _grouped(places, lambda one: one.type).items()
+    ]
 
 
 def _ranges(stamp: Stamp, rows: Sequence[SealedVersion]) -> tuple[Any, ...] | None:

@@ -14,8 +14,8 @@ Item = TypeVar("Item", bound=Hashable)
 Answer = TypeVar("Answer")
 
 Round = Mapping[Group, tuple[Item, ...]]
-# Rounds under way at once: a second one uses the wait of the first.
-ROUNDS: Final = 2
+# Rounds under way at once: what more of them save in waiting they lose in company.
+ROUNDS: Final = 1
 # Questions in one round.
 MOST: Final = 64
 
@@ -33,12 +33,14 @@ class Gather(Generic[Group, Item, Answer]):
         self._most = most
         self._waiting: dict[tuple[Group, Item], list[asyncio.Future[Answer | None]]] = {}
         self._rounds: set[asyncio.Task[None]] = set()
+        self._under_way = 0
 
     async def ask(self, group: Group, item: Item) -> Answer | None:
         """Return the answer, None when there is none. Raises what the round raised."""
         future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault((group, item), []).append(future)
-        if len(self._rounds) < ROUNDS:
+        if self._under_way < ROUNDS:
+            self._under_way += 1
             task = asyncio.create_task(self._work())
             self._rounds.add(task)
             task.add_done_callback(self._rounds.discard)
@@ -62,6 +64,7 @@ class Gather(Generic[Group, Item, Answer]):
                 for future in futures:
                     if not future.done():
                         future.set_result(answer)
+        self._under_way -= 1
 
 
 def _fail(futures: list[asyncio.Future[Answer | None]], error: Exception) -> None:

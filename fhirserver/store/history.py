@@ -20,8 +20,8 @@ from fhirserver.kernel.errors import BadRequest, NotFound
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Page, Stored
-from fhirserver.store.database import Connection
-from fhirserver.store.horizon import horizon
+from fhirserver.store.connection import Query, Row
+from fhirserver.store.horizon import OLDEST, horizon
 from fhirserver.store.read import ReadContext, Reader
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,12 +97,13 @@ class Histories:
             where += " AND version < %s"
             args.append(position.version)
         more, bounds = _times(asked)
-        async with self._reader.caller(access) as connection:
-            found = await connection.execute(
+        rows = await self._reader.rows(
+            access,
+            Query(
                 _VERSIONS + where + more + " ORDER BY version DESC LIMIT %s",
                 (access.principal.tenant, *args, *bounds, asked.count + 1),
-            )
-            rows = await found.fetchall()
+            ),
+        )
         return [
             (position, stored)
             for position, stored in await self._opened(access, rows)
@@ -121,32 +122,17 @@ class Histories:
             args += [position.updated, position.row, position.version]
         now = self._clock()
         anchor = now if position is None else position.updated
-        async with self._reader.caller(access) as connection:
-            until = await horizon(connection, now)
-            where += " AND updated <= %s"
-            args.append(until)
-            rows: Sequence[Any] = ()
-            for since in _windows(asked, anchor):
-                rows = await self._run(connection, access, where, [*args, since], asked.count + 1)
-                if len(rows) > asked.count:
-                    break
+        ((oldest,),) = await self._reader.rows(access, OLDEST)
+        where += " AND updated <= %s AND updated >= %s" + _BY_TIME
+        args.append(horizon(oldest, now))
+        rows: Sequence[Row] = ()
+        for since in _windows(asked, anchor):
+            # Planned for its own times: whether the window or the order is the better way in depends on them.
+            values = (access.principal.tenant, *args, since, asked.count + 1)
+            rows = await self._reader.rows(access, Query(_VERSIONS + where, values, prepare=False))
+            if len(rows) > asked.count:
+                break
         return await self._opened(access, rows)
-
-    async def _run(
-        self,
-        connection: Connection,
-        access: Access,
-        where: LiteralString,
-        args: Sequence[Any],
-        limit: int,
-    ) -> Sequence[Any]:
-        # Planned for its own times: whether the window or the order is the better way in depends on them.
-        found = await connection.execute(
-            _VERSIONS + where + " AND updated >= %s" + _BY_TIME,
-            (access.principal.tenant, *args, limit),
-            prepare=False,
-        )
-        return await found.fetchall()
 
     def _scope(
         self, access: Access, asked: HistoryQuery, blind: BlindIndex

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, LiteralString
 
 from fhirserver.kernel import keys
-from fhirserver.store.database import Connection
+from fhirserver.store.connection import Query
 
 # The highest byte of our lock numbers; the rest is the moment in milliseconds since 1970.
 _OURS: Final = 0x2D
@@ -27,9 +27,10 @@ def lock_number(moment: datetime) -> int:
     return _OURS << 56 | keys.unix_ms(moment)
 
 
-async def horizon(connection: Connection, now: datetime) -> datetime:
-    """Return the moment up to which (inclusive) the record is complete; `now` was read before this call."""
-    found = await (await connection.execute(_OLDEST)).fetchone()
-    if found is None or found[0] is None:
-        return now
-    return min(now, _EPOCH + timedelta(milliseconds=found[0]))
+# Gives the oldest lock, NULL when there is none.
+OLDEST: Final = Query(_OLDEST)
+
+
+def horizon(oldest: int | None, now: datetime) -> datetime:
+    """Return the moment up to which (inclusive) the record is complete; `now` was read before `OLDEST` was asked."""
+    return now if oldest is None else min(now, _EPOCH + timedelta(milliseconds=oldest))

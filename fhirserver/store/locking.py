@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import sql
 
 from fhirserver.kernel import keys
-from fhirserver.store.database import Connection
+from fhirserver.store.connection import Connection, Query
 from fhirserver.store.versions import CurrentRow
 
 Target = tuple[int, str]
@@ -73,42 +73,45 @@ async def take(
     connection: Connection, tenant: int, chosen: Sequence[tuple[int, str, UUID]]
 ) -> bool:
     """Claim ids that clients chose for new rows; return False when somebody else has one of them."""
-    taken = await connection.execute(
+    taken = await connection.rows(
         _TAKE,
         (tenant, [one[0] for one in chosen], [one[1] for one in chosen], [one[2] for one in chosen]),
     )  # fmt: skip
-    return len(await taken.fetchall()) == len(chosen)
+    return len(taken) == len(chosen)
 
 
 async def _places(
     connection: Connection, tenant: int, targets: Sequence[Target]
 ) -> dict[Target, UUID]:
-    found = await connection.execute(
+    found = await connection.rows(
         _PLACES, ([target[0] for target in targets], [target[1] for target in targets], tenant)
     )
-    return {(number, id_): row for number, id_, row in await found.fetchall()}
+    return {(number, id_): row for number, id_, row in found}
 
 
 async def _rows(
     connection: Connection, tenant: int, places: Mapping[Target, UUID], how: bytes
 ) -> dict[Target, CurrentRow]:
-    found: dict[Target, CurrentRow] = {}
     by_type: dict[int, list[UUID]] = {}
     for (number, _), row in places.items():
         by_type.setdefault(number, []).append(row)
+    numbers: list[int] = []
+    queries: list[Query] = []
     for number in sorted(by_type):
         rows = sorted((keys.bucket_of_row(row), row) for row in by_type[number])
         for start in range(0, len(rows), _AT_ONCE):
             some = rows[start : start + _AT_ONCE]
-            answer = await connection.execute(
-                _statement(number, how),
-                ([bucket for bucket, _ in some], [row for _, row in some], tenant),
-            )
-            for columns in await answer.fetchall():
-                current = CurrentRow(*columns)
-                target = (number, current.fhir_id)
-                if target in places:
-                    found[target] = current
+            args = ([bucket for bucket, _ in some], [row for _, row in some], tenant)
+            numbers.append(number)
+            queries.append(Query(_statement(number, how), args))
+    answers = await connection.round(queries) if queries else []
+    found: dict[Target, CurrentRow] = {}
+    for number, answer in zip(numbers, answers, strict=True):
+        for columns in answer:
+            current = CurrentRow(*columns)
+            target = (number, current.fhir_id)
+            if target in places:
+                found[target] = current
     return found
 
 

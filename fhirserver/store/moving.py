@@ -4,7 +4,7 @@ from typing import Final, LiteralString
 from uuid import UUID
 
 from fhirserver.kernel import keys
-from fhirserver.store.database import Connection
+from fhirserver.store.connection import Connection, Query
 from fhirserver.store.versions import CurrentRow
 
 _HISTORY: Final[LiteralString] = (
@@ -36,11 +36,15 @@ async def move(
     bucket = keys.bucket_of_row(target)
     old = (number, current.bucket, current.row)
     place = (bucket, target, current.fhir_id, *old)
-    await connection.execute(_HISTORY, place)
-    await connection.execute(_CURRENT, place)
-    await connection.execute(_FORGET_HISTORY, old)
-    await connection.execute(_FORGET_CURRENT, old)
-    await connection.execute(_LOCATE, (tenant, number, current.fhir_id, target))
+    await connection.round(
+        (
+            Query(_HISTORY, place),
+            Query(_CURRENT, place),
+            Query(_FORGET_HISTORY, old),
+            Query(_FORGET_CURRENT, old),
+            Query(_LOCATE, (tenant, number, current.fhir_id, target)),
+        )
+    )
     return CurrentRow(
         target,
         bucket,

@@ -3,16 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from fhirserver.kernel.errors import Unavailable
+from fhirserver.store.connection import Query
 from fhirserver.store.horizon import lock_number
 from fhirserver.store.transaction import WriteTransaction
 from fhirserver.store.write_context import Overtaken, WriteContext
 
+_BEGIN: Final = Query("BEGIN", prepare=False)
+_ENTER: Final[LiteralString] = (
+    "SELECT set_config('app.tenant', %s, true), pg_advisory_xact_lock_shared(%s::bigint)"
+)
 _Kind = TypeVar("_Kind", bound=WriteTransaction)
 
 
@@ -30,7 +35,7 @@ async def open_transaction(
         async with context.pool.connection() as connection:
             try:
                 # The lock before the time: see `fhirserver.store.horizon`.
-                await connection.execute(_begin(tenant, context.clock()), prepare=False)
+                await connection.round((_BEGIN, _holding(tenant, context.clock())))
                 transaction = kind(context, connection, own)
                 yield transaction
                 await transaction.commit()
@@ -48,10 +53,6 @@ async def open_transaction(
         await context.committed(tenant)
 
 
-def _begin(tenant: int, moment: datetime) -> bytes:
-    """Return what opens a transaction of `tenant`, in one round trip, holding the lock of `moment`."""
-    lock = lock_number(moment)
-    return (
-        f"BEGIN; SELECT set_config('app.tenant', '{tenant:d}', true), "
-        f"pg_advisory_xact_lock_shared({lock:d})"
-    ).encode()
+def _holding(tenant: int, moment: datetime) -> Query:
+    """Return what makes a transaction one of `tenant` and holds the lock of `moment`."""
+    return Query(_ENTER, (str(tenant), lock_number(moment)))

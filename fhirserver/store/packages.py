@@ -9,7 +9,8 @@ from typing import Any
 
 from fhirserver.definitions.package import Package
 from fhirserver.kernel.resource import Json
-from fhirserver.store.database import Connection, Pool
+from fhirserver.store.connection import Connection
+from fhirserver.store.database import Pool
 from fhirserver.wire import fhir_json
 
 # Two administrators installing at once would each check against a state that the other changes.

@@ -24,7 +24,7 @@ async def ensure_partitions(pool: Pool, now: datetime) -> None:
     async with pool.connection() as connection:
         for week in range(_AHEAD):
             start = _monday(now) + week * _WEEK
-            await connection.execute(
+            await connection.rows(
                 "SELECT ensure_observation_partition(%s, %s, %s)",
                 (
                     observation_leaf(start),

@@ -16,15 +16,15 @@ from psycopg import sql
 from fhirserver.kernel import keys
 from fhirserver.kernel.errors import Unavailable
 from fhirserver.store.caller import SET_CALLER, Caller
+from fhirserver.store.connection import Query, Row
 from fhirserver.store.database import Pool
 from fhirserver.store.gather import Gather, Round
 
-Row = tuple[Any, ...]
 Statement = Callable[[int], bytes]
 Arguments = Callable[[int, tuple[Any, ...]], tuple[Any, ...]]
 _ROWS: Final = sql.SQL(
     "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource "
-    "WHERE type = {type} AND bucket = ANY (%s) AND id = ANY (%s) AND tenant = %s"
+    "WHERE type = {type} AND bucket = ANY (%s::smallint[]) AND id = ANY (%s::uuid[]) AND tenant = %s::int"
 )
 _PLACES: Final = sql.SQL(
     "SELECT fhir_id, id FROM resource_location WHERE tenant = %s AND type = {type} AND fhir_id = ANY (%s)"
@@ -73,27 +73,30 @@ class PointReads:
         }
 
     async def _ask(
-        self, wanted: Round[Of, Any], statement: Any, arguments: Any
+        self, wanted: Round[Of, Any], statement: Statement, arguments: Arguments
     ) -> dict[Of, list[Row]]:
+        queries: list[Query] = []
+        places: dict[Of, int] = {}
+        speaking: Caller | None = None
+        for of in sorted(wanted):
+            if of.caller != speaking:
+                queries.append(Query(SET_CALLER, of.caller))
+                speaking = of.caller
+            places[of] = len(queries)
+            queries.append(Query(statement(of.type), arguments(int(of.caller.tenant), wanted[of])))
         try:
-            async with self._pool.connection() as connection, connection.pipeline():
-                cursors = {}
-                speaking: Caller | None = None
-                for of in sorted(wanted):
-                    if of.caller != speaking:
-                        await connection.execute(SET_CALLER, of.caller)
-                        speaking = of.caller
-                    cursors[of] = await connection.execute(
-                        statement(of.type), arguments(int(of.caller.tenant), wanted[of])
-                    )
-                return {of: await cursor.fetchall() for of, cursor in cursors.items()}
+            async with self._pool.connection() as connection:
+                rows = await connection.round(queries)
         except psycopg.OperationalError as outage:
             msg = "the database is not available, try again"
             raise Unavailable(msg) from outage
+        return {of: rows[place] for of, place in places.items()}
 
 
 def _row_arguments(tenant: int, rows: tuple[UUID, ...]) -> tuple[Any, ...]:
-    return [keys.bucket_of_row(row) for row in rows], list(rows), tenant
+    # Array literals: the driver looks at every element of a list.
+    buckets = ",".join([str(keys.bucket_of_row(row)) for row in rows])
+    return f"{{{buckets}}}", f"{{{','.join([str(row) for row in rows])}}}", tenant
 
 
 def _place_arguments(tenant: int, ids: tuple[str, ...]) -> tuple[Any, ...]:

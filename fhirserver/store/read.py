@@ -1,12 +1,11 @@
 """Answers to one caller: read, vread, history. Two walls: the caller's settings for row-level security, and the check of
 what came back against the caller's access.
 
-`set_config` travels with the query in one pipeline, whose statements share one implicit transaction: the settings are
+`set_config` travels with the query in one round trip, whose statements share one implicit transaction: the settings are
 gone with it, so no connection ever carries one caller's rights to the next.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,8 +19,9 @@ from fhirserver.kernel.errors import Gone, NotFound, Unavailable
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Stored
 from fhirserver.store.caller import SET_CALLER, Caller, caller_of
+from fhirserver.store.connection import Query, Row
 from fhirserver.store.data_keys import DataKeys
-from fhirserver.store.database import Connection, Pool
+from fhirserver.store.database import Pool
 from fhirserver.store.point_read import PointReads
 
 
@@ -84,38 +84,29 @@ class Reader:
         """Return what row-level security is to know about `access`."""
         return caller_of(access, (await self._context.keys.tenant(access.principal.tenant)).blind)
 
-    @asynccontextmanager
-    async def caller(self, access: Access) -> AsyncIterator[Connection]:
-        """Yield a connection in a pipeline whose first statement names the caller for row-level security."""
-        caller = await self.settings(access)
+    async def rows(self, access: Access, query: Query) -> list[Row]:
+        """Return what `query` gives the caller under row-level security. Raises `Unavailable`."""
+        naming = Query(SET_CALLER, await self.settings(access))
         try:
-            async with (
-                self._context.pool.connection() as connection,
-                connection.pipeline(),
-            ):
-                await connection.execute(SET_CALLER, caller)
-                yield connection
+            async with self._context.pool.connection() as connection:
+                return (await connection.round((naming, query)))[1]
         except psycopg.OperationalError as outage:
             msg = "the database is not available, try again"
             raise Unavailable(msg) from outage
 
     async def opened(self, tenant: int, type_: str, rows: Sequence[Sequence[Any]]) -> list[Stored]:
         """Return rows of (id, fhir_id, version, updated, deleted, key_id, content) decrypted, in order."""
+        data_keys = self._context.keys
         found = []
         for row, fhir_id, version, updated, deleted, key_id, content in rows:
-            id_ = fhir_id or str(row)
-            plain = (
-                b"" if deleted else await self._open(tenant, type_, id_, version, key_id, content)
-            )
+            id_ = fhir_id or keys.id_of(row)
+            plain = b""
+            if not deleted:
+                key = await data_keys.by_id(tenant, key_id)
+                place = envelope.resource_place(tenant, type_, id_, version, key_id)
+                plain = envelope.unseal(key.cipher, place, content)
             found.append(Stored(type_, id_, version, updated, deleted, plain))
         return found
-
-    async def _open(
-        self, tenant: int, type_: str, id_: str, version: int, key_id: int, content: bytes
-    ) -> bytes:
-        key = await self._context.keys.by_id(tenant, key_id)
-        place = envelope.resource_place(tenant, type_, id_, version, key_id)
-        return envelope.unseal(key.cipher, place, bytes(content))
 
     async def _current(self, access: Access, type_: str, id_: str) -> Stored | None:
         number = self._context.definitions.type_number(type_)
@@ -134,7 +125,7 @@ class Reader:
         self, access: Access, type_: str, number: int, row: UUID, id_: str
     ) -> Stored | None:
         found = await self._points.row(await self.settings(access), number, row)
-        if found is None or (found[1] or str(found[0])) != id_:
+        if found is None or (found[1] or keys.id_of(found[0])) != id_:
             return None
         return (await self.opened(access.principal.tenant, type_, [found]))[0]
 
@@ -147,14 +138,13 @@ class Reader:
         row = located or row
         if row is None or count <= 0:
             return []
-        async with self.caller(access) as connection:
-            found = await connection.execute(
-                "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource_history "
-                "WHERE type = %s AND bucket = %s AND id = %s AND tenant = %s AND version < %s "
-                "ORDER BY version DESC LIMIT %s",
-                (number, keys.bucket_of_row(row), row, access.principal.tenant, below, count),
-            )
-            rows = await found.fetchall()
+        asked = Query(
+            "SELECT id, fhir_id, version, updated, deleted, key_id, content FROM resource_history "
+            "WHERE type = %s AND bucket = %s AND id = %s AND tenant = %s AND version < %s "
+            "ORDER BY version DESC LIMIT %s",
+            (number, keys.bucket_of_row(row), row, access.principal.tenant, below, count),
+        )
+        rows = await self.rows(access, asked)
         return await self.opened(access.principal.tenant, type_, rows)
 
 

@@ -178,8 +178,7 @@ class Record:
         """Run one SELECT over due rows of every tenant, without locks. Raises `Unavailable`."""
         try:
             async with self._database.work.connection() as connection:
-                found = await connection.execute(sql, args)
-                return await found.fetchall()
+                return await connection.rows(sql, args)
         except psycopg.OperationalError as outage:
             msg = "the database is not available, try again"
             raise Unavailable(msg) from outage

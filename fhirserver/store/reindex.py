@@ -186,7 +186,7 @@ class Reindex:
         bucket, id_, fhir_id, version, key_id, content, keys, *times, keys_version, patient = row
         key = await self._keys.by_id(tenant, key_id)
         place = envelope.resource_place(tenant, type_, fhir_id, version, key_id)
-        body = fhir_json.read(envelope.unseal(key.cipher, place, bytes(content)))
+        body = fhir_json.read_own(envelope.unseal(key.cipher, place, bytes(content)))
         index = index_columns(body, blind, definitions)
         right = (
             keys_version == blind.version

@@ -79,7 +79,7 @@ class TelemetryTransaction(WriteTransaction):
         columns: list[list[Any]] = [list(column) for column in zip(*ordered, strict=True)]
         locked = await self._lock_streams(columns)
         if len(locked) < len(ordered):
-            await self.connection.execute(
+            await self.connection.rows(
                 "INSERT INTO device_stream (bucket, tenant, address, boot, kind, committed, last_received) "
                 "SELECT b, %s, a, o, k, '{}', %s FROM unnest(%s::smallint[], %s::text[], %s::text[], %s::text[]) "
                 "AS wanted(b, a, o, k) ON CONFLICT DO NOTHING",
@@ -111,7 +111,7 @@ class TelemetryTransaction(WriteTransaction):
         ]  # fmt: skip
         columns = [list(column) for column in zip(*rows, strict=True)]
         columns[4] = [_multirange_text(one) for one in columns[4]]
-        await self.connection.execute(
+        self.execute_later(
             "UPDATE device_stream s SET committed = c::int8multirange, clock_offset_ms = f, last_received = %s "
             "FROM unnest(%s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[]) "
             "AS new(b, a, o, k, c, f) "
@@ -161,7 +161,7 @@ class TelemetryTransaction(WriteTransaction):
 
     async def save_birth(self, address: str, boot: str, birth: Json) -> None:
         """Keep a birth; memory is only filled by reading it back, so a rolled-back birth is never believed."""
-        await self.connection.execute(
+        await self.connection.rows(
             "INSERT INTO device_birth (bucket, tenant, address, boot, received, birth) VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (bucket, tenant, address, boot) DO UPDATE SET birth = excluded.birth, received = excluded.received",
             (
@@ -242,7 +242,7 @@ class TelemetryTransaction(WriteTransaction):
 
     async def record_fault(self, stream: StreamKey, fault: str, lo: int, hi: int) -> None:
         """Record a gap or clock fault once."""
-        await self.connection.execute(
+        await self.connection.rows(
             "INSERT INTO device_fault (bucket, tenant, address, boot, fault, lo, hi, noticed) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             (
@@ -259,7 +259,7 @@ class TelemetryTransaction(WriteTransaction):
 
     async def mend_gaps(self, stream: StreamKey, committed: Sequence[tuple[int, int]]) -> None:
         """Mark gaps that lie inside a committed range as mended."""
-        await self.connection.execute(
+        await self.connection.rows(
             "UPDATE device_fault SET mended = %s WHERE bucket = %s AND tenant = %s AND address = %s AND boot = %s "
             "AND fault = %s AND mended IS NULL AND %s::int8multirange @> int8range(lo, hi + 1)",
             (self.now, self._device_bucket(stream.address), self.tenant, stream.address, stream.boot,
@@ -270,7 +270,7 @@ class TelemetryTransaction(WriteTransaction):
         """Keep the letters under the tenant's key: a message that cannot be read has no known patient."""
         for letter in letters:
             raw = await self.seal(None, f"dead-letter|{letter.door}|{letter.source}", letter.raw)
-            await self.connection.execute(
+            await self.connection.rows(
                 "INSERT INTO dead_letter (bucket, tenant, id, door, source, reason, received, raw) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 (self._device_bucket(letter.source), self.tenant, self._row(self._device_bucket(letter.source)),

@@ -15,7 +15,7 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
@@ -27,8 +27,8 @@ from fhirserver.kernel.errors import PreconditionFailed
 from fhirserver.kernel.ports import Current
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.store import claims, derived, flush, locking
+from fhirserver.store.connection import Connection, Query, Row
 from fhirserver.store.data_keys import TenantKeys
-from fhirserver.store.database import Connection
 from fhirserver.store.flush import Place, Stamp
 from fhirserver.store.moving import move
 from fhirserver.store.versions import CurrentRow, NewVersion, SealedVersion, sealed, stamped
@@ -37,6 +37,7 @@ from fhirserver.wire import fhir_json
 
 # More rounds than any chain of reactions needs; a chain that does not end is a defect and must not commit.
 _OBSERVER_ROUNDS: Final = 8
+_COMMIT: Final = Query("COMMIT", prepare=False)
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class WriteTransaction:
         self._burying: dict[UUID, Place] = {}
         self._archived: set[UUID] = set()
         self._taking: list[tuple[int, str, UUID]] = []
+        self._later: list[Query] = []
         self.tenant = own.tenant
         now = context.clock()
         self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -132,10 +134,21 @@ class WriteTransaction:
     async def execute(
         self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
-        """Run hand-written SQL here, after everything that was put so far, and return its rows."""
-        await self._flush()
-        result = await self.connection.execute(sql, args or None)
-        return await result.fetchall() if result.description else []
+        """Run hand-written SQL here and return its rows. It sees everything that was put so far."""
+        if _is_about_resources(sql):
+            await self._flush()
+        return (await self._round([Query(sql, args)]))[-1]
+
+    def execute_later(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any]) -> None:
+        """Run hand-written SQL that returns nothing: before the next statement of `execute`, at the latest at the end."""
+        if _is_about_resources(sql):
+            msg = "what was put so far may not be there yet"
+            raise ValueError(msg)
+        self._later.append(Query(sql, args))
+
+    async def _round(self, queries: Sequence[Query]) -> list[list[Row]]:
+        later, self._later = self._later, []
+        return (await self.connection.round([*later, *queries]))[len(later) :]
 
     async def get(self, type_: str, id_: str, *, lock: bool = False) -> Json | None:
         """Return the current resource, None when absent or deleted."""
@@ -264,7 +277,7 @@ class WriteTransaction:
         bucket = row.bucket if patient is None else self.bucket(patient, type_, row.fhir_id)
         if bucket != row.bucket:
             await self._flush()
-            await flush.archive(self.connection, Place(number, row.bucket, row.row))
+            await self.connection.round([flush.archival(Place(number, row.bucket, row.row))])
             row = await move(self.connection, self.tenant, number, row, self._row(bucket))
             self._archived.add(row.row)
         self._replacing[row.row] = NewVersion(number, row.row, bucket, False, patient, stored, body)
@@ -306,7 +319,7 @@ class WriteTransaction:
                     self.tenant, type_, row.fhir_id, row.version, row.key_id
                 )
                 content = envelope.unseal(key.cipher, place, bytes(row.content))
-                known.resource = fhir_json.read(content)
+                known.resource = fhir_json.read_own(content)
             known.stored = Stored(
                 type_, row.fhir_id, row.version, row.updated, row.deleted, content
             )
@@ -329,7 +342,7 @@ class WriteTransaction:
         """Write everything collected so far; with `last`, commit in the same round trip."""
         if not (self._new or self._replacing or self._burying):
             if last:
-                await self.connection.execute("COMMIT")
+                await self._round([_COMMIT])
             return
         if self._taking:
             taking, self._taking = self._taking, []
@@ -343,12 +356,14 @@ class WriteTransaction:
         burying, archived = [*self._burying.values()], self._archived
         self._new, self._replacing, self._burying, self._archived = {}, {}, {}, set()
         stamp = Stamp(self.tenant, self._own.blind.version, self.now)
-        async with self.connection.pipeline():
-            await flush.insert(self.connection, stamp, new)
-            await flush.replace(self.connection, stamp, changed, archived=archived)
-            await flush.bury(self.connection, stamp, burying)
-            if last:
-                await self.connection.execute("COMMIT")
+        await self._round(
+            [
+                *flush.insertions(stamp, new),
+                *flush.replacements(stamp, changed, archived=archived),
+                *flush.burials(stamp, burying),
+                *([_COMMIT] if last else ()),
+            ]
+        )
 
     async def _sealed(self, version: NewVersion) -> SealedVersion:
         key = await self._context.keys.of_patient(self.tenant, version.patient)
@@ -366,6 +381,12 @@ class WriteTransaction:
 
     def _row(self, bucket: int) -> UUID:
         return keys.row_id(keys.unix_ms(self.now), bucket, secrets.randbits(64))
+
+
+@lru_cache(maxsize=1024)
+def _is_about_resources(sql: str) -> bool:
+    """Return whether `sql` names a table of the record, where what is put may not have been written yet."""
+    return "resource" in sql
 
 
 def _one(patients: frozenset[str]) -> str | None:

@@ -29,6 +29,7 @@ MAX_DIGITS: Final = 1000
 """Most digits of a decimal, and largest exponent: beyond, arithmetic turns into an attack."""
 
 _SHORT: Final = 20
+_NO_BRACKETS: Final = bytes(one for one in range(256) if one not in b'{}[]"')
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -74,6 +75,12 @@ def read(data: bytes) -> dict[str, Any]:
     return value
 
 
+def read_own(data: bytes) -> dict[str, Any]:
+    """The JSON object in `data`, which `write` made of what `read` had accepted: for half of what a stranger's costs."""
+    value: dict[str, Any] = _FAST.decode(data)
+    return value
+
+
 def read_value(data: bytes) -> Any:
     """Any one JSON value, read as strictly as `read` reads an object."""
     value: object
@@ -85,7 +92,7 @@ def read_value(data: bytes) -> Any:
         value = _read_strictly(data)
     except RecursionError:
         _refuse_depth()
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and not _is_shallow(data):
         require_depth(value)
     return value
 
@@ -174,6 +181,21 @@ def require_depth(value: object) -> None:
             return
         level = deeper
     _refuse_depth()
+
+
+def _is_shallow(data: bytes) -> bool:
+    """Return whether the brackets of `data` alone prove that it is not too deep; brackets within texts may hide it."""
+    if b"\\" in data:
+        return False
+    # A text without brackets leaves its two quotation marks, one with brackets at least one of them.
+    brackets = data.translate(None, _NO_BRACKETS).replace(b'""', b"")
+    if b'"' in brackets:
+        return False
+    for _depth in range(MAX_DEPTH):
+        if not brackets:
+            return True
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return not brackets
 
 
 def _refuse_depth() -> NoReturn:

@@ -26,7 +26,7 @@ async def follow(tx: Transaction, change: Change) -> None:
     statement, patient = change.resource, change.patient
     if statement is None or patient is None or statement.get("status") != "active":
         return
-    await evaluation_rows.create(tx, {patient: tx.bucket(patient, "Patient", patient)})
+    evaluation_rows.create(tx, {patient: tx.bucket(patient, "Patient", patient)})
     identity = subscription_id(patient)
     stored = await tx.get("Subscription", identity)
     if stored is None or stored.get("status") != "active":

@@ -59,7 +59,7 @@ class Evaluation:
             change for change in changes if change.type == "Patient" and change.action == "create"
         ]
         if created:
-            await evaluation_rows.create(tx, {change.id: change.bucket for change in created})
+            evaluation_rows.create(tx, {change.id: change.bucket for change in created})
         orders = [change for change in changes if change.type == "ServiceRequest"]
         findings = await rule_changes.follow_orders(tx, orders, self._rules)
         if findings:
@@ -98,7 +98,7 @@ class Evaluation:
             if remembered.changed:
                 states.append(await _closed_window(tx, row, buckets[row.patient], remembered))
         if states:
-            await evaluation_rows.write(tx, states)
+            evaluation_rows.write(tx, states)
         if findings:
             await alerts.apply(tx, self._listener, findings)
 
@@ -184,7 +184,7 @@ class Evaluation:
             remembered = await _open_window(tx, row)
             findings += evaluate.reread_overdue(remembered, rules[row.patient], row.patient, tx.now)
             states.append(await _closed_window(tx, row, buckets[row.patient], remembered))
-        await evaluation_rows.write(tx, states)
+        evaluation_rows.write(tx, states)
         return findings
 
     async def _read(self, tx: Transaction, change: Change) -> list[Reading]:

@@ -41,7 +41,7 @@ async def lock(tx: Transaction, buckets: Mapping[str, int]) -> list[EvaluationRo
     if len(rows) < len(buckets):
         known = {row.patient for row in rows}
         missing = {patient: bucket for patient, bucket in buckets.items() if patient not in known}
-        await create(tx, missing)
+        create(tx, missing)
         rows += await _lock(tx, missing)
     return rows
 
@@ -64,9 +64,9 @@ async def _lock(tx: Transaction, buckets: Mapping[str, int]) -> list[EvaluationR
     ]
 
 
-async def create(tx: Transaction, buckets: Mapping[str, int]) -> None:
+def create(tx: Transaction, buckets: Mapping[str, int]) -> None:
     """Make the rows that are missing, in key order."""
-    await tx.execute(
+    tx.execute_later(
         "INSERT INTO evaluation (bucket, tenant, patient, updated) "
         "SELECT p.bucket, %s, p.patient, %s FROM unnest(%s::smallint[], %s::text[]) AS "
         "p(bucket, patient) "
@@ -75,9 +75,9 @@ async def create(tx: Transaction, buckets: Mapping[str, int]) -> None:
     )
 
 
-async def write(tx: Transaction, states: Sequence[NewState]) -> None:
+def write(tx: Transaction, states: Sequence[NewState]) -> None:
     """Write back the windows that changed; their rows are locked."""
-    await tx.execute(
+    tx.execute_later(
         "UPDATE evaluation e SET version = v.version, state = v.state, due = v.due, updated = %s "
         "FROM unnest(%s::smallint[], %s::text[], %s::bigint[], %s::bytea[], %s::timestamptz[]) "
         "AS v(bucket, patient, version, state, due) "

@@ -62,7 +62,7 @@ class Client:
         begun = time.perf_counter()
         answer = await self._connection.request(method, path, body, more=more)
         if answer.status not in expect:
-            said = answer.body[:400].decode(errors="replace")
+            said = answer.content()[:400].decode(errors="replace")
             raise UnexpectedError(f"{method} {path} answered {answer.status}: {said}")
         self._measured.times[kind].append(time.perf_counter() - begun)
         return answer

@@ -1,6 +1,5 @@
 """The commands `crud`, `read`, `import` and `search`: they measure any FHIR server at a base URL."""
 
-import asyncio
 import json
 import time
 from collections.abc import Coroutine
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+import uvloop
 
 from conformance.load import processes
 from conformance.load.rest.clients import Measured, UnexpectedError
@@ -96,7 +96,7 @@ def search_command(
 ) -> None:
     """Run the reference search set over what `import` has stored; every count is checked first."""
     target = _target(base, token, data)
-    wanted = asyncio.run(prepare(target, patients=patients, say=print))
+    wanted = uvloop.run(prepare(target, patients=patients, say=print))
     work = search(target, wanted, clients=clients, seconds=seconds)
     _measure("search", clients, work, data, report)
     newest = search(target, wanted, clients=clients, seconds=seconds / 4, kind=TELEMETRY)
@@ -127,7 +127,7 @@ def measure_all(
     figures.append(_measure("read", 32, reading, data, None))
     storing = import_population(target, patients=patients, clients=4, say=print)
     figures.append(_measure("import", 4, storing, data, None))
-    wanted = asyncio.run(prepare(target, patients=patients, say=print))
+    wanted = uvloop.run(prepare(target, patients=patients, say=print))
     searching = search(target, wanted, clients=30, seconds=2 * seconds)
     figures.append(_measure("search", 30, searching, data, None))
     newest = search(target, wanted, clients=8, seconds=seconds, kind=TELEMETRY)
@@ -147,7 +147,7 @@ def _measure(
     if meter is not None:
         meter.start()
     own = time.process_time()
-    measured = asyncio.run(work)
+    measured = uvloop.run(work)
     own = time.process_time() - own
     figures = {"name": name, "clients": clients, **measured.as_json()}
     if measured.units:

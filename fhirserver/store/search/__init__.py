@@ -17,7 +17,7 @@ from fhirserver.store.search.pages import page
 from fhirserver.store.search.rounds import Rounds
 from fhirserver.store.search.session import Session
 from fhirserver.store.search.statement import Plan, plan
-from fhirserver.store.search.statistics import CommonKeys
+from fhirserver.store.search.statistics import KnownStatistics
 from fhirserver.store.search.totals import only_counted, total
 
 
@@ -28,7 +28,7 @@ class Searches:
         """Read through the pool of role fhir_read."""
         self._reader = reader
         self._context = context
-        self._common = CommonKeys(context.pool)
+        self._common = KnownStatistics(context.pool)
         self._rounds = Rounds(context.pool)
 
     async def page(self, access: Access, query: Query, definitions: Definitions) -> SearchPage:

@@ -1,20 +1,51 @@
 """Pieces of WHERE clauses with their arguments, and how they are joined. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from fhirserver.crypto.blind_index import distinct
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Estimate(NamedTuple):
+    """About how many rows meet a condition, their share of all rows of the type, and what testing one row costs.
+
+    A test costs 1 where it is no more than looking at the row.
+    """
+
+    rows: float
+    share: float
+    cost: float = 1.0
+
+
+class Span(NamedTuple):
+    """Rows that begin before `before` and end behind `after`; None where there is no such bound.
+
+    Those that are no longer than a day begin behind `start` then.
+    """
+
+    start: datetime | None
+    after: datetime | None
+    before: datetime | None
+
+
+# Nearly every row meets it: it says whose rows are looked at, and of which type.
+EVERY: Final = Estimate(inf, 1.0, 0.0)
+
+
+class Clause(msgspec.Struct, frozen=True):
     """A condition on the rows of one table alias. Its text is made of our own words and numbers; values are `args`.
 
     `required` are keys that a row must all have beside it, kept apart so that they end up in one index condition.
     `rare` says that few rows can meet it, which an index finds: they are better found first and put in order then.
     `drivers` are the conditions in it that all rows meet and that ranges can be looked up by. `patient` is the key of the
-    one patient whose rows it lets pass, where it is known.
+    one patient whose rows it lets pass, where it is known, `span` the time they are of. `estimate` is None where nobody knows.
+    A conjunction has its `parts`, which stand in it one behind the other, and `asked` for its required keys.
     """
 
     sql: str
@@ -23,6 +54,17 @@ class Clause:
     rare: bool = False
     drivers: tuple["Driver", ...] = ()
     patient: int | None = None
+    estimate: Estimate | None = None
+    span: Span | None = None
+    parts: tuple["Clause", ...] = ()
+    asked: tuple["Clause", ...] = ()
+
+    @property
+    def conjuncts(self) -> tuple["Clause", ...]:
+        """What must all be met: the parts, or the whole."""
+        if self.sql == "true":
+            return ()
+        return self.parts or ((replace(self, required=()) if self.required else self),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +103,82 @@ ALWAYS: Final = Clause("true")
 NEVER: Final = Clause("false")
 
 
-def keys_required(keys: Iterable[int], *, rare: bool) -> Clause:
-    """Return the condition that a row has all of `keys`."""
-    return Clause("true", (), tuple(keys), rare)
+def ends_behind(alias: str) -> str:
+    """Return the condition, an index of times can be asked for it, that a row begins behind one moment or ends behind another.
+
+    What is no longer than a day began at most a day before it ended; the others have an index of their own.
+    """
+    long = f"(({alias}.time_end - {alias}.time) > interval '1 day' AND {alias}.time_end > %s)"
+    return f"({alias}.time > %s OR {long})"
+
+
+def keys_required(keys: Iterable[int], estimate: Estimate | None = None) -> Clause:
+    """Return the condition that a row has all of `keys`; without an estimate, one of them is rare."""
+    return Clause("true", (), tuple(keys), estimate is None, estimate=estimate)
 
 
 def settled(clause: Clause, alias: str) -> Clause:
     """Return `clause` with its required keys written out for `alias`."""
     if not clause.required:
         return clause
-    keys = Clause(f"{alias}.keys @> %s::bigint[]", (distinct(clause.required),))
-    if clause.sql != "true":
-        keys = _joined((keys, Clause(clause.sql, clause.args)), " AND ")
-    return replace(clause, sql=keys.sql, args=keys.args, required=())
+    rare = any(one.rare for one in clause.asked) if clause.asked else clause.rare
+    keys = Clause(
+        f"{alias}.keys @> %s::bigint[]",
+        (distinct(clause.required),),
+        rare=rare,
+        estimate=None if rare else _together(clause.asked or (clause,)),
+    )
+    if clause.sql == "true":
+        return replace(clause, sql=keys.sql, args=keys.args, required=(), asked=(), parts=(keys,))
+    both = _joined((keys, Clause(clause.sql, clause.args)), " AND ")
+    parts = (keys, *clause.conjuncts)
+    return replace(clause, sql=both.sql, args=both.args, required=(), asked=(), parts=parts)
 
 
 def all_of(clauses: Sequence[Clause]) -> Clause:
     """Return the conjunction; of nothing, true."""
-    plain = [one for one in clauses if one.sql != "true"]
-    if any(one.sql == "false" for one in plain):
-        return NEVER
-    joined = _joined(plain, " AND ") if plain else ALWAYS
+    if len(clauses) == 1:
+        return clauses[0]
+    texts: list[str] = []
+    args: list[Any] = []
+    required: list[int] = []
+    drivers: list[Driver] = []
+    parts: list[Clause] = []
+    asked: list[Clause] = []
+    rare, patient = False, None
+    for one in clauses:
+        if one.sql == "false":
+            return NEVER
+        if one.sql != "true":
+            texts.append(one.sql)
+            args += one.args
+            parts += one.conjuncts
+        if one.required:
+            required += one.required
+            asked += one.asked or (one,)
+        drivers += one.drivers
+        rare = rare or one.rare
+        patient = one.patient if patient is None else patient
     return Clause(
-        joined.sql,
-        joined.args,
-        tuple(key for one in clauses for key in one.required),
-        any(one.rare for one in clauses),
-        tuple(driver for one in clauses for driver in one.drivers),
-        next((one.patient for one in clauses if one.patient is not None), None),
+        _all_texts(texts),
+        tuple(args),
+        tuple(required),
+        rare,
+        tuple(drivers),
+        patient,
+        parts=tuple(parts),
+        asked=tuple(asked),
     )
+
+
+def _all_texts(texts: Sequence[str]) -> str:
+    match texts:
+        case []:
+            return "true"
+        case [one]:
+            return one
+        case _:
+            return f"({' AND '.join(texts)})"
 
 
 def any_of(clauses: Sequence[Clause], alias: str) -> Clause:
@@ -101,8 +190,33 @@ def any_of(clauses: Sequence[Clause], alias: str) -> Clause:
         return NEVER
     if len(plain) == 1:
         return plain[0]
-    joined = _joined([settled(one, alias) for one in plain], " OR ")
-    return Clause(joined.sql, joined.args, (), all(one.rare for one in plain))
+    written = [settled(one, alias) for one in plain]
+    joined = _joined(written, " OR ")
+    rare = all(one.rare for one in plain)
+    return Clause(joined.sql, joined.args, (), rare, estimate=None if rare else _either(written))
+
+
+def _either(clauses: Iterable[Clause]) -> Estimate | None:
+    """Return the estimate of a disjunction of keys; what is rare adds next to nothing."""
+    rows, share, cost = 0.0, 0.0, 1.0
+    for one in clauses:
+        if one.rare:
+            continue
+        (known,) = (part.estimate for part in one.conjuncts) if len(one.conjuncts) == 1 else (None,)
+        if known is None:
+            return None
+        rows, share, cost = rows + known.rows, share + known.share, cost + known.cost
+    return Estimate(rows, min(1.0, share), cost)
+
+
+def _together(clauses: Iterable[Clause]) -> Estimate | None:
+    """Return the estimate of a conjunction of keys, as if they had nothing to do with each other."""
+    rows, share = inf, 1.0
+    for one in clauses:
+        if one.estimate is None:
+            return None
+        rows, share = min(rows, one.estimate.rows), share * one.estimate.share
+    return Estimate(rows, share)
 
 
 def negated(clause: Clause, alias: str) -> Clause:

@@ -17,9 +17,10 @@ from fhirserver.search.aliases import ALIASES, sources
 from fhirserver.search.entry import ReferenceEntry
 from fhirserver.search.extract import extract
 from fhirserver.search.query import Include
+from fhirserver.store.connection import Row
 from fhirserver.store.search.clause import Clause
 from fhirserver.store.search.pages import opened_rows
-from fhirserver.store.search.rounds import Row, Statement
+from fhirserver.store.search.rounds import Statement
 from fhirserver.store.search.session import Session, too_costly
 from fhirserver.wire import fhir_json
 
@@ -97,7 +98,7 @@ def _targets(session: Session, includes: Sequence[Include], one: Stored) -> Iter
     asked = [include for include in includes if include.source in (None, one.type)]
     if not asked:
         return
-    for entry in extract(fhir_json.read(one.content), session.definitions):
+    for entry in extract(fhir_json.read_own(one.content), session.definitions):
         if not isinstance(entry, ReferenceEntry) or entry.type is None or entry.id is None:
             continue
         # A resource of another server is not here, whatever its id.

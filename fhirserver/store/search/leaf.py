@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from fhirserver.crypto.blind_index import distinct
 from fhirserver.definitions.patient_of import patient_id
 from fhirserver.search.comparison import Comparison, Test, envelope, of_instants
@@ -11,13 +13,25 @@ from fhirserver.search.period import DAY, as_datetime
 from fhirserver.search.ranges import query_ranges
 from fhirserver.search.terms import AnyOf, Term, query_terms
 from fhirserver.store.rows import term_key
-from fhirserver.store.search.clause import ALWAYS, Clause, all_of, any_of, keys_required
+from fhirserver.store.search.clause import (
+    ALWAYS,
+    Clause,
+    Estimate,
+    Span,
+    all_of,
+    any_of,
+    ends_behind,
+    keys_required,
+)
 from fhirserver.store.search.ranges import numbered, of_rows
 from fhirserver.store.search.scope import Scope
 from fhirserver.store.search.session import Session
 
 # meta.lastUpdated is written to the millisecond, so a version's last update spans one.
 _LAST_UPDATED_MICROSECONDS: Final = 1000
+
+# Every key asked for is held against every key of a row: what that costs for one, in rows looked at.
+_PAIRS: Final = 0.2
 
 # The parameter that says whose reading it is: the row's patient is what it refers to, where that is a patient.
 _SUBJECT: Final = {"Observation": "subject"}
@@ -51,31 +65,42 @@ def answer(
 
 
 def _of_patient(session: Session, scope: Scope, found: AnyOf) -> Clause | None:
-    """Return the condition that the row is of a patient with many, whose rows an index has in the order of time."""
+    """Return the condition that the row is of a patient, whose rows an index has in the order of time."""
     if len(found.terms) != 1 or found.groups:
         return None
     (term,) = found.terms
     if not term.reference or term.param != _SUBJECT.get(scope.type):
         return None
-    if (
-        patient_id(term.text) is None
-        or term_key(session.blind, scope.type, term) not in session.common
-    ):
+    if patient_id(term.text) is None:
         return None
     own = session.blind.own(term.text)
-    return Clause(f"{scope.alias}.patient = %s", (own,), patient=own)
+    known = session.common.key(term_key(session.blind, scope.type, term))
+    return Clause(
+        f"{scope.alias}.patient = %s", (own,), rare=known is None, patient=own, estimate=known
+    )
 
 
 def having_one_of(session: Session, scope: Scope, keys: list[int]) -> Clause:
     """Return the condition that a row has at least one of `keys`."""
     if len(keys) == 1:
         return _every(session, keys)
-    rare = session.common.isdisjoint(keys)
-    return Clause(f"{scope.alias}.keys && %s::bigint[]", (keys,), rare=rare)
+    known = [one for one in map(session.common.key, keys) if one is not None]
+    estimate = Estimate(
+        sum(one.rows for one in known),
+        min(1.0, sum(one.share for one in known)),
+        1.0 + _PAIRS * len(keys),
+    )
+    return Clause(
+        f"{scope.alias}.keys && %s::bigint[]",
+        (keys,),
+        rare=not known,
+        estimate=estimate if known else None,
+    )
 
 
 def _every(session: Session, keys: list[int]) -> Clause:
-    return keys_required(keys, rare=not session.common.issuperset(keys))
+    known = [session.common.key(one) for one in keys]
+    return all_of([keys_required((key,), one) for key, one in zip(keys, known, strict=True)])
 
 
 def _ranged(scope: Scope, condition: Condition) -> Answer:
@@ -94,11 +119,15 @@ def _ranged(scope: Scope, condition: Condition) -> Answer:
     if before is not None:
         bounds.append(Clause(f"{lo} < %s", (as_datetime(int(before)),)))
     if after is not None:
-        # What is no longer than a day began at most a day before it ended; the others have an index of their own.
-        long = f"(({hi} - {lo}) > interval '1 day' AND {hi} > %s)"
         start, end = as_datetime(int(after) - DAY), as_datetime(int(after))
-        bounds.append(Clause(f"({lo} > %s OR {long})", (start, end)))
-    return all_of((*bounds, full)), wanted.exact
+        bounds.append(Clause(ends_behind(scope.alias), (start, end)))
+    span = Span(
+        None if after is None else as_datetime(int(after) - DAY),
+        None if after is None else as_datetime(int(after)),
+        None if before is None else as_datetime(int(before)),
+    )
+    whole = all_of((*bounds, full))
+    return replace(whole, span=span, parts=()), wanted.exact
 
 
 def _comparison(comparison: Comparison, lo: str, hi: str) -> Clause:

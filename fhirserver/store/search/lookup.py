@@ -1,25 +1,27 @@
 """How the rows of a search are found: the FROM clause that suits what is known of how many there are.
 
-- A rare key finds its few rows, which are sorted then. The planner would rather go through everything in order and stop
-  at the first page, which never comes.
+- A condition that few rows meet, by what is known of them (`outlook`), finds them; they are sorted then. The planner
+  would rather go through everything in order and stop at the first page, which never comes.
+- What many rows meet is gone through in order.
 - Few ranges (`FEW`) are looked up by value, and their resources by id.
 - Where many ranges are all that is asked for, resources come in the order of ids, as the ranges of a parameter do.
 - Otherwise the planner knows best.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fhirserver.search.query import SortKey
-from fhirserver.store.search.clause import Clause, Driver, Walk, settled, without
+from fhirserver.store.search.clause import EVERY, Clause, Driver, Walk, all_of, settled, without
+from fhirserver.store.search.outlook import FEW, Outlook
 from fhirserver.store.search.scope import Scope
 from fhirserver.store.search.verification import Check, asked_of_rows
 
-# Up to so many ranges are looked up by value, and their resources then put in order.
-FEW: Final = 500
 # More parameters than this are not gone through side by side.
 _MOST_WALKS: Final = 8
+# The most arguments that a statement may have whose text is kept with its plan.
+MOST_PLACES: Final = 32
 # The column of ids that are in order already.
 ORDERED: Final = "d.id"
 
@@ -28,12 +30,14 @@ ORDERED: Final = "d.id"
 class Branch:
     """The matches of one type: everything but their order and place.
 
-    With a `driver`, resources are looked up by ranges: `few` of them, or else, where it is `alone`, in the order of ids.
+    With a `driver`, resources are looked up by ranges: `few` of them, or else, where many of those that have the ranges
+    meet the rest as well (`alone`), in the order of ids.
     """
 
     scope: Scope
     where: Clause
     check: Check | None
+    outlook: Outlook
     driver: Driver | None = None
     few: bool = False
     alone: bool = False
@@ -64,16 +68,37 @@ def by_value(scope: Scope, driver: Driver, most: int) -> Clause:
     return Clause(" UNION ALL ".join(selects), args)
 
 
-def source(branch: Branch, where: Clause, place: Clause | None, sort: Sequence[SortKey]) -> Source:
-    """Return the FROM clause of the rows that meet `where`, which contains their `place`."""
+def found_first(branch: Branch, where: Clause) -> Source:
+    """Return the FROM clause of all rows that meet `where`, found before they are put in order."""
+    # OFFSET 0 keeps the order out of the choice of index.
+    alias = branch.scope.alias
+    fenced = f"(SELECT {alias}.* FROM resource {alias} WHERE {where.sql} OFFSET 0) {alias}"
+    return Source(Clause(fenced, where.args))
+
+
+def as_planned(branch: Branch, where: Clause) -> Source:
+    """Return the FROM clause of the rows that meet `where`, for the planner to see the values of."""
+    return Source(Clause(f"resource {branch.scope.alias} WHERE {where.sql}", where.args))
+
+
+def source(
+    branch: Branch, where: Clause, place: Clause | None, sort: Sequence[SortKey], limit: int
+) -> Source:
+    """Return the FROM clause of the first `limit` rows that meet `where`, which contains their `place`."""
+    found = _source(branch, where, place, sort, limit)
+    # A text for each number of alternatives would be prepared for each.
+    return replace(found, settled=found.settled and len(found.clause.args) <= MOST_PLACES)
+
+
+def _source(
+    branch: Branch, where: Clause, place: Clause | None, sort: Sequence[SortKey], limit: int
+) -> Source:
     alias, driver = branch.scope.alias, branch.driver
-    if where.rare:
-        # OFFSET 0 keeps the order out of the choice of index.
-        fenced = f"(SELECT {alias}.* FROM resource {alias} WHERE {where.sql} OFFSET 0) {alias}"
-        return Source(Clause(fenced, where.args), settled=True)
     by_id = len(sort) == 1
     if driver is None or not (branch.few or (by_id and branch.alone and _walkable(driver))):
-        return Source(Clause(f"resource {alias} WHERE {where.sql}", where.args))
+        if branch.outlook.finds(sort, limit):
+            return _found(branch, where)
+        return replace(as_planned(branch, where), settled=branch.outlook.walks(sort, limit))
     rest = without(where, driver.clause) if driver.exact else where
     if branch.few:
         listed = by_value(branch.scope, driver, FEW + 1)
@@ -87,6 +112,22 @@ def source(branch: Branch, where: Clause, place: Clause | None, sort: Sequence[S
         (*ids.args, *rest.args),
     )
     return Source(found, ordered=by_id, settled=True)
+
+
+def _found(branch: Branch, where: Clause) -> Source:
+    """Return the rows that the outlook's finder finds, and that meet the rest of `where` then."""
+    alias, finder = branch.scope.alias, branch.outlook.finder
+    assert finder is not None
+    within = all_of([*(one for one in where.conjuncts if one.estimate is EVERY), finder.clause])
+    inner = f"(SELECT {alias}.* FROM resource {alias} WHERE {within.sql} OFFSET 0) {alias}"
+    # A span of time that is found is still to be held against each row: the finder's bounds are wider.
+    parts = finder.parts if finder.clause in finder.parts else ()
+    rest = all_of(
+        [one for one in where.conjuncts if one.estimate is not EVERY and one not in parts]
+    )
+    if rest.sql == "true":
+        return Source(Clause(inner, within.args), settled=True)
+    return Source(Clause(f"{inner} WHERE {rest.sql}", (*within.args, *rest.args)), settled=True)
 
 
 def _walkable(driver: Driver) -> bool:

@@ -11,9 +11,9 @@ from fhirserver.auth import visible
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.search.order import sort_value
 from fhirserver.search.query import Query
+from fhirserver.store.connection import Row
 from fhirserver.store.search import order, statement
 from fhirserver.store.search.cursor import Position
-from fhirserver.store.search.rounds import Row
 from fhirserver.store.search.session import Session, too_costly
 from fhirserver.store.search.statement import FIXED, Plan
 from fhirserver.store.search.verification import holds
@@ -76,10 +76,12 @@ async def _next_rows(
     rows: list[Row] = []
     for phase, one in enumerate(statement.rows(planned, position, limit)):
         found = await session.tried(one)
+        if found is None and one.settled:
+            # What is known of how frequent values are was wrong, or old: the planner may know better.
+            found = await session.tried(statement.rows(planned, position, limit, "planner")[phase])
         if found is None:
             # Hits were expected along the way and did not come: find them all first, then put them in order.
-            other = statement.rows(planned, position, limit, fenced=True)[phase]
-            found = await session.ask(other)
+            found = await session.ask(statement.rows(planned, position, limit, "all")[phase])
         rows += found
         if len(rows) >= limit:
             break
@@ -99,7 +101,7 @@ async def _standing(session: Session, planned: Plan, rows: Sequence[Row]) -> lis
         if check is not None:
             if turn % _TURN == _TURN - 1:
                 await asyncio.sleep(0)
-            body = fhir_json.read(stored.content)
+            body = fhir_json.read_own(stored.content)
             told = iter(row[-planned.told :] if planned.told else ())
             if not holds(check, body, told, session.definitions):
                 continue
@@ -131,7 +133,7 @@ async def _sorted_page(
     for turn, match in enumerate(standing):
         if turn % _TURN == _TURN - 1:
             await asyncio.sleep(0)
-        body = fhir_json.read(match.stored.content)
+        body = fhir_json.read_own(match.stored.content)
         placed.append((_values(session, planned, body), match.stored, match.position.row))
     placed.sort(key=lambda one: one[2], reverse=planned.sort[-1].descending)
     ordered = order.sorted_in_memory([(one[0], one) for one in placed], planned.sort)

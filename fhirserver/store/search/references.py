@@ -21,10 +21,11 @@ from fhirserver.search.condition import Condition, IdValue
 from fhirserver.search.criterion import Chain, Criterion, Has, InList
 from fhirserver.search.entry import ReferenceEntry
 from fhirserver.search.extract import extract
+from fhirserver.store.connection import Row
 from fhirserver.store.search import criteria
 from fhirserver.store.search.clause import ALWAYS, NEVER, Clause, any_of, negated, settled
 from fhirserver.store.search.leaf import having_one_of
-from fhirserver.store.search.rounds import Row, Statement
+from fhirserver.store.search.rounds import Statement
 from fhirserver.store.search.scope import Scope
 from fhirserver.store.search.session import Session, too_costly
 from fhirserver.store.search.verification import asked_of_rows, holds
@@ -212,7 +213,7 @@ async def _read_from(
     ids = {
         entry.id
         for stored in await session.reader.opened(session.tenant, referrer.type, rows)
-        for entry in extract(fhir_json.read(stored.content), session.definitions)
+        for entry in extract(fhir_json.read_own(stored.content), session.definitions)
         if isinstance(entry, ReferenceEntry)
         and entry.param in params
         and entry.type == scope.type
@@ -243,7 +244,9 @@ async def _verified(
     return [
         row
         for row, stored in zip(rows, opened, strict=True)
-        if holds(meant.check, fhir_json.read(stored.content), iter(row[7:-1]), session.definitions)
+        if holds(
+            meant.check, fhir_json.read_own(stored.content), iter(row[7:-1]), session.definitions
+        )
     ]
 
 

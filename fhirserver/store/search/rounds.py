@@ -10,20 +10,20 @@ from typing import Any, Final, LiteralString, NamedTuple
 import psycopg
 
 from fhirserver.store.caller import Caller
-from fhirserver.store.database import Connection, Pool
+from fhirserver.store.connection import Query, Row
+from fhirserver.store.database import Pool
 from fhirserver.store.gather import Gather, Round
 
 # Milliseconds a statement may run that may be tried in another way.
 TRIAL_TIMEOUT: Final = 300
-_MOST: Final = 8
+_MOST: Final = 16
 _SET_CALLER: Final[LiteralString] = (
     "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
     "set_config('app.patients', %s, true), set_config('statement_timeout', %s, true), "
     "set_config('plan_cache_mode', %s, true), set_config('enable_seqscan', %s, true), "
+    "set_config('enable_sort', %s, true), "
     "set_config('max_parallel_workers_per_gather', '0', true)"
 )
-
-Row = tuple[Any, ...]
 
 
 class Statement(NamedTuple):
@@ -59,28 +59,26 @@ class Rounds:
             return None
 
     async def _run(self, asked: Round[Caller, _Asked]) -> Mapping[tuple[Caller, _Asked], list[Row]]:
-        async with self._pool.connection() as connection, connection.pipeline():
-            cursors = {}
-            for caller, items in asked.items():
-                statements = [one.statement for one in items]
-                found = await started(connection, caller, statements, TRIAL_TIMEOUT)
-                cursors.update(
-                    {(caller, one): each for one, each in zip(items, found, strict=True)}
-                )
-            return {pair: await cursor.fetchall() for pair, cursor in cursors.items()}
+        queries: list[Query] = []
+        places: dict[tuple[Caller, _Asked], int] = {}
+        for caller, items in asked.items():
+            statements = [one.statement for one in items]
+            queries += spoken(caller, statements, TRIAL_TIMEOUT)
+            first = len(queries) - len(items)
+            places |= {(caller, one): first + number for number, one in enumerate(items)}
+        async with self._pool.connection() as connection:
+            rows = await connection.round(queries)
+        return {pair: rows[place] for pair, place in places.items()}
 
 
-async def started(
-    connection: Connection, caller: Caller, statements: Sequence[Statement], milliseconds: int
-) -> list[psycopg.AsyncCursor[Row]]:
-    """Start `statements` as `caller`, in the pipeline that is open on `connection`; each may run `milliseconds`."""
+def spoken(caller: Caller, statements: Sequence[Statement], milliseconds: int) -> list[Query]:
+    """Return what asks `statements` as `caller`, one query before them; each may run `milliseconds`."""
     # Planning costs several times what running does: once is enough where values do not decide, but how common a key is
     # decides between its index and the order's. A settled statement has an index to go by, which the planner would not
     # always see without the values.
     settled = all(one.settled for one in statements)
-    plan = ("force_generic_plan", "off") if settled else ("auto", "on")
-    await connection.execute(_SET_CALLER, (*caller, str(milliseconds), *plan))
+    plan = ("force_generic_plan", "off", "off") if settled else ("auto", "on", "on")
     return [
-        await connection.execute(one.sql.encode(), one.args, prepare=settled, binary=True)
-        for one in statements
+        Query(_SET_CALLER, (*caller, str(milliseconds), *plan)),
+        *(Query(one.sql, one.args, prepare=settled) for one in statements),
     ]

@@ -7,7 +7,7 @@ from fhirserver.auth import may
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.kernel.principal import Access
-from fhirserver.store.search.clause import ALWAYS, Clause, all_of, any_of
+from fhirserver.store.search.clause import ALWAYS, EVERY, Clause, all_of, any_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,19 @@ def current_rows(
     are asked for anyway, where it is known.
     """
     alias = scope.alias
-    of_type = Clause(
-        f"{alias}.type = {scope.number:d} AND {alias}.tenant = %s AND NOT {alias}.deleted",
-        (access.principal.tenant,),
-    )
+    of_type = _of_type(scope.number, alias, access.principal.tenant)
     if patient is not None and patient in readable_patients(access, scope.type, blind):
         return of_type
     return all_of((of_type, _readable(access, scope.type, alias, blind)))
+
+
+@lru_cache(maxsize=4096)
+def _of_type(number: int, alias: str, tenant: int) -> Clause:
+    return Clause(
+        f"{alias}.type = {number:d} AND {alias}.tenant = %s AND NOT {alias}.deleted",
+        (tenant,),
+        estimate=EVERY,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -14,17 +14,17 @@ from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.errors import TooCostly, Unavailable
 from fhirserver.kernel.principal import Access
+from fhirserver.store.connection import Row
 from fhirserver.store.read import ReadContext, Reader
 from fhirserver.store.search.clause import Clause, all_of
-from fhirserver.store.search.rounds import TRIAL_TIMEOUT, Rounds, Row, Statement, started
+from fhirserver.store.search.rounds import TRIAL_TIMEOUT, Rounds, Statement, spoken
 from fhirserver.store.search.scope import Scope, current_rows
+from fhirserver.store.search.statistics import Statistics
 
 # Milliseconds a statement of a search may run.
 STATEMENT_TIMEOUT: Final = 5000
 # Other resources looked for on behalf of one search: links of chains and `_has`, lists.
 MAX_SUBQUERIES: Final = 50
-
-# Other searches have the other processors: a page is not worth starting workers for.
 
 
 def too_costly(reason: str) -> TooCostly:
@@ -42,7 +42,7 @@ class Session:
     access: Access
     definitions: Definitions
     blind: BlindIndex
-    common: frozenset[int]
+    common: Statistics
     rounds: Rounds
     ran: list[Statement] = field(default_factory=list)
     _subqueries: int = 0
@@ -100,15 +100,10 @@ class Session:
         self, statements: Sequence[Statement], milliseconds: int | None = None
     ) -> list[list[Row]]:
         caller = await self.reader.settings(self.access)
+        queries = spoken(caller, statements, milliseconds or STATEMENT_TIMEOUT)
         try:
-            async with (
-                self.context.pool.connection() as connection,
-                connection.pipeline(),
-            ):
-                cursors = await started(
-                    connection, caller, statements, milliseconds or STATEMENT_TIMEOUT
-                )
-                return [await cursor.fetchall() for cursor in cursors]
+            async with self.context.pool.connection() as connection:
+                return (await connection.round(queries))[1:]
         except psycopg.errors.QueryCanceled as cut:
             raise too_costly("it takes longer than five seconds") from cut
         except psycopg.OperationalError as outage:

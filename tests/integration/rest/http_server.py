@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from fhirserver.kernel.principal import Principal
+from fhirserver.rest.connection import Connection
 from tests.conftest import Database
 from tests.integration.rest.conftest import open_application
 
@@ -45,6 +46,9 @@ def serving(database: Database) -> Iterator[Address]:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=Connection,
+                proxy_headers=False,
+                server_header=False,
             )
             server = uvicorn.Server(config)
             task = asyncio.create_task(server.serve())

@@ -1,6 +1,7 @@
 """No search of the reference set reads a filled table from end to end; and what takes too long is refused."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,9 +13,12 @@ import pytest
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.kernel.errors import TooCostly
 from fhirserver.kernel.principal import Access
+from fhirserver.store.caller import SET_CALLER
 from fhirserver.store.record import Record
 from fhirserver.store.rows import index_columns
-from fhirserver.store.search import session, statement
+from fhirserver.store.search import pages, session, statement
+from fhirserver.store.search.cursor import Position
+from fhirserver.store.search.rounds import Statement
 from tests.conftest import Database
 from tests.integration.search.clinic import observation, patient, pressure, quantity
 from tests.integration.search.conftest import DEFINITIONS, asked
@@ -136,8 +140,9 @@ def scans(plan: dict[str, Any]) -> Iterator[str]:
         yield from scans(inner)
 
 
-async def plans(record: Record, access: Access, type_: str, text: str) -> list[dict[str, Any]]:
-    """Return the plans of the statements of one search, which is not run to its end: the content is not real."""
+async def planned(
+    record: Record, access: Access, type_: str, text: str
+) -> tuple[session.Session, statement.Plan]:
     searches = record._searches
     found = session.Session(
         record._reader,
@@ -148,10 +153,87 @@ async def plans(record: Record, access: Access, type_: str, text: str) -> list[d
         await searches._common.known(),
         searches._rounds,
     )
-    planned = await statement.plan(found, asked(type_, text))
-    for one in statement.rows(planned, None, 21):
+    return found, await statement.plan(found, asked(type_, text))
+
+
+async def plans(record: Record, access: Access, type_: str, text: str) -> list[dict[str, Any]]:
+    """Return the plans of the statements of one search, which is not run to its end: the content is not real."""
+    found, meant = await planned(record, access, type_, text)
+    for one in statement.rows(meant, None, 21):
         await found.ask(one)
     return [plan[0]["Plan"] for _, plan in await found.plans()]
+
+
+async def kept_plan(dsn: str, record: Record, access: Access, one: Statement) -> dict[str, Any]:
+    """Return how a statement ran with the plan that is kept for it, which knows none of its values."""
+    caller = await record._reader.settings(access)
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        cursor = psycopg.AsyncClientCursor(connection)
+        await cursor.execute("SET ROLE fhir_read")
+        await cursor.execute(SET_CALLER, caller)
+        for name in ("enable_seqscan", "enable_sort"):
+            await cursor.execute("SELECT set_config(%s, 'off', true)", (name,))
+        await cursor.execute("SET plan_cache_mode = force_generic_plan")
+        numbers = iter(range(1, one.sql.count("%s") + 1))
+        text = re.sub("%s", lambda _: f"${next(numbers)}", one.sql)
+        await connection.execute(f"PREPARE kept AS {text}".encode())
+        values = ", ".join(["%s"] * len(one.args))
+        execute = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE kept({values})".encode()
+        await cursor.execute(execute, one.args)
+        row = await cursor.fetchone()
+    assert row is not None
+    return dict(row[0][0]["Plan"])
+
+
+def looked_at(plan: dict[str, Any]) -> float:
+    """Return the number of rows that a plan took from tables and indexes."""
+    own = 0.0
+    if "Relation Name" in plan or "Index Name" in plan:
+        own = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    return own + sum(looked_at(inner) for inner in plan.get("Plans", ()))
+
+
+# What the planner is to see the values of.
+NOT_KEPT = ("code-value-quantity", "_lastUpdated=gt2070", "date=sa2020-02-01")
+
+
+async def test_kept_plans_look_at_few_rows(
+    filled: Record, database: Database, admin: Access, subtests: pytest.Subtests
+) -> None:
+    for type_, text in REFERENCE:
+        with subtests.test(type=type_, search=text):
+            _, meant = await planned(filled, admin, type_, text)
+            for one in statement.rows(meant, None, 21):
+                assert one.settled or text.startswith(NOT_KEPT)
+                if one.settled:
+                    plan = await kept_plan(database.dsn, filled, admin, one)
+                    assert looked_at(plan) < ROWS / 5, json.dumps(plan)
+
+
+async def test_every_way_gives_the_same_rows(
+    filled: Record, admin: Access, subtests: pytest.Subtests
+) -> None:
+    ways: tuple[statement.Way, ...] = ("known", "planner", "all")
+    more = (("Observation", "patient=p-3&_sort=date"), ("Observation", "code=8867-4&_sort=-date"))
+    for access in (admin, caller("p-3"), caller("p-3", "p-4")):
+        for type_, text in (*REFERENCE, *more):
+            with subtests.test(type=type_, search=text, patients=access.patients):
+                found, meant = await planned(filled, access, type_, text)
+                position: Position | None = None
+                for _ in range(2):
+                    found_by = []
+                    for way in ways:
+                        rows = [
+                            row
+                            for one in statement.rows(meant, position, 21, way)
+                            for row in await found.ask(one)
+                        ]
+                        found_by.append([row[1] for row in rows[:21]])
+                    assert found_by[0] == found_by[1] == found_by[2]
+                    if len(rows) < 21:
+                        break
+                    last = rows[9]
+                    position = Position(tuple(last[8 : 8 + len(meant.sort) - 1]), last[1])
 
 
 async def test_nothing_is_read_from_end_to_end(
@@ -203,6 +285,22 @@ async def test_common_patients_are_found_by_their_rows(
     )
     every = await filled.search(admin, asked("Observation", "_summary=count"))
     assert (both.total or 0) + row[0] == every.total
+
+
+async def test_what_does_not_come_soon_is_asked_in_another_way(
+    filled: Record, admin: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, meant = await planned(filled, admin, "Observation", "code=8867-4")
+    soon = await pages._next_rows(found, meant, None, 21)
+    tried: list[Statement] = []
+
+    async def late(_: session.Session, one: Statement) -> None:
+        tried.append(one)
+
+    monkeypatch.setattr(session.Session, "tried", late)
+    assert await pages._next_rows(found, meant, None, 21) == soon
+    assert [one.settled for one in tried] == [True, False]
+    assert "OFFSET 0" in found.ran[-1].sql
 
 
 async def test_what_takes_too_long_is_too_costly(

@@ -74,3 +74,19 @@ async def test_a_row_held_by_a_long_transaction_holds_up_nobody_else(record: Rec
 
     assert [one.version for one in others] == [1] * 8
     assert (await waiting).version == 2
+
+
+async def test_a_transaction_that_takes_long_holds_nobody_up(record: Record) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Transaction) -> Stored:
+        begun.set()
+        await go_on.wait()
+        return await tx.put(patient("slow"), id_="slow")
+
+    waiting = asyncio.create_task(record.write(1, slow, touching=[("Patient", "slow")]))
+    await begun.wait()
+    assert (await put(record, "quick")).version == 1
+    assert not waiting.done()
+    go_on.set()
+    assert (await waiting).version == 1

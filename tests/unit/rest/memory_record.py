@@ -262,6 +262,9 @@ class MemoryTransaction:
     ) -> list[tuple[Any, ...]]:
         raise NotImplementedError
 
+    def execute_later(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any]) -> None:
+        raise NotImplementedError
+
     async def seal(self, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
         raise NotImplementedError
 

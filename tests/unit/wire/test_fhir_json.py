@@ -12,6 +12,7 @@ from fhirserver.wire.fhir_json import (
     MAX_DIGITS,
     MalformedJson,
     read,
+    read_own,
     read_value,
     write,
     write_pretty,
@@ -116,6 +117,25 @@ def test_nesting_is_bounded(blank: bytes) -> None:
     for depth in (MAX_DEPTH + 1, 100_000):
         with pytest.raises(MalformedJson, match="nested deeper"):
             read(nested(depth))
+
+
+@pytest.mark.parametrize("opening", [b'["]",', b'["a","]",', b'["]","",', b'["\\"]",', b'["}{]",'])
+@pytest.mark.parametrize("closing", [b"]", b',"["]', b',"","["]', b',"[","b"]', b',"[\\"[","{"]'])
+def test_brackets_within_texts_do_not_hide_depth(opening: bytes, closing: bytes) -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"a":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
+
+    read(nested(MAX_DEPTH))
+    with pytest.raises(MalformedJson, match="nested deeper"):
+        read(nested(MAX_DEPTH + 1))
+
+
+def test_what_was_written_here_reads_the_same() -> None:
+    given = (
+        b'{"a":1.00,"b":[1,-0.50,2.5e10,null,true],"c":{"d":"\\u00e9\\"","e":12345678901234567890}}'
+    )
+    value = read(given)
+    assert repr(read_own(write(value))) == repr(value)
 
 
 def test_many_brackets_side_by_side_are_not_depth() -> None:
