@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from fhirserver import __version__, packages_cli
+from fhirserver import __version__, packages_cli, subscriptions_cli
 from fhirserver.settings import ROLES, Settings, SettingsError
 from fhirserver.supervisor import compose_secrets, data_lock, log_output, parent_death
 from fhirserver.supervisor.errors import SupervisorError
@@ -111,6 +111,7 @@ def status() -> None:
 
 
 app.add_typer(packages_cli.app)
+app.add_typer(subscriptions_cli.app)
 
 
 @app.command(name="compose-secrets")

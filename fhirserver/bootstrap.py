@@ -10,11 +10,18 @@ import gc
 import os
 import secrets
 import signal
-import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import nats
 import structlog
@@ -24,11 +31,16 @@ import uvloop
 from adapters.ingest import Ingest
 from adapters.mqtt.worker import IngestWorker
 from fhirserver import __version__, definitions
+from fhirserver.access_epoch import AccessEpoch
 from fhirserver.crypto import keyring
 from fhirserver.crypto.keyring import Keyring
+from fhirserver.http_server import HttpServer, listeners
+from fhirserver.kernel.errors import NotFound, Problem
 from fhirserver.kernel.jobs import JobWork
+from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.settings import Settings
+from fhirserver.kernel.resource import Json
+from fhirserver.settings import Settings, SettingsError
 from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
@@ -38,8 +50,13 @@ from fhirserver.supervisor.database_credentials import database_passwords
 from fhirserver.supervisor.device_authenticator import DeviceAuthenticator, DeviceGrant
 from fhirserver.supervisor.nats_jwt import AccountKey
 from fhirserver.supervisor.secret_files import write_private
+from subscriptions import administration as administration  # noqa: PLC0414 - the command line has it from here
+from subscriptions.channels.email import MailServer, Security
+from subscriptions.channels.registry import BadChannel
 from subscriptions.channels.twilio import Account
 from subscriptions.composition import Options, RecordAccess, Subscriptions
+from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.response import shipped_topics
 
 if TYPE_CHECKING:
     from fhirserver.rest.application import Services
@@ -47,8 +64,8 @@ if TYPE_CHECKING:
 FIRST_TENANT: Final = "home"
 ADMIN_TOKEN_FILE: Final = "admin.token"  # noqa: S105 - the name of a file
 _ADMIN_TOKEN_SECONDS: Final = 10 * 365 * 86_400
-_EPOCH_SECONDS: Final = 0.25
 _HOUSEKEEPING_SECONDS: Final = 60.0
+Done = TypeVar("Done")
 # Objects made and not dropped before cycles among them are looked for.
 _NEW_OBJECTS: Final = 20_000
 
@@ -68,12 +85,37 @@ def worker(settings: Settings, roles: Sequence[str]) -> None:
     uvloop.run(_run_worker(settings, frozenset(roles)))
 
 
+def check_topic(content: Json, known: definitions.Definitions) -> list[Problem]:
+    """Return why a SubscriptionTopic of a package cannot be used with what is `known`; none when it can."""
+    return shipped_topics.check_topic(content, known)
+
+
+def administer(
+    settings: Settings, tenant: str, act: Callable[[Transaction], Awaitable[Done]]
+) -> Done:
+    """Do what an administrator asks in one transaction of the tenant with this name. Raises `NotFound`."""
+
+    async def run() -> Done:
+        async with _open(settings) as server:
+            number = await server.record.tenant_number(tenant)
+            if number is None:
+                msg = f"there is no tenant {tenant!r}"
+                raise NotFound(msg)
+            async with server.record.transaction(number) as tx:
+                return await act(tx)
+
+    return asyncio.run(run())
+
+
 async def _first_content(settings: Settings) -> None:
     async with _open(settings) as server:
         tenant = await server.record.ensure_tenant(FIRST_TENANT)
         await server.record.ensure_partitions()
         async with server.record.transaction(tenant) as tx:
             await server.subscriptions.ensure_content(tx)
+        for number, _ in await server.record.tenants():
+            async with server.record.transaction(number) as tx:
+                await server.subscriptions.file_again(tx)
         token_file = settings.data / ADMIN_TOKEN_FILE
         if not token_file.exists():
             token = await server.record.issue_token(
@@ -95,27 +137,56 @@ class _Server:
         """Read the list of tenants, which the workers go through every second."""
         self._tenants = {name: number for number, name in await self.record.tenants()}
 
+    def read_topics(self) -> None:
+        """Read every tenant's topics, so that a bad one is told of at the start and no write waits for it."""
+        for tenant in self._tenants.values():
+            self.subscriptions.topics_of(self.catalogue.definitions_of(tenant))
+
     def access(self) -> RecordAccess:
-        """Return what the workers of the subscriptions need."""
-        return RecordAccess(self.record.work, self.record.scan, _now, lambda: self._tenants)
+        """Return what the workers and routes of the subscriptions need."""
+        record = self.record
+        return RecordAccess(record.work, record.scan, _now, lambda: self._tenants, record.principal)
+
+
+def _mail_server(settings: Settings) -> MailServer | None:
+    if not settings.smtp_host:
+        return None
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=cast("Security", settings.smtp_security),
+        sender=settings.smtp_from,
+        username=settings.smtp_username,
+        password=settings.smtp_password,
+    )
 
 
 @contextlib.asynccontextmanager
 async def _open(settings: Settings) -> AsyncIterator[_Server]:
     account = Account(settings.sms_url, settings.sms_account, settings.sms_token, settings.sms_from)
-    parts = Subscriptions(
-        Options(
-            account=account if settings.sms_url else None,
-            public_url=settings.base_url,
-            fhir_base=settings.fhir_base,
-            allow_insecure_endpoints=settings.allow_insecure_endpoints,
-            demo=settings.demo,
-        ),
-        Visibility(),
+    options = Options(
+        account=account if settings.sms_url else None,
+        public_url=settings.base_url,
+        fhir_base=settings.fhir_base,
+        endpoints=EndpointPolicy(settings.allow_insecure_endpoints, settings.opened_networks),
+        demo=settings.demo,
+        mail_server=_mail_server(settings),
+        channel_factories=settings.subscription_channels,
     )
     async with open_database(settings.database_url, database_passwords(settings.data)) as database:
         base = definitions.load()
-        catalogue = Catalogue(database.work, base, lambda tenant: record.work(tenant))  # noqa: PLW0108 - `record` comes after
+        # The next two reach the record that comes after them: only the call joins them.
+        record: Record
+        catalogue = Catalogue(database.work, base, lambda tenant: record.work(tenant))  # noqa: PLW0108
+        try:
+            parts = Subscriptions(
+                options,
+                Visibility(),
+                catalogue.definitions_of,
+                lambda access, query: record.search(access, query),  # noqa: PLW0108
+            )
+        except BadChannel as problem:
+            raise SettingsError(f"SUBSCRIPTION_CHANNELS: {problem}.") from problem
         record = Record(
             database,
             _keyring(settings),
@@ -128,6 +199,7 @@ async def _open(settings: Settings) -> AsyncIterator[_Server]:
         server = _Server(record, parts, catalogue)
         await server.learn_tenants()
         await catalogue.load()
+        server.read_topics()
         yield server
 
 
@@ -174,10 +246,20 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
 async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
     from fhirserver.rest.application import application  # noqa: PLC0415 - for this role alone
     from fhirserver.rest.connection import Connection  # noqa: PLC0415 - as above
+    from fhirserver.rest.socket_connection import (  # noqa: PLC0415 - as above
+        MAX_MESSAGE_BYTES,
+        PING_INTERVAL_SECONDS,
+        PING_TIMEOUT_SECONDS,
+        SocketConnection,
+    )
+    from subscriptions.rest import websocket  # noqa: PLC0415 - as above
 
-    epoch = _Epoch(server.record)
-    app = application(_services(settings, server, epoch))
-    http = _Http(
+    epoch = AccessEpoch(server.record)
+    sockets = server.subscriptions.sockets(server.access(), epoch.current)
+    services = _services(settings, server, epoch)
+    door = websocket.route(sockets, settings.origins)
+    app = application(replace(services, extra_routes=(*services.extra_routes, door)))
+    http = HttpServer(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -186,6 +268,12 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
             access_log=False,
             lifespan="off",
             http=Connection,
+            ws=SocketConnection,
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_ping_interval=PING_INTERVAL_SECONDS,
+            ws_ping_timeout=PING_TIMEOUT_SECONDS,
+            # It would cost memory and time for each socket, and tell lengths of what is secret.
+            ws_per_message_deflate=False,
             # Nothing here asks where a request came from: whoever stands in front may say what it likes.
             proxy_headers=False,
             server_header=False,
@@ -193,25 +281,22 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
     )
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(epoch.follow())
-        serving = tasks.create_task(http.serve(_sockets(settings)))
+        serving = tasks.create_task(http.serve(listeners(settings)))
         stopping = tasks.create_task(stop.wait())
+        closed = asyncio.Event()
+        delivering = tasks.create_task(sockets.run(closed))
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        # Before the HTTP server, which would not say why and not record what arrived.
+        await sockets.close()
+        closed.set()
         http.should_exit = True
         await serving
+        await delivering
         stopping.cancel()
         following.cancel()
 
 
-def _sockets(settings: Settings) -> list[socket.socket] | None:
-    """Return the socket that several processes of this role listen on together, None for a single one."""
-    if sum("api" in roles for roles in settings.workers) < 2:
-        return None
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    address = (settings.host, settings.port)
-    return [socket.create_server(address, family=family, reuse_port=True, backlog=2048)]
-
-
-def _services(settings: Settings, server: _Server, epoch: "_Epoch") -> "Services":
+def _services(settings: Settings, server: _Server, epoch: AccessEpoch) -> "Services":
     from fhirserver.rest.application import Services  # noqa: PLC0415 - for roles that answer requests
 
     async def readiness() -> Mapping[str, bool]:
@@ -226,46 +311,13 @@ def _services(settings: Settings, server: _Server, epoch: "_Epoch") -> "Services
         version=__version__,
         readiness=readiness,
         access_epoch=epoch.current,
-        topics=server.subscriptions.topics,
+        topics=server.subscriptions.topics_of,
+        operations=server.subscriptions.operations(),
         demo_page=settings.demo_page_url or None if settings.demo else None,
         extra_routes=server.subscriptions.routes(server.access()),
         origins=settings.origins,
         clock=_now,
     )
-
-
-class _Http(uvicorn.Server):
-    """A server that leaves signals to the process it is part of."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class _Epoch:
-    """The newest access epoch this process knows; while it cannot be read, nothing cached counts as fresh."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._epoch = 0
-        self._failures = 0
-        self.is_fresh = False
-
-    def current(self) -> int:
-        """Return the epoch; a number never seen before while the database cannot be asked."""
-        return self._epoch if self.is_fresh else -self._failures
-
-    async def follow(self) -> None:
-        """Read the epoch four times a second."""
-        while True:
-            try:
-                self._epoch = await self._record.access_epoch()
-                self.is_fresh = True
-            except Exception:
-                self.is_fresh = False
-                self._failures += 1
-                log.warning("the access epoch cannot be read", exc_info=True)
-            await asyncio.sleep(_EPOCH_SECONDS)
 
 
 async def _run_ingest(settings: Settings, server: _Server) -> None:
@@ -311,7 +363,7 @@ async def _run_jobs(settings: Settings, server: _Server, stop: asyncio.Event) ->
     from fhirserver.rest import deferred  # noqa: PLC0415 - for this role alone
     from fhirserver.rest.application import fhir_api  # noqa: PLC0415 - as above
 
-    api = fhir_api(_services(settings, server, _Epoch(server.record)))
+    api = fhir_api(_services(settings, server, AccessEpoch(server.record)))
     requests: Mapping[str, JobWork] = {deferred.KIND: api.run_deferred}
     await server.record.job_worker(requests, server.catalogue.enable).run(stop)
 

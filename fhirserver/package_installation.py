@@ -6,34 +6,25 @@ and stored only when everything in them can be used; running servers notice by t
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import psycopg
 
+from fhirserver.command_database import RefusedError, command_database
 from fhirserver.definitions import load
 from fhirserver.definitions.package import BadPackageError, Package, read_package, satisfies
 from fhirserver.search.parameter_check import check_parameter
 from fhirserver.settings import Settings
-from fhirserver.store import migrate
 from fhirserver.store.database import open_database
 from fhirserver.store.packages import Installation, Installed
-from fhirserver.supervisor import data_lock
 from fhirserver.supervisor.database_credentials import database_passwords
-from fhirserver.supervisor.errors import SupervisorError
-from fhirserver.supervisor.postgres import PostgresServer
-from fhirserver.supervisor.supervise import DATABASE
-from fhirserver.validation.profiles.package_check import package_problems
+from fhirserver.validation.profiles.package_check import Checks, package_problems
 
 Given = TypeVar("Given")
 Answer = TypeVar("Answer")
-
-
-class RefusedError(SupervisorError):
-    """The installed packages are as they were; the message says why."""
 
 
 def add(archives: Sequence[Path]) -> list[Package]:
@@ -61,12 +52,14 @@ def _read(path: Path) -> Package:
 
 
 async def _add(change: Installation, packages: list[Package]) -> list[Package]:
+    from fhirserver.bootstrap import check_topic  # noqa: PLC0415 - the other commands start faster without
+
     there = await change.installed()
     replaced = {(one.name, one.version) for one in packages}
     kept = [(one.name, one.version) for one in there if (one.name, one.version) not in replaced]
     resources = [resource for content in await change.contents() for resource in content]
     there_now = load().extended(resources, frozenset())
-    problems = package_problems(packages, kept, there_now, check_parameter)
+    problems = package_problems(packages, kept, there_now, Checks(check_parameter, check_topic))
     if problems:
         raise RefusedError("nothing was installed:\n" + "\n".join(problems))
     await change.add(packages, datetime.now(UTC))
@@ -99,7 +92,7 @@ def _with_database(
 ) -> Answer:
     """Do `work` in one transaction that nobody else's change can overlap."""
     settings = Settings.from_environment(os.environ)
-    with _database(settings) as url:
+    with command_database(settings) as url:
         try:
             return asyncio.run(_changed(url, settings, work, given))
         except psycopg.errors.UndefinedTable as error:
@@ -123,26 +116,3 @@ async def _changed(
         change = Installation(connection)
         await change.lock()
         return await work(change, given)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    """Give the database's URL: the one that is set, the running server's, or one started for this command."""
-    if settings.database_url:
-        yield settings.database_url
-        return
-    server = PostgresServer(settings.data)
-    if data_lock.holder(settings.data) is not None:
-        if not server.adopt():
-            raise RefusedError("the server is just starting or stopping; try again in a moment")
-        yield server.dsn(DATABASE)
-        return
-    with data_lock.locked(settings.data):
-        server.start()
-        try:
-            server.ensure_database(DATABASE)
-            url = server.dsn(DATABASE)
-            migrate.upgrade(url, database_passwords(settings.data))
-            yield url
-        finally:
-            server.stop()

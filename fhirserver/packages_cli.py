@@ -7,7 +7,7 @@ import typer
 
 app = typer.Typer(
     name="packages",
-    help="FHIR packages: profiles, value sets, code systems and search parameters for every tenant.",
+    help="FHIR packages: profiles, value sets, code systems, search parameters and topics for every tenant.",
     no_args_is_help=True,
 )
 

@@ -5,8 +5,10 @@ is checked against them. A wrong value stops the start with every problem named 
 a value is never guessed.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +19,9 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 YES: Final = ("1", "true", "yes", "on")
 NO: Final = ("0", "false", "no", "off", "")
 HIGHEST_PORT: Final = 65535
+SMTP_SECURITY: Final = ("starttls", "tls", "none")
+_FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+_MAILBOX: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+", re.ASCII)
 
 WorkerRoles = tuple[str, ...]
 
@@ -72,6 +77,35 @@ def _origins(value: str) -> tuple[str, ...]:
         if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path or parts.query):
             raise ValueError("give origins like https://app.example.org, *, or nothing")
     return origins
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    networks = tuple(one.strip() for one in value.split(",") if one.strip())
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError("give networks like 10.20.0.0/16, separated by commas") from None
+    return networks
+
+
+def _factories(value: str) -> tuple[str, ...]:
+    paths = tuple(one.strip() for one in value.split(",") if one.strip())
+    if not all(_FACTORY.fullmatch(path) for path in paths):
+        raise ValueError("give import paths like package.module:factory, separated by commas")
+    return paths
+
+
+def _smtp_security(value: str) -> str:
+    if value.lower() not in SMTP_SECURITY:
+        raise ValueError(f"choose one of {', '.join(SMTP_SECURITY)}")
+    return value.lower()
+
+
+def _mailbox(value: str) -> str:
+    if value and not _MAILBOX.fullmatch(value):
+        raise ValueError("give a mailbox like alerts@hospital.example.org")
+    return value
 
 
 def _log_level(value: str) -> str:
@@ -142,7 +176,7 @@ class Settings:
     origins: tuple[str, ...] = setting(
         "CORS_ORIGINS",
         "*",
-        "Origins whose pages may call the FHIR API, separated by commas; * for any, empty for "
+        "Origins whose pages may call the FHIR API and open websockets, separated by commas; * for any, empty for "
         "none. Callers need a bearer token in any case.",
         _origins,
     )
@@ -218,6 +252,33 @@ class Settings:
         "Let Subscriptions send to http:// and to private addresses (development only).",
         _flag,
     )
+    subscription_networks: tuple[str, ...] = setting(
+        "SUBSCRIPTION_NETWORKS",
+        "",
+        "Private networks Subscriptions may send to besides public addresses, over TLS, separated "
+        "by commas, such as the hospital's own 10.20.0.0/16.",
+        _networks,
+    )
+    subscription_channels: tuple[str, ...] = setting(
+        "SUBSCRIPTION_CHANNELS",
+        "",
+        "Channel types of your own for Subscriptions: import paths of their factories "
+        "(package.module:factory), separated by commas.",
+        _factories,
+    )
+    smtp_host: str = setting(
+        "SMTP_HOST", "", "Mail server for e-mail Subscriptions. Without it there are none."
+    )
+    smtp_port: int = setting("SMTP_PORT", "587", "Port of the mail server.", _port)
+    smtp_security: str = setting(
+        "SMTP_SECURITY",
+        "starttls",
+        "How the mail server is spoken to: starttls, tls, or none (on the same machine only).",
+        _smtp_security,
+    )
+    smtp_username: str = setting("SMTP_USERNAME", "", "Name we log in with; empty: without.")
+    smtp_password: str = setting("SMTP_PASSWORD", "", "Its password.", secret=True)
+    smtp_from: str = setting("SMTP_FROM", "", "Mailbox our e-mail comes from.", _mailbox)
     demo: bool = setting(
         "DEMO",
         "0",
@@ -267,6 +328,15 @@ class Settings:
                 "SMS_URL, SMS_ACCOUNT, SMS_TOKEN and SMS_FROM belong together: "
                 "set all four, or none."
             )
+        if bool(self.smtp_host) != bool(self.smtp_from):
+            found.append("SMTP_HOST and SMTP_FROM belong together: set both, or none.")
+        if bool(self.smtp_username) != bool(self.smtp_password):
+            found.append("SMTP_USERNAME and SMTP_PASSWORD belong together: set both, or none.")
+        if self.smtp_security == "none" and self.smtp_host and self.smtp_host not in LOOPBACK:
+            found.append(
+                "SMTP_SECURITY none would send health information readable for everybody on the "
+                "way: use starttls or tls, or a mail server on this machine."
+            )
         if self.demo and self.host not in LOOPBACK:
             found.append(
                 f"DEMO shows everything to whoever reaches HOST {self.host}: "
@@ -286,6 +356,11 @@ class Settings:
     def base_url(self) -> str:
         """The URL others reach this server at, without a final slash."""
         return self.public_url or self.local_url
+
+    @property
+    def opened_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of SUBSCRIPTION_NETWORKS."""
+        return tuple(ip_network(network) for network in self.subscription_networks)
 
     @property
     def local_url(self) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
 from fhirserver.kernel.resource import Json
 from subscriptions.core.ports import ResponsePart
 from subscriptions.evaluation.part import Evaluation
@@ -39,6 +39,10 @@ class Observer:
         """Evaluate measured values."""
         await self._evaluation.readings(tx, readings)
         await self._response.readings(tx, readings)
+
+    async def streamed(self, tx: Transaction, observations: Sequence[StreamedObservation]) -> None:
+        """Append events for those who subscribe to what devices measure."""
+        await self._response.streamed(tx, observations)
 
     async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
         """Evaluate machine alarm events."""

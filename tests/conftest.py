@@ -20,7 +20,7 @@ ROLE_PASSWORDS = {
     "fhir_read": "read-password",
     "fhir_worker": "worker-password",
 }
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+LOOPBACK = {"127.0.0.1", "127.0.0.2", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ from conformance.load.ingest import Load
 from conformance.load.plan import Plan, PlanError, Target
 from conformance.load.rest import commands as rest
 from conformance.load.server import ServerError
+from conformance.load.subscriptions import commands as subscriptions
+from conformance.load.subscriptions import fanout
+from conformance.load.subscriptions import matching as subscription_matching
 from conformance.record import Refusal
 
 FAILED: Final = 1
@@ -33,6 +36,7 @@ REFUSED: Final = 2
 COPY_SECONDS: Final = 8.0
 EXPECTED: Final = (
     SetupError, PlanError, ServerError, Refusal, OSError, httpx.HTTPError, *rest.EXPECTED,
+    *subscriptions.EXPECTED,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -42,8 +46,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in rest.app.registered_commands:
-    app.registered_commands.append(command)
+for group in (rest.app, subscriptions.app, fanout.app, subscription_matching.app):
+    app.registered_commands += group.registered_commands
 
 Devices = Annotated[int, typer.Option(help="Machines, each with a patient and a connection.")]
 Rate = Annotated[

@@ -15,6 +15,14 @@ Json = dict[str, Any]
 KINDS = ("StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap", "SearchParameter")
 """The resource types whose instances become knowledge of the server when they are loaded."""
 
+TOPIC = "SubscriptionTopic"
+"""R4 has no such resource type: topics come in packages only, as R4B or R5 write them."""
+
+PACKAGED = (*KINDS, TOPIC)
+"""What a package may bring."""
+
+VersionKey = list[tuple[int, int, str]]
+
 Shelf = dict[str, dict[str, Json]]
 """By URL, then by version ("" where there is none)."""
 
@@ -100,7 +108,7 @@ class Lazily(Canonicals):
 
 
 def _shelved(resources: Iterable[Json]) -> dict[str, Shelf]:
-    shelves: dict[str, Shelf] = {kind: {} for kind in KINDS}
+    shelves: dict[str, Shelf] = {kind: {} for kind in PACKAGED}
     for resource in resources:
         shelf = shelves.get(str(resource.get("resourceType")))
         url = resource.get("url")
@@ -109,9 +117,13 @@ def _shelved(resources: Iterable[Json]) -> dict[str, Shelf]:
     return shelves
 
 
-def _order(item: tuple[str, Json]) -> list[tuple[int, int, str]]:
-    """Versions in their natural order: numbers as numbers, a release after its pre-releases."""
-    release, _, pre = item[0].partition("-")
+def _order(item: tuple[str, Json]) -> VersionKey:
+    return version_key(item[0])
+
+
+def version_key(version: str) -> VersionKey:
+    """Return a key for the natural order of versions: numbers as numbers, a release after its pre-releases."""
+    release, _, pre = version.partition("-")
     parts = [_part(one) for one in re.split(r"[.+]", release)]
     return [*parts, (-1, 0, pre)] if pre else [*parts, (0, 0, "")]
 

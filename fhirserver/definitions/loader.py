@@ -55,8 +55,16 @@ class Definitions:
     Never changes; two are equal only when they are the same object.
     """
 
-    def __init__(self, data: bytes, canonicals: Canonicals | None = None) -> None:
-        """`data`: the uncompressed content of the compiled file; `canonicals`: what ships beside it."""
+    def __init__(
+        self,
+        data: bytes,
+        canonicals: Canonicals | None = None,
+        parameters: Iterable[Json] = (),
+    ) -> None:
+        """`data`: the uncompressed content of the compiled file; `canonicals`: what ships beside it.
+
+        `parameters` are SearchParameters that are searched like R4's own.
+        """
         self._file = msgspec.json.decode(data, type=_File)
         self.fhir_version = self._file.fhirVersion
         self.resource_types: tuple[str, ...] = tuple(self._file.resourceTypes)
@@ -66,6 +74,7 @@ class Definitions:
         self._search: dict[str, Mapping[str, SearchParameter]] = {}
         self._canonicals = canonicals if canonicals is not None else Canonicals(())
         self._base_search = self._search
+        self._shipped = parameters_by_base(parameters, self._any_parameter)
         self._indexed = self._search
         self._custom: Mapping[str, Mapping[str, SearchParameter]] = {}
         self._enabled: frozenset[str] = frozenset()
@@ -76,7 +85,7 @@ class Definitions:
     ) -> "Definitions":
         """Return these definitions with `resources` on top of them; `self` stays as it is.
 
-        Resources of other kinds than `canonicals.KINDS` are ignored. `enabled_parameters` are the
+        Resources of other kinds than `canonicals.PACKAGED` are ignored. `enabled_parameters` are the
         urls of all custom SearchParameters, also of `self`'s, that may be searched by; the others
         are only indexed.
         """
@@ -106,7 +115,7 @@ class Definitions:
     def canonical(self, kind: str, url: str, version: str | None = None) -> Json | None:
         """Return a loaded canonical resource, None when it is not loaded. It must not be changed.
 
-        `kind` is one of `canonicals.KINDS`; `url` may carry ``|version``. Without a version the
+        `kind` is one of `canonicals.PACKAGED`; `url` may carry ``|version``. Without a version the
         newest is meant, a tenant's own before a package's before what ships with the server. The
         base R4 types themselves are no canonical resources here: they are `structure(name)`.
         """
@@ -209,7 +218,7 @@ class Definitions:
         return found
 
     def base_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
-        """Return R4's own parameters of a type, by code. KeyError for an unknown type."""
+        """Return R4's own parameters of a type and those that ship beside them. KeyError for an unknown type."""
         return self._own_parameters(resource_type)
 
     def _own_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
@@ -220,6 +229,7 @@ class Definitions:
             for name in reversed(self._bases(resource_type)):
                 for row in self._parameter_rows(name):
                     rows[row["code"]] = _search_parameter(row)
+                rows.update(self._shipped.get(name, {}))
             found = self._base_search[resource_type] = MappingProxyType(rows)
         return found
 
@@ -321,7 +331,9 @@ def load() -> Definitions:
     R4 itself, its own profiles and extensions, and what this product defines.
     """
     packed = resources.files("fhirserver.definitions").joinpath(DATA_FILE).read_bytes()
-    return Definitions(gzip.decompress(packed), Lazily(shipped.canonical_resources))
+    return Definitions(
+        gzip.decompress(packed), Lazily(shipped.canonical_resources), shipped.guide_parameters()
+    )
 
 
 def _rename(element: Element, parent: str) -> Element:

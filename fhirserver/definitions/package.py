@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
-from fhirserver.definitions.canonicals import KINDS
+from fhirserver.definitions.canonicals import PACKAGED
 from fhirserver.definitions.reduced import reduced
 from fhirserver.kernel.errors import Malformed
 from fhirserver.wire import fhir_json
@@ -73,7 +73,7 @@ def read_package(archive: bytes) -> Package:
             manifest = _json(path, content)
         elif _holds_resource(path):
             resource = _json(path, content)
-            if resource.get("resourceType") in KINDS:
+            if resource.get("resourceType") in PACKAGED:
                 resources.append(reduced(resource))
     if manifest is None:
         raise BadPackageError(f"there is no {MANIFEST}")

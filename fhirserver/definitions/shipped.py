@@ -2,7 +2,8 @@
 
 - R4's own profiles and extensions (vital signs, `flag-priority`, ...), compiled from HL7's
   definitions, published under CC0, by `python -m fhirserver.definitions.compile`;
-- what this product defines itself: the files in `content`.
+- what this product defines itself: the files in `content`;
+- search parameters of guides that it implements: the files in `parameters`. They are searched like R4's own.
 
 Spec: https://hl7.org/fhir/R4/profilelist.html, https://hl7.org/fhir/R4/extensibility-registry.html
 """
@@ -38,7 +39,16 @@ def canonical_resources() -> Iterator[Json]:
 
 def own_content() -> Iterator[Json]:
     """Read what this product defines, in the order of the files' names."""
-    folder = resources.files(_PACKAGE).joinpath("content")
+    yield from _files("content")
+
+
+def guide_parameters() -> Iterator[Json]:
+    """Read the SearchParameters of guides, in the order of the files' names."""
+    yield from _files("parameters")
+
+
+def _files(name: str) -> Iterator[Json]:
+    folder = resources.files(_PACKAGE).joinpath(name)
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".json"):
             yield _DECODER.decode(file.read_bytes())

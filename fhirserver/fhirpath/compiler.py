@@ -166,6 +166,11 @@ class _Compiler:
             structure = self._definitions.structure(type_.partition(".")[0])
         except KeyError:
             raise UnsupportedError(f"{type_} has no elements") from None
+        if structure.kind == "primitive-type":
+            # In JSON it lies beside the value, under a name of its own.
+            raise UnsupportedError(
+                f"what a {type_} carries besides its value is not supported here"
+            )
         element = structure.element(f"{type_}.{name}")
         if element is None:
             raise UnsupportedError(f"{type_} has no element {name}")

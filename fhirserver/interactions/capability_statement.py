@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Final, Literal
 
 from fhirserver.definitions import Definitions, SearchParameter
-from fhirserver.kernel.canonical import BACKPORT, BASE
+from fhirserver.kernel.canonical import BACKPORT, BACKPORT_GUIDE, BASE
 from fhirserver.kernel.resource import Json
 
 TOPIC_EXTENSION = BACKPORT + "capabilitystatement-subscriptiontopic-canonical"
 SUBSCRIPTION_PROFILE = BACKPORT + "backport-subscription"
+BACKPORT_SERVER = BACKPORT_GUIDE + "CapabilityStatement/backport-subscription-server-r4"
 
 DOCUMENTATION = (
     "A search parameter, modifier or prefix that is not listed here is refused with 400, although "
@@ -108,6 +109,7 @@ def capability_statement(
     referrers = _referrers(searchable) if _searches(offers) else {}
     return {
         **product.about("CapabilityStatement"),
+        **({"instantiates": [BACKPORT_SERVER]} if product.topics else {}),
         "fhirVersion": definitions.fhir_version,
         "format": list(FORMATS),
         **({"patchFormat": list(product.patch_formats)} if product.patch_formats else {}),

@@ -22,11 +22,17 @@ PAGE_INPUTS: Final = BASE + "CodeSystem/page-input"
 TOPIC_READING: Final = BASE + "SubscriptionTopic/reading"
 TOPIC_ALERT_TASK: Final = BASE + "SubscriptionTopic/alert-task"
 TOPIC_DEVICE_ALERT: Final = BASE + "SubscriptionTopic/device-alert"
+TOPIC_SESSION: Final = BASE + "SubscriptionTopic/session"
+TOPIC_PATIENT_OBSERVATION: Final = BASE + "SubscriptionTopic/patient-observation"
+TOPIC_ADMISSION: Final = BASE + "SubscriptionTopic/admission"
+TOPIC_CARE_TEAM_CHANGE: Final = BASE + "SubscriptionTopic/care-team-change"
+TOPIC_RESOURCE_CHANGE: Final = BASE + "SubscriptionTopic/resource-change"
 
 DEFAULT_RULES: Final = BASE + "PlanDefinition/default-rules"
 ALERT_IDENTIFIER: Final = BASE + "NamingSystem/alert-id"
 
-BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+BACKPORT_GUIDE: Final = "http://hl7.org/fhir/uv/subscriptions-backport/"
+BACKPORT: Final = BACKPORT_GUIDE + "StructureDefinition/"
 FLAG_PRIORITY: Final = "http://hl7.org/fhir/StructureDefinition/flag-priority"
 FLAG_DETAIL: Final = "http://hl7.org/fhir/StructureDefinition/flag-detail"
 REQUESTED_PERIOD: Final = (

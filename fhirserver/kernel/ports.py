@@ -1,6 +1,7 @@
 """The protocols between the parts. `fhirserver.bootstrap` decides who implements them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from fhirserver.kernel.changes import Change
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobQueue
 from fhirserver.kernel.principal import Access, Membership, Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
 from fhirserver.kernel.resource import Json, Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
@@ -63,6 +64,14 @@ class Transaction(Protocol):
 
     async def get_stored(self, type_: str, id_: str, *, lock: bool = False) -> Stored | None:
         """Return the current version (also a tombstone), None when it never existed."""
+
+    async def versions(
+        self, wanted: Mapping[tuple[str, str], AbstractSet[int]]
+    ) -> Mapping[tuple[str, str], Sequence[Stored]]:
+        """Return, of each (type, id) that ever existed, the current version, then those asked for by number.
+
+        Versions that the history no longer has are left out; nothing is locked. Few statements, however many are asked.
+        """
 
     async def put(
         self, resource: Json, *, id_: str | None = None, if_match: int | None = None
@@ -124,6 +133,9 @@ class ChangeObserver(Protocol):
 
     async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
         """Evaluate measured values, in the order they were taken; several patients may be mixed."""
+
+    async def streamed(self, tx: Transaction, observations: Sequence[StreamedObservation]) -> None:
+        """React to Observations stored from streams; `changed` is not told of these, they are too many."""
 
     async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
         """Evaluate machine alarm events."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
+
+from fhirserver.kernel.resource import Json
 
 Mode = Literal["PRETX", "TX", "POSTTX", "DIS", "IDL", "SVC"]
 Priority = Literal["PH", "PM", "PL"]
@@ -31,6 +33,28 @@ class Reading(NamedTuple):
     mode: Mode | None
     bound: bool
     simulated: bool
+
+
+class StreamedObservation(Protocol):
+    """An Observation that was stored from a device's stream, in its first version.
+
+    Those of one `kind` differ in id, times and numbers only. `patient` is None when the device was unbound.
+    """
+
+    @property
+    def id(self) -> str:
+        """The resource id."""
+
+    @property
+    def kind(self) -> str:
+        """What it has in common with others."""
+
+    @property
+    def patient(self) -> str | None:
+        """The id of the patient it is about."""
+
+    def resource(self) -> Json:
+        """Return the resource as it was stored; made when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

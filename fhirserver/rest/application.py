@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.capability_statement import Product
+from fhirserver.interactions.operation import Operation
 from fhirserver.interactions.operations import OPERATIONS
 from fhirserver.kernel.canonical import BASE
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
@@ -28,6 +29,7 @@ from fhirserver.rest.cors import ANY, Origins
 from fhirserver.rest.envelope import Envelope
 from fhirserver.rest.fhir import FhirApi
 from fhirserver.rest.health import Readiness, health
+from fhirserver.rest.operation_routes import operation_routes
 from fhirserver.rest.pages import METADATA, OPENAPI, Pages
 from fhirserver.rest.requests import Receive, Scope, Send
 from fhirserver.rest.route import Route
@@ -50,18 +52,23 @@ def _no_epoch() -> int:
     return 0
 
 
+def _no_topics(_definitions: Definitions) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the application is made of.
 
     `base` is the public FHIR base URL without trailing slash (``http://127.0.0.1:8080/fhir``); its
     path is not used for routing, the API is always at ``/fhir``. `access_epoch` returns the newest
-    access epoch this process knows, without waiting. `topics` are the canonicals of the
-    SubscriptionTopics to advertise. `demo_page` is where ``/`` leads in demo mode, None otherwise.
-    `extra_routes` are Starlette routes outside the FHIR API that authenticate by themselves;
-    `extra_fhir_routes` extend the route table, and with it the CapabilityStatement. `definitions_of`
-    returns a tenant's definitions without waiting; without it every tenant has `definitions`.
-    `origins` are those whose pages may call the FHIR API, ``*`` for any.
+    access epoch this process knows, without waiting. `topics` returns the canonicals of the
+    SubscriptionTopics to advertise to those with these definitions. `demo_page` is where ``/``
+    leads in demo mode, None otherwise. `extra_routes` are Starlette routes outside the
+    FHIR API that authenticate by themselves; `extra_fhir_routes` extend the route table, and with it
+    the CapabilityStatement; `operations` are those of other parts, beside the record's own.
+    `definitions_of` returns a tenant's definitions without waiting; without it every tenant has
+    `definitions`. `origins` are those whose pages may call the FHIR API, ``*`` for any.
     """
 
     store: RecordStore
@@ -71,10 +78,11 @@ class Services:
     version: str
     readiness: Readiness
     access_epoch: Callable[[], int] = _no_epoch
-    topics: Sequence[str] = ()
+    topics: Callable[[Definitions], Sequence[str]] = _no_topics
     demo_page: str | None = None
     extra_routes: Sequence[BaseRoute] = ()
     extra_fhir_routes: Sequence[Route] = ()
+    operations: Sequence[Operation] = ()
     definitions_of: Callable[[int], Definitions] | None = None
     origins: Sequence[str] = (ANY,)
     clock: Callable[[], datetime] = _utc_now
@@ -104,7 +112,8 @@ def application(services: Services) -> Envelope:
 
 def fhir_api(services: Services) -> FhirApi:
     """Return the FHIR API alone, as it is mounted at ``/fhir``."""
-    routes = (*ROUTES, *services.extra_fhir_routes)
+    operations = (*OPERATIONS, *services.operations)
+    routes = (*ROUTES, *operation_routes(services.operations), *services.extra_fhir_routes)
     base = services.base.rstrip("/")
     known = services.definitions
     of_tenant = services.definitions_of or (lambda _tenant: known)
@@ -112,18 +121,18 @@ def fhir_api(services: Services) -> FhirApi:
         version=services.version,
         base=base,
         started=services.clock(),
-        topics=services.topics,
         conditional=conditional_capabilities(routes),
         patch_formats=PATCH_FORMATS,
         operations={
             one.code: one.definition or f"{BASE}OperationDefinition/{one.code}"
-            for one in OPERATIONS
+            for one in operations
         },
     )
     pages = Pages(
         routes,
-        OPERATIONS,
+        operations,
         product,
+        services.topics,
         lambda tenant: known if tenant is None else of_tenant(tenant),
     )
     callers = Callers(

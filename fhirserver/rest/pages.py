@@ -7,8 +7,8 @@ Spec: https://hl7.org/fhir/R4/http.html#capabilities
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -50,13 +50,18 @@ class Pages:
         routes: tuple[Route, ...],
         operations: tuple[Operation, ...],
         product: Product,
+        topics_of: Callable[[Definitions], Sequence[str]],
         definitions_of: Callable[[int | None], Definitions],
     ) -> None:
-        """`definitions_of` a tenant, or of nobody in particular (None)."""
+        """`definitions_of` a tenant, or of nobody in particular (None).
+
+        `topics_of` gives the canonicals of the topics that go with definitions.
+        """
         self._routes = routes
         self._operations = operations
         self._offers = offers(routes)
         self._product = product
+        self._topics_of = topics_of
         self._definitions_of = definitions_of
         self._made: WeakKeyDictionary[Definitions, dict[str, _Document]] = WeakKeyDictionary()
         self._making = asyncio.Lock()
@@ -128,7 +133,7 @@ class Pages:
                     self._offers,
                     definitions,
                     searchable,
-                    self._product,
+                    replace(self._product, topics=self._topics_of(definitions)),
                     "normative" if name == "normative" else "full",
                 )
         return self._description(definitions, ())

@@ -71,6 +71,8 @@ _EMITTERS: Final[dict[tuple[str, str], Callable[[emit.Params], emit.Emitter]]] =
     ("string", "HumanName"): emit.human_name,
     ("string", "Address"): emit.address,
     ("uri", "uri"): emit.uri,
+    # Subscription.criteria is a string that holds a canonical.
+    ("uri", "string"): emit.uri,
     ("uri", "url"): emit.uri,
     ("uri", "canonical"): emit.uri,
     ("uri", "oid"): emit.uri,

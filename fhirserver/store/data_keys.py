@@ -91,6 +91,28 @@ class DataKeys:
         known = self._by_patient.get((tenant, patient))
         return known if known is not None else await self._find_or_make(tenant, patient)
 
+    async def seal(self, tenant: int, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
+        """Return an envelope that names its own data key: 8 bytes of key id, then the sealed bytes."""
+        key = await self.of_patient(tenant, patient)
+        place = envelope.purpose_place(tenant, patient, purpose, key.key_id)
+        nonce = secrets.token_bytes(envelope.NONCE_BYTES)
+        return key.key_id.to_bytes(8, "big") + envelope.seal(key.cipher, nonce, place, plaintext)
+
+    async def unseal(self, tenant: int, patient: str | None, purpose: str, sealed: bytes) -> bytes:
+        """Return the plaintext. Raises `Tampered` when it was sealed for another place."""
+        key_id = int.from_bytes(sealed[:8], "big")
+        key = await self.by_id(tenant, key_id)
+        place = envelope.purpose_place(tenant, patient, purpose, key_id)
+        return envelope.unseal(key.cipher, place, bytes(sealed[8:]))
+
+    async def content(
+        self, tenant: int, type_: str, id_: str, version: int, key_id: int, sealed: bytes
+    ) -> bytes:
+        """Return the JSON of one version of a resource. Raises `Tampered` when it is not that one's."""
+        key = await self.by_id(tenant, key_id)
+        place = envelope.resource_place(tenant, type_, id_, version, key_id)
+        return envelope.unseal(key.cipher, place, bytes(sealed))
+
     async def prepare(self, tenant: int, patients: Iterable[str | None]) -> None:
         """Make the data keys of `patients` that have none yet, all in one transaction."""
         unknown = sorted(

@@ -218,3 +218,9 @@ def _grouped(items: Iterable[_Item], key: Callable[[_Item], int]) -> dict[int, l
 @lru_cache(maxsize=1024)
 def _of_type(statement: LiteralString, number: int) -> bytes:
     return sql.SQL(statement).format(type=sql.Literal(number)).as_bytes(None)
+
+
+@lru_cache(maxsize=1024)
+def is_about_resources(statement: str) -> bool:
+    """Return whether a statement names a table of the record, where what is put may not have been written yet."""
+    return "resource" in statement

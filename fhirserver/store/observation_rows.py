@@ -71,10 +71,11 @@ class PreparedTemplate:
     patient: bytes
     keys: bytes
     ranges: tuple[RangeSlot, ...]
+    subject: str | None
 
 
 class Row(NamedTuple):
-    """What is known of the rows of a template. `patient` is a key of the blind index."""
+    """What is known of the rows of a template. `patient` is a key of the blind index, `subject` the patient's id."""
 
     type: int
     bucket: int
@@ -82,6 +83,7 @@ class Row(NamedTuple):
     patient: int | None
     columns: IndexColumns
     keys_version: int
+    subject: str | None
 
 
 class MadeRows(NamedTuple):
@@ -111,6 +113,7 @@ def prepared(body: Json, values: int, row: Row, key: DataKey) -> PreparedTemplat
         + _int8_array(row.columns.keys)
         + struct.pack("!iq", 8, key.key_id),
         ranges=tuple(_slot(range_head, body, values, one) for one in row.columns.ranges),
+        subject=row.subject,
     )
 
 
@@ -159,7 +162,7 @@ def made_rows(
     own: TenantKeys,
 ) -> MadeRows:
     """Return the COPY data of `rows`, received at `now`. The hottest loop of the server."""
-    updated = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+    updated = _instant(now)
     updated_field = struct.pack("!iq", 8, _microseconds(now))
     millisecond = keys.unix_ms(now)
     step = 8 + envelope.NONCE_BYTES
@@ -183,25 +186,15 @@ def made_rows(
         ids.append(fhir_id)
         if at is not effective:
             effective = at
-            effective_text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+            effective_text = _instant(at)
             time = _microseconds(at)
         pieces = template.pieces
-        content = [
-            pieces[0],
-            fhir_id.encode(),
-            pieces[1],
-            updated,
-            pieces[2],
-            effective_text,
-            pieces[3],
-        ]
-        for value, piece in zip(values, pieces[4:], strict=True):
-            content += (value.encode(), piece)
+        content = _content(pieces, fhir_id, updated, effective_text, values)
         sealed = envelope.seal(
             template.cipher,
             noise[nonce_start : start + step],
             envelope.resource_place(tenant, "Observation", fhir_id, 1, template.key_id),
-            b"".join(content),
+            content,
         )
         append(template.head)
         append(row_bytes)
@@ -219,6 +212,46 @@ def made_rows(
     append(_TRAILER)
     ranges.append(_TRAILER)
     return MadeRows(ids, b"".join(parts), b"".join(ranges))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """Implements `fhirserver.kernel.readings.StreamedObservation`."""
+
+    id: str
+    row: ObservationRow
+    template: PreparedTemplate
+    updated: datetime
+
+    @property
+    def kind(self) -> str:
+        """The template it was made from."""
+        return self.row.template
+
+    @property
+    def patient(self) -> str | None:
+        """The id of the patient it is about."""
+        return self.template.subject
+
+    def resource(self) -> Json:
+        """Return the resource as it was stored."""
+        _, at, values = self.row
+        pieces = self.template.pieces
+        content = _content(pieces, self.id, _instant(self.updated), _instant(at), values)
+        return fhir_json.read_own(content)
+
+
+def _content(
+    pieces: Sequence[bytes], fhir_id: str, updated: bytes, effective: bytes, values: Sequence[str]
+) -> bytes:
+    parts = [pieces[0], fhir_id.encode(), pieces[1], updated, pieces[2], effective, pieces[3]]
+    for value, piece in zip(values, pieces[4:], strict=True):
+        parts += (value.encode(), piece)
+    return b"".join(parts)
+
+
+def _instant(moment: datetime) -> bytes:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
 
 
 @lru_cache(maxsize=65536)

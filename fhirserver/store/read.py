@@ -12,7 +12,6 @@ from uuid import UUID
 
 import psycopg
 
-from fhirserver.crypto import envelope
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel import keys
 from fhirserver.kernel.errors import Gone, NotFound, Unavailable
@@ -102,9 +101,7 @@ class Reader:
             id_ = fhir_id or keys.id_of(row)
             plain = b""
             if not deleted:
-                key = await data_keys.by_id(tenant, key_id)
-                place = envelope.resource_place(tenant, type_, id_, version, key_id)
-                plain = envelope.unseal(key.cipher, place, content)
+                plain = await data_keys.content(tenant, type_, id_, version, key_id, content)
             found.append(Stored(type_, id_, version, updated, deleted, plain))
         return found
 

@@ -30,6 +30,7 @@ from fhirserver.store.observation_rows import (
     UPDATED_MARK,
     PreparedTemplate,
     Row,
+    StoredRow,
     made_rows,
     prepared,
 )
@@ -214,18 +215,24 @@ class TelemetryTransaction(WriteTransaction):
                 patient=self._patient_key(patient),
                 columns=index,
                 keys_version=self._own.blind.version,
+                subject=patient,
             ),
             await self._context.keys.of_patient(self.tenant, patient),
         )
 
     async def copy_observations(self, rows: Sequence[ObservationRow]) -> Sequence[str]:
-        """Store the rows in the leaf partition of the current time and return their ids."""
+        """Store the rows in the leaf partition of the current time, tell the observer, and return their ids."""
         if not rows:
             return ()
         made = made_rows(rows, self._templates, self.now, self._own)
         leaf, ranges = await self._leaves()
         await self._copy(leaf, RESOURCE_COLUMNS, made.resources)
         await self._copy(ranges, RANGE_COLUMNS, made.ranges)
+        stored = [
+            StoredRow(id_, row, self._templates[self.tenant, row.template], self.now)
+            for id_, row in zip(made.ids, rows, strict=True)
+        ]
+        await self._context.observer.streamed(self, stored)
         return made.ids
 
     async def _copy(self, leaf: str, columns: str, data: bytes) -> None:

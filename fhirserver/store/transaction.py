@@ -6,20 +6,13 @@ Lock order everywhere: claims, device_stream, resource rows by (type, bucket, id
 """
 
 import secrets
-from collections.abc import (
-    Iterable,
-    Mapping,
-    Sequence,
-)
-from collections.abc import (
-    Set as AbstractSet,
-)
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
-from fhirserver.crypto import envelope
 from fhirserver.definitions.patient_of import patients_of
 from fhirserver.kernel import keys
 from fhirserver.kernel.changes import Change
@@ -29,6 +22,7 @@ from fhirserver.kernel.resource import Json, Stored
 from fhirserver.store import claims, derived, flush, locking
 from fhirserver.store.connection import Connection, Query, Row
 from fhirserver.store.data_keys import TenantKeys
+from fhirserver.store.earlier import behind, earlier
 from fhirserver.store.flush import Place, Stamp
 from fhirserver.store.moving import move
 from fhirserver.store.versions import CurrentRow, NewVersion, SealedVersion, sealed, stamped
@@ -113,17 +107,11 @@ class WriteTransaction:
 
     async def seal(self, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
         """Return an envelope that names its own data key: 8 bytes of key id, then the sealed bytes."""
-        key = await self._context.keys.of_patient(self.tenant, patient)
-        place = envelope.purpose_place(self.tenant, patient, purpose, key.key_id)
-        nonce = secrets.token_bytes(envelope.NONCE_BYTES)
-        return key.key_id.to_bytes(8, "big") + envelope.seal(key.cipher, nonce, place, plaintext)
+        return await self._context.keys.seal(self.tenant, patient, purpose, plaintext)
 
     async def unseal(self, patient: str | None, purpose: str, envelope_: bytes) -> bytes:
         """Return the plaintext. Raises `Tampered` when it was sealed for another place."""
-        key_id = int.from_bytes(envelope_[:8], "big")
-        key = await self._context.keys.by_id(self.tenant, key_id)
-        place = envelope.purpose_place(self.tenant, patient, purpose, key_id)
-        return envelope.unseal(key.cipher, place, bytes(envelope_[8:]))
+        return await self._context.keys.unseal(self.tenant, patient, purpose, envelope_)
 
     async def claim(self, criteria: Iterable[tuple[str, str]]) -> None:
         """Be alone with conditional writes on these (type, criteria text) until commit; before any other lock."""
@@ -135,13 +123,13 @@ class WriteTransaction:
         self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
         """Run hand-written SQL here and return its rows. It sees everything that was put so far."""
-        if _is_about_resources(sql):
+        if flush.is_about_resources(sql):
             await self._flush()
         return (await self._round([Query(sql, args)]))[-1]
 
     def execute_later(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any]) -> None:
         """Run hand-written SQL that returns nothing: before the next statement of `execute`, at the latest at the end."""
-        if _is_about_resources(sql):
+        if flush.is_about_resources(sql):
             msg = "what was put so far may not be there yet"
             raise ValueError(msg)
         self._later.append(Query(sql, args))
@@ -168,6 +156,27 @@ class WriteTransaction:
         if known.stored is not None:
             return Current(known.stored, known.resource)
         return None if known.row is None else await self._opened(type_, known, known.row)
+
+    async def versions(
+        self, wanted: Mapping[tuple[str, str], AbstractSet[int]]
+    ) -> Mapping[tuple[str, str], Sequence[Stored]]:
+        """Return the current version of each, then those asked for that the history has; nothing is locked."""
+        known = {one: self._known[one] for one in wanted if one in self._known}
+        if len(known) < len(wanted):
+            known |= await self._find(wanted.keys() - known.keys(), lock=False)
+        current = {one: row for one in wanted if (row := known[one].row) is not None}
+        found = {
+            one: [(await self._opened(one[0], known[one], row)).stored]
+            for one, row in current.items()
+        }
+        older = behind(current, wanted)
+        if older:
+            await self._flush()
+            for one, row in await earlier(
+                self.connection, self.tenant, self.definitions, current, older
+            ):
+                found[one].append((await self._opened(one[0], _Known(row), row)).stored)
+        return found
 
     async def lock(self, targets: Iterable[tuple[str, str]]) -> None:
         """Lock (type, id) `targets` in one order and remember them, so that nothing is read again."""
@@ -314,11 +323,9 @@ class WriteTransaction:
         if known.stored is None:
             content = b""
             if not row.deleted:
-                key = await self._context.keys.by_id(self.tenant, row.key_id)
-                place = envelope.resource_place(
-                    self.tenant, type_, row.fhir_id, row.version, row.key_id
+                content = await self._context.keys.content(
+                    self.tenant, type_, row.fhir_id, row.version, row.key_id, row.content
                 )
-                content = envelope.unseal(key.cipher, place, bytes(row.content))
                 known.resource = fhir_json.read_own(content)
             known.stored = Stored(
                 type_, row.fhir_id, row.version, row.updated, row.deleted, content
@@ -381,12 +388,6 @@ class WriteTransaction:
 
     def _row(self, bucket: int) -> UUID:
         return keys.row_id(keys.unix_ms(self.now), bucket, secrets.randbits(64))
-
-
-@lru_cache(maxsize=1024)
-def _is_about_resources(sql: str) -> bool:
-    """Return whether `sql` names a table of the record, where what is put may not have been written yet."""
-    return "resource" in sql
 
 
 def _one(patients: frozenset[str]) -> str | None:

@@ -1,30 +1,89 @@
-"""The protocol of a channel: decide and record, send, record the result.
+"""The protocol of a channel: take one parcel to its endpoint and say what became of it.
 
-The worker leases a due Subscription, lets the channel `prepare` in that same transaction (attempt
-rows are committed before anything is sent), runs `send` outside any transaction while the lease is
-renewed, and lets it `settle` in a last one. Whatever dies in between leaves an attempt without a
-result, which the next holder of the lease finds.
+A channel knows nothing of cursors, attempts or retries; one engine does that for all of them
+(`worker.delivery`). To add a channel type of your own, implement `Channel` and name its factory in
+the setting SUBSCRIPTION_CHANNELS (docs/subscriptions.md, "A channel type of your own").
 """
 
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import NAMESPACE_URL, UUID, uuid5
 
-from fhirserver.kernel.ports import Transaction
-from subscriptions.store.cursor_rows import Claim
+from subscriptions.core.channel_kind import ChannelKind
+from subscriptions.core.notification import Content, Kind
 
-ShipmentT = TypeVar("ShipmentT")
+Verdict = Literal["try-again", "never-this", "never-here"]
 
 
-class Channel(Protocol[ShipmentT]):
-    """One way out."""
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One notification on its way, complete: sending needs nothing else.
 
-    async def prepare(self, tx: Transaction, claim: Claim) -> ShipmentT | None:
-        """Record what is about to be sent and return it.
+    `endpoint`, `headers` and `mime` are Subscription.channel's endpoint, header and payload as they
+    stand; `title` is the topic's and holds nothing of anybody's health; `first` and `last` are the
+    event numbers inside and `happened` is when the first of them did, all None in a handshake and a
+    heartbeat; `content` None means plain R4 criteria without topic. `timeout_seconds` bounds the
+    whole exchange, name lookup included.
+    """
 
-        None when there is nothing to send; the lease has then been given back.
+    subscription: str
+    attempt: UUID
+    kind: Kind
+    topic: str
+    title: str
+    content: Content | None
+    endpoint: str
+    headers: tuple[str, ...]
+    mime: str | None
+    body: bytes
+    first: int | None
+    last: int | None
+    happened: datetime | None
+    at: datetime
+    timeout_seconds: float
+    secret: str | None = field(default=None, repr=False)
+
+    @property
+    def message_id(self) -> UUID:
+        """The same for every repetition of the same events, so that a receiver can tell.
+
+        The time is part of it: a Subscription made anew under its old id counts from one again.
+        """
+        if self.first is None or self.last is None or self.happened is None:
+            return self.attempt
+        events = f"{self.first}-{self.last} {self.happened.isoformat()}"
+        return uuid5(NAMESPACE_URL, f"{self.endpoint} {self.subscription} {events}")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a parcel was not handed over, and what that means for the next try.
+
+    ``try-again``: it may work later. ``never-this``: this parcel will never be taken, others may.
+    ``never-here``: nothing will be taken at this endpoint any more. `reason` is our own words,
+    never the receiver's, and names nobody. `wait_seconds` is the pause the receiver asked for.
+    """
+
+    reason: str
+    verdict: Verdict = "try-again"
+    wait_seconds: float | None = None
+
+
+class Channel(ChannelKind, Protocol):
+    """One way out. One object serves every Subscription of the process, many at once."""
+
+    def written_as(self, payload: str | None) -> str | None:
+        """Return the MIME type `Parcel.body` is written in for Subscription.channel.payload.
+
+        None: the body is empty. Most channels return `payload` itself.
         """
 
-    async def send(self, shipment: ShipmentT) -> ShipmentT:
-        """Send, and return the shipment with what became of it. Never raises for a failed send."""
+    async def deliver(self, parcel: Parcel) -> Failure | None:
+        """Hand `parcel` over and return None, or why not.
 
-    async def settle(self, tx: Transaction, claim: Claim, shipment: ShipmentT) -> None:
-        """Record the results and give the lease back, or leave everything if it was lost."""
+        Never raises for a failed send; a cancellation passes through and leaves nothing open.
+        """
+
+    async def close(self) -> None:
+        """Close what is kept open."""

@@ -1,103 +1,238 @@
 """POSTs to endpoints that clients chose, and to nowhere else.
 
-The host is resolved once; every address it has must be public (`core.address`), and the connection
-goes to the very address that was checked, so a name that changes its mind between check and use
-gains nothing. Redirects are not followed, answers are not read beyond a bound, and connections are
-not reused: a kept one was proven for another host of the same address.
+The host is resolved once for each delivery; every address it has must be allowed (`core.address`),
+and the connection goes to the very address that was checked, under the host's name, so a name that
+changes its mind between check and use gains nothing. A kept connection serves only the same name at
+the same address, and only after that address was checked again. Redirects are answers like any
+other, nothing of the environment (proxies) is used, and answers are read up to a bound in size and
+time (server-side request forgery: CWE-918).
 """
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+import ssl
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+from typing import Final, cast
+from urllib.parse import SplitResult, urlsplit
 
-import httpx
+import certifi
+import httpcore
 
+from subscriptions.channels.line import KEPT_SECONDS, Line, Place
+from subscriptions.channels.names import Names, Resolve
 from subscriptions.core.address import refusal
+from subscriptions.core.endpoint import EndpointPolicy, endpoint_fault
 
 LARGEST_ANSWER: Final = 64 * 1024
-# Threads of their own: a name server that hangs for one client must not hold up the telephones.
-_RESOLVERS: Final = ThreadPoolExecutor(16, thread_name_prefix="resolve")
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+# An answer counts by its status; its body is only waited for so that the connection can be kept.
+ANSWER_SECONDS: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+_KEPT_EACH: Final = 8
+_KEPT_IN_ALL: Final = 1024
+_ADDRESSES_TRIED: Final = 3
+_AGENT: Final = (b"User-Agent", b"fhirserver")
 
 
 class EndpointFailed(Exception):
-    """The endpoint was not reached, may not be called, or answered something else than success."""
+    """The endpoint was not reached, may not be called, or did not answer in HTTP or in time."""
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of `host` as the system's resolver gives them."""
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, look_up)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint answered. `retry_after`: the pause in seconds it asks for, at most 60."""
+
+    status: int
+    retry_after: float | None = None
 
 
 class Egress:
-    """Sends; `allow_insecure` permits http and every address (development and tests only)."""
+    """Sends. One object for a process; close it when done."""
 
-    def __init__(self, *, allow_insecure: bool, resolver: Resolve = resolve) -> None:
-        """Resolve names by `resolver`."""
-        self._allow_insecure = allow_insecure
-        self._resolve = resolver
-        self._client = httpx.AsyncClient(
-            follow_redirects=False,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        )
+    def __init__(
+        self,
+        policy: EndpointPolicy,
+        *,
+        resolver: Resolve | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Call what `policy` allows. `tls` judges certificates: by default the authorities
+        of the system (or of SSL_CERT_FILE), and the public ones where it has none.
+        """
+        self._policy = policy
+        self._resolve = Names() if resolver is None else resolver
+        self._tls = tls
+        self._kept: dict[Place, list[Line]] = {}
+        self._next_look = 0.0
 
     async def close(self) -> None:
-        """Close what is still open."""
-        await self._client.aclose()
+        """Close the kept connections."""
+        kept, self._kept = self._kept, {}
+        for lines in kept.values():
+            for line in lines:
+                await line.close()
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float
-    ) -> None:
-        """POST `body` and return when the answer is 2xx.
+        self, url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_seconds: float
+    ) -> Answer:
+        """POST `body` and return the answer, whatever its status.
 
-        Raises `EndpointFailed` otherwise; the whole exchange takes at most `timeout_seconds`.
+        Raises `EndpointFailed` when there is none within `timeout_seconds`, name lookup included.
         """
+        await self._hang_up_unused()
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._post(url, headers, body)
+                line, response = await self._send(url, headers, body)
         except TimeoutError as problem:
             raise EndpointFailed("no answer in time") from problem
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as problem:
-            raise EndpointFailed(type(problem).__name__) from problem
+        except (
+            httpcore.NetworkError,
+            httpcore.ProtocolError,
+            httpcore.TimeoutException,
+            OSError,
+            UnicodeError,
+        ) as problem:
+            raise EndpointFailed(_in_words(problem)) from problem
+        try:
+            kept = await _read_to_its_end(response) and self._keep(line)
+        except BaseException:
+            await line.close()
+            raise
+        if not kept:
+            await line.close()
+        return Answer(response.status, _retry_after(response.headers))
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def _send(
+        self, url: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> tuple[Line, httpcore.Response]:
+        if (reason := endpoint_fault(url, self._policy)) is not None:
+            raise EndpointFailed(reason)
         parts = urlsplit(url)
-        host = parts.hostname
-        if host is None or (parts.scheme != "https" and not self._allow_insecure):
-            raise EndpointFailed("not an https endpoint")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = await self._checked(host, port)
-        literal = f"[{address}]" if ":" in address else address
-        pinned = urlunsplit((parts.scheme, f"{literal}:{port}", parts.path or "/", parts.query, ""))
-        async with self._client.stream(
-            "POST",
-            pinned,
-            headers={**headers, "Host": parts.netloc, "Connection": "close"},
-            content=body,
-            timeout=None,
-            extensions={"sni_hostname": host},
-        ) as answer:
-            if not answer.is_success:
-                raise EndpointFailed(f"answered {answer.status_code}")
-            read = 0
-            async for chunk in answer.aiter_raw():
-                read += len(chunk)
-                if read > LARGEST_ANSWER:
-                    return
+        lines = [
+            (b"Host", parts.netloc.encode()),
+            *((name.encode(), value.encode()) for name, value in headers),
+            (b"Content-Length", str(len(body)).encode()),
+        ]
+        if not any(name.lower() == "user-agent" for name, _ in headers):
+            lines.append(_AGENT)
+        target = ((parts.path or "/") + (f"?{parts.query}" if parts.query else "")).encode()
+        places = await self._places(parts)
+        kept = self._kept_line(places)
+        if kept is not None:
+            return await _over(kept, target, lines, body)
+        tls = self._tls
+        if tls is None and parts.scheme == "https":
+            tls = self._tls = await asyncio.to_thread(_public_tls)
+        *others, last = places[:_ADDRESSES_TRIED]
+        for place in others:
+            # Without a connection nothing was sent, and another address of the host may have one.
+            with suppress(httpcore.ConnectError):
+                return await _over(Line(place, tls), target, lines, body)
+        return await _over(Line(last, tls), target, lines, body)
 
-    async def _checked(self, host: str, port: int) -> str:
-        addresses = await self._resolve(host, port)
+    async def _places(self, parts: SplitResult) -> list[Place]:
+        """Return where the host is now; nowhere unless every one of its addresses is allowed."""
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        addresses = [host] if _is_address(host) else await self._resolve(host, port)
         if not addresses:
             raise EndpointFailed("the host has no address")
-        if not self._allow_insecure:
+        if not self._policy.allow_insecure:
             for address in addresses:
-                if (reason := refusal(address)) is not None:
+                if (reason := refusal(address, self._policy.networks)) is not None:
                     raise EndpointFailed(f"an address of the host is refused: {reason}")
-        return addresses[0]
+        return [Place(parts.scheme, host, port, address) for address in addresses]
+
+    def _kept_line(self, places: Sequence[Place]) -> Line | None:
+        for place in places:
+            lines = self._kept.get(place, [])
+            for index, line in enumerate(lines):
+                if line.is_free:
+                    del lines[index]
+                    return line
+        return None
+
+    def _keep(self, line: Line) -> bool:
+        lines = self._kept.get(line.place, [])
+        if not line.is_free or len(lines) >= _KEPT_EACH or len(self._kept) >= _KEPT_IN_ALL:
+            return False
+        self._kept[line.place] = [*lines, line]
+        return True
+
+    async def _hang_up_unused(self) -> None:
+        """Now and then close what was kept and not used, or was closed by the other side."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next_look:
+            return
+        self._next_look = now + KEPT_SECONDS / 4
+        stale = [line for lines in self._kept.values() for line in lines if not line.is_free]
+        free = {
+            place: [line for line in lines if line.is_free] for place, lines in self._kept.items()
+        }
+        self._kept = {place: lines for place, lines in free.items() if lines}
+        for line in stale:
+            await line.close()
+
+
+async def _over(
+    line: Line, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+) -> tuple[Line, httpcore.Response]:
+    try:
+        return line, await line.post(target, headers, body)
+    except BaseException:
+        await line.close()
+        raise
+
+
+async def _read_to_its_end(response: httpcore.Response) -> bool:
+    """Return whether the answer's body came whole, within the bounds of size and time."""
+    size = 0
+    chunks = cast("AsyncGenerator[bytes, None]", aiter(response.aiter_stream()))
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), aclosing(chunks):
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > LARGEST_ANSWER:
+                    return False
+    except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
+        return False
+    await response.aclose()
+    return True
+
+
+def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float | None:
+    """Return the header's seconds; a date in it says nothing without the other side's clock."""
+    value = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
+    return min(float(value), LONGEST_PAUSE) if value.isdigit() else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_words(problem: Exception) -> str:
+    if isinstance(problem, ssl.SSLError) or isinstance(problem.__cause__, ssl.SSLError):
+        return "no trusted TLS connection"
+    if isinstance(problem, httpcore.ConnectError):
+        return "no connection"
+    if isinstance(problem, httpcore.ProtocolError):
+        return "the answer is not HTTP"
+    if isinstance(problem, socket.gaierror | UnicodeError):
+        return "the host's name does not resolve"
+    return "the connection broke"
+
+
+@cache
+def _public_tls() -> ssl.SSLContext:
+    """Return the judge of certificates. Reading the authorities blocks for a while: once is enough."""
+    tls = ssl.create_default_context()
+    if not tls.cert_store_stats()["x509_ca"]:  # no store of the system, as in small containers
+        tls.load_verify_locations(certifi.where())
+    return tls

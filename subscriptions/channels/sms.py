@@ -17,11 +17,12 @@ from uuid import UUID
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.readings import Priority
 from fhirserver.kernel.resource import Json
-from subscriptions.channels.mail import Handset, Mail, Sending
+from subscriptions.channels.managed import Report
+from subscriptions.channels.sendings import Handset, Sending, Sendings
 from subscriptions.channels.telephony import Refused, Telephony, Unavailable
 from subscriptions.core import message, twiml
-from subscriptions.core.backoff import LONGEST_DELAY_TO_A_PERSON, next_delay
 from subscriptions.core.care_team import audience
+from subscriptions.core.delivery import Handed, Missed, Nothing
 from subscriptions.core.incident_task import (
     PageInput,
     incident_of,
@@ -44,7 +45,7 @@ from subscriptions.core.timing import (
 from subscriptions.response.pages import issue_code
 from subscriptions.response.receipts import Receipts
 from subscriptions.response.story import Story
-from subscriptions.store import attempt_rows, cursor_rows, event_rows, reply_code_rows
+from subscriptions.store import attempt_rows, event_rows, reply_code_rows
 from subscriptions.store.attempt_rows import AttemptRow, NewAttempt
 from subscriptions.store.cursor_rows import Claim
 from subscriptions.store.reply_code_rows import CodeOwner
@@ -63,7 +64,7 @@ class _Page:
 
 
 class Telephone:
-    """Implements `Channel` for managed Subscriptions.
+    """Implements `ManagedChannel` for managed Subscriptions.
 
     `webhooks` is the public URL of the tenants' telephony webhooks (``https://host/telephony``).
     `send_simulated` lets test data reach the company (demonstrations with a simulated one).
@@ -89,30 +90,27 @@ class Telephone:
         self._story = story
         self._send_simulated = send_simulated
 
-    async def prepare(self, tx: Transaction, claim: Claim) -> Mail | None:
-        """See `Channel.prepare`."""
+    async def prepare(self, tx: Transaction, claim: Claim) -> Sendings | Report:
+        """See `ManagedChannel.prepare`."""
         resource = await tx.get("Subscription", claim.subscription)
         if resource is None or claim.member is None or claim.phone_lookup is None:
-            await cursor_rows.release(tx, claim)
-            return None
+            return Nothing(claim.cursor.epoch)
         handset = Handset(
             phone_of(resource), claim.phone_lookup, claim.member, language_of(claim.language)
         )
-        if claim.status == "requested":
+        if claim.cursor.status == "requested":
             return await self._verification(tx, claim, handset)
-        if claim.status != "active":
-            await cursor_rows.release(tx, claim)
-            return None
         return await self._pages(tx, claim, handset)
 
     # Proving a number
 
-    async def _verification(self, tx: Transaction, claim: Claim, handset: Handset) -> Mail | None:
+    async def _verification(
+        self, tx: Transaction, claim: Claim, handset: Handset
+    ) -> Sendings | Nothing:
         type_, _, id_ = handset.member.partition("/")
         member = await tx.get(type_, id_)
         if member is not None and is_simulated(member) and not self._send_simulated:
-            await cursor_rows.release(tx, claim)
-            return None
+            return Nothing(claim.cursor.epoch)
         owner = CodeOwner(None, None, handset.member, claim.subscription)
         code = await reply_code_rows.code_of(tx, handset.lookup, owner)
         if code is None:
@@ -125,15 +123,16 @@ class Telephone:
             sending = await self._begin(tx, claim, handset, text, "sms", None, None)
         else:
             sending = self._again(tx, handset, "PM", orphan, text)
-        return Mail(claim.delivered_through, (sending,))
+        return Sendings(claim.cursor.delivered_through, (sending,))
 
     # Pages
 
-    async def _pages(self, tx: Transaction, claim: Claim, handset: Handset) -> Mail | None:
+    async def _pages(self, tx: Transaction, claim: Claim, handset: Handset) -> Sendings | Handed:
+        cursor = claim.cursor
         events = await event_rows.numbered(
-            tx, claim.subscription, claim.delivered_through, claim.last_number, _BATCH
+            tx, claim.subscription, cursor.delivered_through, cursor.last_number, _BATCH
         )
-        through = events[-1].number if events else claim.delivered_through
+        through = events[-1].number if events else cursor.delivered_through
         sendings: list[Sending] = []
         for task_id in dict.fromkeys(event.focus_id for event in events):
             task = await tx.get("Task", task_id)
@@ -142,9 +141,8 @@ class Telephone:
                 page = _Page(task_id, task, wanted)
                 sendings += await self._page(tx, claim, handset, page)
         if not sendings:
-            await cursor_rows.succeeded(tx, claim, through)
-            return None
-        return Mail(through, tuple(sendings))
+            return _handed(claim, through)
+        return Sendings(through, tuple(sendings))
 
     async def _page(
         self, tx: Transaction, claim: Claim, handset: Handset, page: _Page
@@ -253,8 +251,7 @@ class Telephone:
             NewAttempt(
                 id=attempt,
                 subscription=claim.subscription,
-                epoch=claim.epoch,
-                number=None,
+                epoch=claim.cursor.epoch,
                 medium=medium,
                 task=None if page is None else page.task_id,
                 page=None if page is None else page.wanted.number,
@@ -283,8 +280,8 @@ class Telephone:
 
     # Sending
 
-    async def send(self, shipment: Mail) -> Mail:
-        """See `Channel.send`."""
+    async def send(self, shipment: Sendings) -> Sendings:
+        """See `ManagedChannel.send`."""
         done = await asyncio.gather(*(self._send(sending) for sending in shipment.sendings))
         return replace(shipment, sendings=tuple(done))
 
@@ -318,23 +315,28 @@ class Telephone:
 
     # Results
 
-    async def settle(self, tx: Transaction, claim: Claim, shipment: Mail) -> None:
-        """See `Channel.settle`."""
-        waiting: list[timedelta] = []
+    async def settle(self, tx: Transaction, claim: Claim, shipment: Sendings) -> Report:
+        """See `ManagedChannel.settle`."""
+        waiting = 0
         for sending in shipment.sendings:
             if sending.result == "handed-over":
                 await self._handed_over(tx, sending)
             elif sending.result == "refused":
                 await self._refused(tx, sending)
             else:
-                waiting.append(
-                    next_delay(claim.attempts + 1, self._draw(), LONGEST_DELAY_TO_A_PERSON)
-                )
+                waiting += 1
                 await self._unavailable(tx, claim, sending)
-        if waiting:
-            await cursor_rows.failed(tx, claim, tx.now + min(waiting))
-        else:
-            await cursor_rows.succeeded(tx, claim, shipment.through)
+        if not waiting:
+            return _handed(claim, shipment.through)
+        return Missed(
+            epoch=claim.cursor.epoch,
+            errand=_errand(claim),
+            revision=claim.cursor.revision,
+            first=None,
+            last=None,
+            reason="the telephone company does not take messages",
+            draw=self._draw(),
+        )
 
     async def _handed_over(self, tx: Transaction, sending: Sending) -> None:
         if not await attempt_rows.finish(tx, sending.attempt, "handed-over", sending.reference):
@@ -361,8 +363,16 @@ class Telephone:
 
     async def _unavailable(self, tx: Transaction, claim: Claim, sending: Sending) -> None:
         """Leave the attempt open, to be looked up; ring the next rung when this goes on."""
-        failing_since = claim.failing_since or tx.now
+        failing_since = claim.cursor.failing_since or tx.now
         if tx.now - failing_since >= UNREACHED_AFTER:
             attempt = await attempt_rows.find(tx, sending.attempt)
             if attempt is not None:
                 await self._receipts.not_arrived(tx, attempt, "provider-unavailable")
+
+
+def _errand(claim: Claim) -> Literal["handshake", "event-notification"]:
+    return "handshake" if claim.cursor.status == "requested" else "event-notification"
+
+
+def _handed(claim: Claim, through: int) -> Handed:
+    return Handed(claim.cursor.epoch, _errand(claim), claim.cursor.revision, through)

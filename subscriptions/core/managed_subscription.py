@@ -46,7 +46,9 @@ def managed(member: str, phone: str, status: Status) -> Json:
 
 def is_managed(subscription: Json) -> bool:
     """Return whether the server alone may write `subscription`."""
-    return bool(subscription.get("channel", {}).get("type") == "sms") or _is_engine(subscription)
+    return bool(subscription.get("channel", {}).get("type") == "sms") or is_rule_engine(
+        subscription
+    )
 
 
 def is_telephone(subscription: Json) -> bool:
@@ -65,6 +67,13 @@ def member_of(subscription: Json) -> str:
     return str(criterion["valueString"]).removeprefix("Task?owner=")
 
 
-def _is_engine(subscription: Json) -> bool:
+def is_rule_engine(subscription: Json) -> bool:
+    """Return whether `subscription` is run by the rule engine, inside write transactions."""
     extension = subscription.get("channel", {}).get("_type", {}).get("extension", [])
     return any(e.get("valueCoding", {}).get("code") == "rule-engine" for e in extension)
+
+
+def judged_patient(subscription: Json) -> str:
+    """Return the id of the patient whose readings a rule engine's Subscription is about."""
+    (criterion,) = subscription["_criteria"]["extension"]
+    return str(criterion["valueString"]).removeprefix("Observation?patient=Patient/")

@@ -2,23 +2,30 @@
 
 https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/notifications.html. A Bundle of type
 ``history`` whose first entry is the status as Parameters (names and types exactly as the profile
-backport-subscription-status-r4 has them: both numbers are strings); every entry has a request and
-a response. ``empty`` names nothing; ``id-only`` names the focus; ``full-resource`` carries it, or says
-by entry.request and entry.response alone that it cannot be included (deleted, or not for this
-subscriber's eyes any more).
+backport-subscription-status-r4 has them: both numbers are strings); every entry has a fullUrl, a
+request and a response. ``empty`` names nothing, not even the topic; ``id-only`` names the focus and
+what belongs to it; ``full-resource`` carries them, or says by request and response alone what
+cannot be included.
+
+An event carries the state its resource had then, not the newest one: events told in order tell what
+happened, a repeated notification is the same, and the state is the one the filters were held
+against. So a Bundle may hold several versions of one resource (bdl-7 allows that in a history).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
+from fhirserver.kernel.keys import row_of
 from fhirserver.kernel.resource import Json
 
 Kind = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
 Content = Literal["empty", "id-only", "full-resource"]
 Action = Literal["create", "update", "delete"]
+
+_ERRORS: Final = "http://terminology.hl7.org/CodeSystem/subscription-error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +40,31 @@ class Focus:
 
 @dataclass(frozen=True, slots=True)
 class NumberedEvent:
-    """One event of a Subscription. `focus` None: the subscriber may no longer see what it was."""
+    """One event of a Subscription. `focus` None: the subscriber may no longer see what it was.
+
+    `context` are the other resources that the topic's notification shape brings along.
+    """
 
     number: int
     at: datetime
     focus: Focus | None
+    context: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StatusHeader:
-    """What every notification says about its Subscription. `base` is the FHIR base, no slash."""
+    """What every notification says about its Subscription.
+
+    `base` is the FHIR base, no slash. `topic` is left out where it is "". `error` is why the
+    Subscription is in status ``error``.
+    """
 
     base: str
     subscription: str
     topic: str
     status: str
     events_since_start: int
+    error: str | None = None
 
 
 def notification(
@@ -61,19 +77,26 @@ def notification(
     entry_id: UUID,
 ) -> Json:
     """Return the Bundle. `entry_id` identifies the status entry; events come in ascending order."""
-    url = f"{header.base}/Subscription/{header.subscription}"
-    status_entry: Json = {
-        "fullUrl": f"urn:uuid:{entry_id}",
-        "resource": status_parameters(header, kind, content, events),
-        "request": {"method": "GET", "url": f"{url}/$status"},
-        "response": {"status": "200"},
-    }
-    others = [] if content == "empty" else list(_focus_entries(header.base, content, events))
+    entries = _Entries(header.base, whole=content == "full-resource")
+    if content != "empty":
+        for event in events:
+            entries.add(event)
     return {
         "resourceType": "Bundle",
         "type": "history",
         "timestamp": instant(at),
-        "entry": [status_entry, *others],
+        "entry": [
+            {
+                "fullUrl": f"urn:uuid:{entry_id}",
+                "resource": status_parameters(header, kind, content, events),
+                "request": {
+                    "method": "GET",
+                    "url": f"{header.base}/Subscription/{header.subscription}/$status",
+                },
+                "response": {"status": "200"},
+            },
+            *entries.made,
+        ],
     }
 
 
@@ -85,7 +108,7 @@ def status_parameters(
     parameters: list[Json] = [
         {"name": "subscription", "valueReference": {"reference": reference}},
     ]
-    if content != "empty":
+    if content != "empty" and header.topic:
         parameters.append({"name": "topic", "valueCanonical": header.topic})
     parameters += [
         {"name": "status", "valueCode": header.status},
@@ -93,6 +116,9 @@ def status_parameters(
         {"name": "events-since-subscription-start", "valueString": str(header.events_since_start)},
     ]
     parameters += [_event_parameter(header.base, content, event) for event in events]
+    if header.error is not None:
+        concept = {"coding": [{"system": _ERRORS, "code": "no-response"}], "text": header.error}
+        parameters.append({"name": "error", "valueCodeableConcept": concept})
     return {"resourceType": "Parameters", "parameter": parameters}
 
 
@@ -107,23 +133,74 @@ def _event_parameter(base: str, content: Content, event: NumberedEvent) -> Json:
         {"name": "timestamp", "valueInstant": instant(event.at)},
     ]
     if content != "empty" and event.focus is not None:
-        reference = f"{base}/{event.focus.type}/{event.focus.id}"
-        part.append({"name": "focus", "valueReference": {"reference": reference}})
+        part.append(_reference("focus", _url(base, event.focus.type, event.focus.id)))
+        part += [
+            _reference("additional-context", _url(base, one["resourceType"], one["id"]))
+            for one in _distinct(event.context)
+        ]
     return {"name": "notification-event", "part": part}
 
 
-def _focus_entries(base: str, content: Content, events: Sequence[NumberedEvent]) -> Iterator[Json]:
-    # Several events may be about one resource; its last state is carried once.
-    last = {(e.focus.type, e.focus.id): e.focus for e in events if e.focus is not None}
-    for focus in last.values():
-        url = f"{base}/{focus.type}/{focus.id}"
+def _reference(name: str, url: str) -> Json:
+    return {"name": name, "valueReference": {"reference": url}}
+
+
+def _distinct(resources: Iterable[Json]) -> Iterable[Json]:
+    return {(one["resourceType"], one["id"]): one for one in resources}.values()
+
+
+def _url(base: str, type_: str, id_: str) -> str:
+    return f"{base}/{type_}/{id_}"
+
+
+class _Entries:
+    """Collects the entries behind the status: each version of each resource once."""
+
+    def __init__(self, base: str, *, whole: bool) -> None:
+        """`whole`: entries carry their resources."""
+        self.made: list[Json] = []
+        self._base = base
+        self._whole = whole
+        self._told: set[tuple[str, str | None]] = set()
+
+    def add(self, event: NumberedEvent) -> None:
+        """Add what `event` is about, and what belongs to it."""
+        focus = event.focus
+        if focus is None:
+            return
+        url = _url(self._base, focus.type, focus.id)
+        self._once(url, focus.resource, *_happened(focus, self._base))
+        for one in _distinct(event.context):
+            url = _url(self._base, one["resourceType"], one["id"])
+            self._once(url, one, {"method": "GET", "url": url}, "200")
+
+    def _once(self, url: str, resource: Json | None, request: Json, status: str) -> None:
+        # Where the version is not to be seen, two entries are the same when they tell the same.
+        seen = resource if self._whole else None
+        told = (
+            f"{request['method']} {status}"
+            if seen is None
+            else seen.get("meta", {}).get("versionId")
+        )
+        if (url, told) in self._told:
+            return
+        self._told.add((url, told))
         entry: Json = {"fullUrl": url}
-        if content == "full-resource" and focus.resource is not None:
-            entry["resource"] = focus.resource
-        if focus.action == "delete":
-            entry["request"] = {"method": "DELETE", "url": url}
-            entry["response"] = {"status": "204"}
-        else:
-            entry["request"] = {"method": "PUT", "url": url}
-            entry["response"] = {"status": "201" if focus.action == "create" else "200"}
-        yield entry
+        if self._whole and resource is not None:
+            entry["resource"] = resource
+        entry["request"] = request
+        entry["response"] = {"status": status}
+        self.made.append(entry)
+
+
+def _happened(focus: Focus, base: str) -> tuple[Json, str]:
+    """Return the request that made the event, and the status it was answered with."""
+    url = _url(base, focus.type, focus.id)
+    if focus.action == "delete":
+        return {"method": "DELETE", "url": url}, "204"
+    if focus.action == "update":
+        return {"method": "PUT", "url": url}, "200"
+    # How it was created is not stored; an id that the server made can only come from a POST.
+    if row_of(focus.id) is not None:
+        return {"method": "POST", "url": f"{base}/{focus.type}"}, "201"
+    return {"method": "PUT", "url": url}, "201"

@@ -4,65 +4,83 @@ The create-time checks of the Backport guide (components, "Creating Subscription
 filters known, channel supported, endpoint acceptable, payload and content supported together.
 Refused with 422 rather than accepted in a changed form: a client that asked for something must not
 believe it has it.
+
+https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/components.html
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-from fhirserver.kernel.canonical import TOPIC_READING
 from fhirserver.kernel.errors import Problem
 from fhirserver.kernel.resource import Json
-from subscriptions.core.address import refusal
+from subscriptions.core.channel_kind import ChannelKinds
 from subscriptions.core.client_subscription import Wishes, wishes
-from subscriptions.core.filter_criteria import BadFilter, conditions
+from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.core.filter_criteria import BadFilter, demands, search_demand
+from subscriptions.core.secret_fingerprint import fingerprint_of
+from subscriptions.core.topic import Topic
 from subscriptions.core.topic_catalog import Catalog
 
-CROSS_VERSION: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Subscription"
 LONGEST_TIMEOUT: Final = 60
 SHORTEST_HEARTBEAT: Final = 10
 LARGEST_BATCH: Final = 1000
+MOST_FILTERS: Final = 100
 _CONTENTS: Final = ("empty", "id-only", "full-resource")
-_FHIR_JSON: Final = ("application/fhir+json", "application/json")
-_VERSIONS: Final = ("4.0", "4.0.1")
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*[\x20-\x7e\t]*")
-# Set by the server, or able to change whom the request is really for.
-_OWN_HEADERS: Final = frozenset(
-    (
-        "host",
-        "content-type",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "upgrade",
-        "te",
-        "trailer",
-        "expect",
-    )
+_STATUSES: Final = ("requested", "active", "off")
+# Elements of R5 and later, as extensions on R4.
+_CROSS_VERSION: Final = re.compile(
+    r"http://hl7\.org/fhir/[0-9.]+/StructureDefinition/extension-Subscription(?:$|[.#])"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointPolicy:
-    """Where notifications may go. `allow_insecure` permits http and private addresses (tests)."""
+class Offer:
+    """What the server has for clients: topics, channels by code, and where they may lead."""
 
-    allow_insecure: bool
+    topics: Catalog
+    channels: ChannelKinds
+    endpoints: EndpointPolicy
 
 
-def check(resource: Json, topics: Catalog, policy: EndpointPolicy, now: datetime) -> list[Problem]:
-    """Return everything that is wrong with a client's Subscription, [] when it can be taken."""
+def check(resource: Json, previous: Json | None, offer: Offer, now: datetime) -> list[Problem]:
+    """Return everything that is wrong with a client's Subscription, [] when it can be taken.
+
+    `previous` is what it replaces.
+    """
     wanted = wishes(resource)
     return [
-        *_topic(wanted, topics),
-        *_channel(wanted, policy),
-        *_payload(wanted),
+        *_topic(wanted, offer.topics),
+        *_same(wanted, previous),
+        *_channel(wanted, offer),
+        *_content(wanted, resource),
         *_limits(wanted),
-        *_extensions(resource),
-        *_end(resource, now),
+        *_status(resource, previous),
+        *_secret(wanted, resource, previous),
+        *_cross_version(resource),
+        *_end(wanted, now),
     ]
+
+
+def status_to_store(resource: Json, offer: Offer) -> str:
+    """Return the status a faultless Subscription of a client begins with.
+
+    A client may start it (again) or end it. That the endpoint works is for the server to find out,
+    where there is anything to find out; from an error it only comes back when the client says so.
+    """
+    status = str(resource["status"])
+    if status in ("off", "error"):
+        return status
+    wanted = wishes(resource)
+    kind = offer.channels[wanted.way]
+    return "requested" if kind.needs_handshake and not wanted.plain else "active"
+
+
+def ended(end: str, now: datetime) -> bool:
+    """Return whether the instant `end` has passed."""
+    return datetime.fromisoformat(end) <= now
 
 
 def _problem(expression: str, message: str) -> Problem:
@@ -73,92 +91,67 @@ def _topic(wanted: Wishes, topics: Catalog) -> Iterator[Problem]:
     topic = topics.find(wanted.topic)
     if topic is None:
         yield _problem("criteria", f"unknown topic {wanted.topic!r}")
-        return
-    if topic.url == TOPIC_READING:
+    elif topic.is_internal:
         yield _problem("criteria", "this topic is evaluated by the server's own rule engine only")
-    for filter_text in wanted.filters:
-        try:
-            conditions(topic, [filter_text])
-        except BadFilter as problem:
-            yield _problem("criteria.extension", f"filter not supported: {problem}")
+    elif len(wanted.filters) > MOST_FILTERS:
+        yield _problem("criteria.extension", f"more than {MOST_FILTERS} filters")
+    else:
+        yield from _filters(wanted, topic)
 
 
-def _channel(wanted: Wishes, policy: EndpointPolicy) -> Iterator[Problem]:
-    if wanted.custom_channel is not None:
-        yield _problem(
-            "channel.type.extension", f"unsupported channel type {wanted.custom_channel!r}"
-        )
-    if wanted.channel == "sms":
+def _filters(wanted: Wishes, topic: Topic) -> Iterator[Problem]:
+    try:
+        if wanted.plain:
+            search_demand(topic, wanted.filters[0])
+        else:
+            demands(topic, wanted.filters)
+    except BadFilter as refusal:
+        place, what = ("criteria", "criteria") if wanted.plain else ("criteria.extension", "filter")
+        for problem in refusal.problems:
+            yield _problem(place, f"{what} not supported: {problem}")
+
+
+def _same(wanted: Wishes, previous: Json | None) -> Iterator[Problem]:
+    """Yield a problem where events that are owed already would be told under another topic."""
+    if previous is None:
+        return
+    before = wishes(previous)
+    if (before.plain, _url(before)) != (wanted.plain, _url(wanted)):
+        yield _problem("criteria", "a Subscription keeps its topic: create another one")
+
+
+def _url(wanted: Wishes) -> str:
+    return wanted.topic.partition("|")[0]
+
+
+def _channel(wanted: Wishes, offer: Offer) -> Iterator[Problem]:
+    code = wanted.way
+    kind = offer.channels.get(code)
+    if kind is not None:
+        yield from kind.faults(wanted, offer.endpoints)
+    elif wanted.custom_channel is not None:
+        yield _problem("channel.type.extension", f"unsupported channel type {code!r}")
+    elif code == "sms":
         yield _problem(
             "channel.type",
             "text message Subscriptions are made by the server for members of a CareTeam and"
             " proven by their owner",
         )
-        return
-    if wanted.channel != "rest-hook":
-        yield _problem("channel.type", f"unsupported channel type {wanted.channel!r}")
-        return
-    fault = endpoint_fault(wanted.endpoint, policy)
-    if fault is not None:
-        yield _problem("channel.endpoint", fault)
-    for header in wanted.headers:
-        if not _HEADER.fullmatch(header):
-            yield _problem("channel.header", "a header must be 'Name: value' in printable ASCII")
-        elif header.partition(":")[0].strip().lower() in _OWN_HEADERS:
-            yield _problem("channel.header", "this header is set by the server")
+    else:
+        yield _problem("channel.type", f"unsupported channel type {code!r}")
 
 
-def endpoint_fault(endpoint: str | None, policy: EndpointPolicy) -> str | None:
-    """Return why `endpoint` cannot be called, as far as its text says; None when it may be."""
-    if not endpoint:
-        return "a rest-hook needs an endpoint"
-    try:
-        url = urlsplit(endpoint)
-        port = url.port
-    except ValueError:
-        return "not a URL"
-    if url.scheme not in ("https", "http") or not url.hostname or port == 0:
-        return "not an https URL"
-    if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in endpoint):
-        return "not a URL"
-    if url.username is not None or url.password is not None or url.fragment:
-        return "an endpoint must not carry a user, a password or a fragment"
-    return None if policy.allow_insecure else _unsafe(url.scheme, url.hostname)
-
-
-def _unsafe(scheme: str, host: str) -> str | None:
-    if scheme == "http":
-        return "plain http is refused; use https"
-    if host == "localhost" or host.endswith(".localhost"):
-        return "a loopback address is refused"
-    is_address = host.replace(".", "").isdigit() or ":" in host
-    if is_address and (reason := refusal(host)) is not None:
-        return f"this address is refused: {reason}"
-    return None
-
-
-def _payload(wanted: Wishes) -> Iterator[Problem]:
-    if wanted.channel not in ("rest-hook", ""):
-        return
-    if wanted.payload is None:
-        yield _problem("channel.payload", "a payload type is required")
-    elif not _is_fhir_json(wanted.payload):
-        yield _problem("channel.payload", f"unsupported payload type {wanted.payload!r}")
-    if wanted.content is None:
-        yield _problem("channel.payload.extension", "backport-payload-content is required")
+def _content(wanted: Wishes, resource: Json) -> Iterator[Problem]:
+    place = "channel.payload.extension"
+    if wanted.plain:
+        if resource.get("_criteria") is not None:
+            yield _problem("criteria.extension", "filters need a topic; put them into the search")
+        if resource.get("channel", {}).get("_payload") is not None:
+            yield _problem(place, "a content level needs a topic; leave payload out for none")
+    elif wanted.content is None:
+        yield _problem(place, "backport-payload-content is required")
     elif wanted.content not in _CONTENTS:
-        yield _problem(
-            "channel.payload.extension", f"unsupported payload content {wanted.content!r}"
-        )
-
-
-def _is_fhir_json(payload: str) -> bool:
-    mime, *parameters = (part.strip() for part in payload.split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "fhirversion" and value.strip('" ') not in _VERSIONS:
-            return False
-    return mime.lower() in _FHIR_JSON
+        yield _problem(place, f"unsupported payload content {wanted.content!r}")
 
 
 def _limits(wanted: Wishes) -> Iterator[Problem]:
@@ -175,22 +168,38 @@ def _limits(wanted: Wishes) -> Iterator[Problem]:
         yield _problem("channel.extension", f"backport-max-count must be 1 to {LARGEST_BATCH}")
 
 
-def _extensions(resource: Json) -> Iterator[Problem]:
-    elements = (resource, resource.get("_criteria"), resource.get("channel"))
-    for element in elements:
-        if not isinstance(element, dict):
-            continue
-        for extension in element.get("extension", []):
-            if str(extension.get("url", "")).startswith(CROSS_VERSION):
-                yield _problem("extension", "R5 cross-version extensions are not supported here")
+def _status(resource: Json, previous: Json | None) -> Iterator[Problem]:
+    status = resource.get("status")
+    if status == "error" and previous is not None and previous.get("status") == "error":
+        return
+    if status not in _STATUSES:
+        yield _problem("status", f"status {status!r} is found by the server; ask with 'requested'")
 
 
-def _end(resource: Json, now: datetime) -> Iterator[Problem]:
-    end = resource.get("end")
-    if isinstance(end, str) and ended(end, now):
+def _secret(wanted: Wishes, resource: Json, previous: Json | None) -> Iterator[Problem]:
+    said = fingerprint_of(resource)
+    if said is None or wanted.secret is not None:
+        return
+    if previous is None or fingerprint_of(previous) != said:
+        yield _problem("channel.extension", "the fingerprint is of no secret known here: send it")
+
+
+def _cross_version(resource: Json) -> Iterator[Problem]:
+    if any(_CROSS_VERSION.match(url) for url in _extension_urls(resource)):
+        yield _problem("extension", "R5 cross-version extensions are not supported here")
+
+
+def _extension_urls(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _extension_urls(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name in ("extension", "modifierExtension") and isinstance(one, list):
+                yield from (str(e.get("url", "")) for e in one if isinstance(e, dict))
+            yield from _extension_urls(one)
+
+
+def _end(wanted: Wishes, now: datetime) -> Iterator[Problem]:
+    if wanted.end is not None and ended(wanted.end, now):
         yield _problem("end", "the Subscription would have ended already")
-
-
-def ended(end: str, now: datetime) -> bool:
-    """Return whether the instant `end` has passed."""
-    return datetime.fromisoformat(end) <= now

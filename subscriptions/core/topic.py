@@ -1,148 +1,158 @@
 """Subscription topics: which changes they speak of, and what a Subscription may filter by.
 
-A topic is data: the content of an R4B SubscriptionTopic (https://hl7.org/fhir/R4B/subscriptiontopic.html);
-R4 knows only its canonical URL. Two extensions say in FHIRPath what the base resource leaves to
-implementations: ``topic-change-path`` on a trigger (an update fires only when the value there
-changed) and ``topic-filter-path`` on ``canFilterBy`` (where a filter's value is found).
+A topic is data: the content of a SubscriptionTopic (https://hl7.org/fhir/R4B/subscriptiontopic.html);
+R4 knows only its canonical URL. `topic_reader` makes one from content, compiled against the
+definitions of a tenant; what is here is asked inside write transactions and reads nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
 
-from fhirserver.kernel.canonical import BASE
+from fhirserver.kernel.canonical import TOPIC_READING
 from fhirserver.kernel.changes import Change
-from subscriptions.core.navigate import Path, parse
+from fhirserver.kernel.resource import Json
+from fhirserver.search.criterion import Criterion
+from subscriptions.core.criteria_text import piece_of
+from subscriptions.core.topic_content import TopicContent
+from subscriptions.core.topic_filter import (
+    FACT_TARGETS,
+    FACTS,
+    NO_FACTS,
+    Facts,
+    Filter,
+    fact_filter,
+    filter_of,
+)
+from subscriptions.core.topic_search import BadCriteria, TopicSearch, is_askable
+from subscriptions.core.topic_shape import Shape
+from subscriptions.core.topic_trigger import ANY_TYPE, Trigger
 
-CHANGE_PATH: Final = BASE + "StructureDefinition/topic-change-path"
-FILTER_PATH: Final = BASE + "StructureDefinition/topic-filter-path"
-FilterKind = Literal["reference", "token"]
-_KINDS: Final[Mapping[str, FilterKind]] = {"reference": "reference", "token": "token"}
-_ACTIONS: Final = ("create", "update", "delete")
+__all__ = ["NO_FACTS", "BadTopic", "Facts", "Filter", "Shape", "Test", "Topic", "Trigger"]
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One parameter a Subscription may filter by. `targets` are the types a bare id may mean."""
-
-    name: str
-    kind: FilterKind
-    paths: tuple[Path, ...]
-    targets: tuple[str, ...]
-
-    def values(self, resource: Any) -> frozenset[str]:
-        """Return the normalized values `resource` has for this parameter."""
-        found: set[str] = set()
-        for path in self.paths:
-            for value in path.values(resource):
-                found.update(_normalized(value, self.kind))
-        return frozenset(found)
-
-    def wanted(self, value: str) -> str:
-        """Return a filter's value as `values` writes it: ``Patient/1`` also for ``1``."""
-        if self.kind == "token":
-            return value
-        parts = value.rstrip("/").split("/")
-        return "/".join(parts[-2:]) if len(parts) > 1 else f"{self.targets[0]}/{value}"
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """What makes a topic fire: an action on a type; updates only when a watched value changed."""
-
-    type: str
-    actions: frozenset[str]
-    watched: tuple[Path, ...]
-
-    def fires(self, change: Change) -> bool:
-        """Return whether `change` is of this kind."""
-        if change.type != self.type or change.action not in self.actions:
-            return False
-        if change.action != "update" or not self.watched:
-            return True
-        return any(p.values(change.resource) != p.values(change.previous) for p in self.watched)
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """One topic: `triggers` of which any suffices, `filters` by parameter name."""
-
-    url: str
-    version: str
-    title: str
-    triggers: tuple[Trigger, ...]
-    filters: Mapping[str, Filter]
-
-    @property
-    def types(self) -> frozenset[str]:
-        """Return the resource types this topic watches."""
-        return frozenset(t.type for t in self.triggers)
-
-    def fires(self, change: Change) -> bool:
-        """Return whether `change` is an event of this topic."""
-        return any(trigger.fires(change) for trigger in self.triggers)
+_INTERNAL: Final = frozenset({TOPIC_READING})
+# Conditions that are not equality, compiled; as many as Subscriptions of one topic may well have.
+_KEPT_TESTS: Final = 4096
 
 
 class BadTopic(ValueError):
     """A SubscriptionTopic that cannot be used; the message says why."""
 
 
-def topic_of(content: Mapping[str, Any]) -> Topic:
-    """Return the topic in a SubscriptionTopic's content. Raises `BadTopic`."""
-    try:
-        return Topic(
-            url=str(content["url"]),
-            version=str(content["version"]),
-            title=str(content["title"]),
-            triggers=tuple(_trigger(t) for t in content["resourceTrigger"]),
-            filters={f.name: f for f in map(_filter, content.get("canFilterBy", []))},
-        )
-    except (KeyError, TypeError, ValueError) as problem:
-        raise BadTopic(f"{content.get('url', 'a topic without url')}: {problem}") from problem
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One condition of a Subscription, compiled.
+
+    `criterion` is None for one that could be read when the Subscription was made and cannot now:
+    its value set or search parameter is gone. It counts as met: a receiver can dismiss an event too
+    many, and can never ask for one it was not told of.
+    """
+
+    type: str
+    criterion: Criterion | None
+    search: TopicSearch
+
+    def holds(self, resource: Json) -> bool:
+        """Return whether `resource` meets the condition; one of another type does not."""
+        if resource.get("resourceType") != self.type:
+            return False
+        return self.criterion is None or self.search.meets(resource, self.criterion)
 
 
-def _trigger(content: Mapping[str, Any]) -> Trigger:
-    actions = frozenset(content.get("supportedInteraction", _ACTIONS))
-    if not actions <= set(_ACTIONS):
-        raise ValueError(f"supportedInteraction {sorted(actions)}")
-    watched = tuple(parse(text) for text in _extension_strings(content, CHANGE_PATH))
-    return Trigger(_type_name(content["resource"]), actions, watched)
+class Topic:
+    """One topic: `triggers` of which any suffices, filters and notification shapes by type."""
 
+    def __init__(
+        self,
+        content: TopicContent,
+        *,
+        triggers: Sequence[Trigger],
+        filters: Mapping[str, Mapping[str, Filter]],
+        open_filters: bool,
+        shapes: Mapping[str, Shape],
+        search: TopicSearch,
+    ) -> None:
+        """`filters` by type and name; with `open_filters` every search parameter is one as well."""
+        self.url: Final = content.url
+        self.version: Final = content.version
+        self.title: Final = content.title
+        self.description: Final = content.description or ""
+        self.triggers: Final = tuple(triggers)
+        self.search: Final = search
+        self._filters = filters
+        self._open = open_filters
+        self._shapes = shapes
+        self._made: dict[str, Mapping[str, Filter]] = {}
+        self.test = lru_cache(maxsize=_KEPT_TESTS)(self._compile_test)
 
-def _filter(content: Mapping[str, Any]) -> Filter:
-    name = str(content["filterParameter"])
-    nested = [e for e in content.get("extension", []) if e.get("url") == FILTER_PATH]
-    if not nested:
-        raise ValueError(f"filter {name} has no {FILTER_PATH}")
-    parts = nested[0]["extension"]
-    kinds = [e["valueCode"] for e in parts if e["url"] == "kind"]
-    targets = tuple(str(e["valueCode"]) for e in parts if e["url"] == "target")
-    paths = tuple(parse(e["valueString"]) for e in parts if e["url"] == "path")
-    kind = _KINDS[kinds[0]]
-    if not paths or (kind == "reference" and not targets):
-        raise ValueError(f"filter {name} needs a path, and a target when it is a reference")
-    return Filter(name, kind, paths, targets)
+    @property
+    def is_internal(self) -> bool:
+        """Whether only the server itself subscribes to it."""
+        return self.url in _INTERNAL
 
+    @property
+    def types(self) -> frozenset[str] | None:
+        """The resource types this topic watches, None for all there are."""
+        found = frozenset(one.type for one in self.triggers)
+        return None if ANY_TYPE in found else found
 
-def _extension_strings(content: Mapping[str, Any], url: str) -> Iterable[str]:
-    return (e["valueString"] for e in content.get("extension", []) if e.get("url") == url)
+    def watches(self, type_: str) -> bool:
+        """Return whether changes of this resource type can be events of this topic."""
+        return any(one.watches(type_) for one in self.triggers)
 
+    def fires(self, change: Change) -> bool:
+        """Return whether `change` is an event of this topic."""
+        return any(one.fires(change, self.search) for one in self.triggers)
 
-def _type_name(resource: str) -> str:
-    return resource.rsplit("/", 1)[-1]
+    def filters(self, type_: str) -> Mapping[str, Filter]:
+        """Return what a Subscription may filter events about this type by."""
+        found = self._made.get(type_)
+        if found is None:
+            found = self._made[type_] = MappingProxyType(
+                {**self._open_filters(type_), **self._filters.get(type_, {})}
+            )
+        return found
 
+    def values(
+        self, resource: Json, names: Iterable[str], facts: Facts = NO_FACTS
+    ) -> Mapping[str, frozenset[str]]:
+        """Return the normalized values that `resource` has of those of its filters among `names`."""
+        known = self.filters(resource["resourceType"])
+        return {
+            name: known[name].values(resource, self.search, facts)
+            for name in names
+            if name in known
+        }
 
-def _normalized(value: Any, kind: FilterKind) -> Sequence[str]:
-    if kind == "reference":
-        reference = value.get("reference") if isinstance(value, dict) else value
-        return ["/".join(str(reference).split("/")[-2:])] if reference else []
-    if isinstance(value, str):
-        return [value]
-    codings = value.get("coding", [value]) if isinstance(value, dict) else []
-    found = []
-    for coding in codings:
-        code, system = coding.get("code"), coding.get("system")
-        if code is not None:
-            found.append(str(code))
-            found.append(f"{system or ''}|{code}")
-    return found
+    def shape(self, type_: str) -> Shape:
+        """Return what goes with a focus of this type beside itself."""
+        found = self._shapes.get(type_)
+        return found if found is not None else Shape(type_, (), (), self.search)
+
+    def _compile_test(self, text: str) -> Test:
+        piece = piece_of(text)
+        type_ = str(piece.type)
+        criterion: Criterion | None
+        try:
+            criterion = self.search.criterion(type_, [(piece.written_name, piece.value)])
+        except BadCriteria:
+            criterion = None
+        return Test(type_, criterion, self.search)
+
+    def _open_filters(self, type_: str) -> dict[str, Filter]:
+        if not self._open or type_ not in self.search.parameters.resource_types:
+            return {}
+        parameters = self.search.parameters
+        found = {
+            code: filter_of(type_, one, parameters)
+            for code, one in parameters.search_parameters(type_).items()
+            if is_askable(one)
+        }
+        facts = {
+            name: fact_filter(name, type_, fact)
+            for name, fact in FACTS.items()
+            if FACT_TARGETS[fact] != type_
+        }
+        return {**facts, **found}

@@ -12,7 +12,7 @@ from typing import Final
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
 from fhirserver.kernel.resource import Json
 from subscriptions.core import device_alarm, evaluate, silence, window
 from subscriptions.core.constants import CONTACT_NOTED_EVERY
@@ -92,15 +92,25 @@ class Evaluation:
         rules = await self._rules.of(tx, rows)
         findings: list[Finding] = []
         states: list[NewState] = []
+        others: dict[str, tuple[int, int]] = {}
         for row in rows:
             remembered = await _open_window(tx, row)
-            findings += evaluate.evaluate(remembered, rules[row.patient], by_patient[row.patient])
+            told, bucket = by_patient[row.patient], buckets[row.patient]
+            findings += evaluate.evaluate(remembered, rules[row.patient], told)
+            judged = len({reading.observation for reading in told})
             if remembered.changed:
-                states.append(await _closed_window(tx, row, buckets[row.patient], remembered))
+                states.append(await _closed_window(tx, row, bucket, remembered, judged))
+            else:
+                others[row.patient] = (bucket, judged)
         if states:
             evaluation_rows.write(tx, states)
+        if others:
+            evaluation_rows.count(tx, others)
         if findings:
             await alerts.apply(tx, self._listener, findings)
+
+    async def streamed(self, tx: Transaction, observations: Sequence[StreamedObservation]) -> None:
+        """Do nothing: what devices measure reaches this part as readings."""
 
     async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
         """Let machine alarms raise, keep alive and end their alerts."""
@@ -241,8 +251,8 @@ async def _open_window(tx: Transaction, row: EvaluationRow) -> Window:
 
 
 async def _closed_window(
-    tx: Transaction, row: EvaluationRow, bucket: int, remembered: Window
+    tx: Transaction, row: EvaluationRow, bucket: int, remembered: Window, judged: int = 0
 ) -> NewState:
     plain = window.encode(remembered)
     sealed = await tx.seal(row.patient, _WINDOW, plain) if plain else None
-    return NewState(row.patient, bucket, new_version(tx), sealed, remembered.due)
+    return NewState(row.patient, bucket, new_version(tx), sealed, remembered.due, judged)

@@ -8,8 +8,8 @@ from subscriptions.core.client_subscription import with_owner
 from subscriptions.core.incident_task import is_ours
 from subscriptions.core.managed_subscription import is_managed
 from subscriptions.core.notification import instant
-from subscriptions.core.subscription_check import EndpointPolicy, check
-from subscriptions.core.topic_catalog import Catalog
+from subscriptions.core.subscription_check import Offer, check, status_to_store
+from subscriptions.response.channel_secrets import ChannelSecrets
 
 _STAFF = ("admin", "practitioner", "system")
 _OVER = ("completed", "cancelled", "failed")
@@ -20,16 +20,16 @@ def admit(
     principal: Principal,
     resource: Json,
     previous: Json | None,
-    topics: Catalog,
-    policy: EndpointPolicy,
+    offer: Offer,
+    secrets: ChannelSecrets,
 ) -> Json:
-    """Return the resource as it shall be stored.
+    """Return the resource as it shall be stored; what a Subscription is signed with goes to `secrets`.
 
-    Raises `Unprocessable` for a Subscription this server cannot serve or manages itself,
-    `Forbidden` for an answer in somebody else's name.
+    Raises `Unprocessable` for a Subscription this server cannot serve or manages itself, with every
+    problem it has, and `Forbidden` for an answer in somebody else's name.
     """
     if resource.get("resourceType") == "Subscription":
-        return _subscription(tx, principal, resource, previous, topics, policy)
+        return _subscription(tx, principal, resource, previous, offer, secrets)
     if resource.get("resourceType") == "Task":
         return _task(tx, principal, resource, previous)
     return resource
@@ -40,19 +40,20 @@ def _subscription(
     principal: Principal,
     resource: Json,
     previous: Json | None,
-    topics: Catalog,
-    policy: EndpointPolicy,
+    offer: Offer,
+    secrets: ChannelSecrets,
 ) -> Json:
     if previous is not None and is_managed(previous):
         message = "this Subscription is managed by the server"
         raise Unprocessable(message, expression="Subscription")
-    problems = check(resource, topics, policy, tx.now)
+    problems = check(resource, previous, offer, tx.now)
     if problems:
         raise Unprocessable("the Subscription cannot be served", problems=problems)
-    # A client may start it (again) or end it; that it works is for the server to find out.
-    status = "off" if resource.get("status") == "off" else "requested"
-    stored = with_owner({**resource, "status": status}, principal)
-    stored.pop("error", None)
+    status = status_to_store(resource, offer)
+    bare = secrets.take(tx, resource)
+    stored = with_owner({**bare, "status": status}, principal)
+    if status != "error":
+        stored.pop("error", None)
     return stored
 
 

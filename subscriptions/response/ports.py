@@ -1,11 +1,14 @@
 """What the response part needs from others. `fhirserver.bootstrap` decides who gives it."""
 
+from collections.abc import Collection, Mapping
 from typing import Protocol
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.resource import Json
+from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.resource import Stored
+from fhirserver.kernel.search_page import SearchPage
+from fhirserver.search.asked import Query
 from subscriptions.core.alert import Alert
 from subscriptions.core.life_cycle import Transition
 
@@ -25,5 +28,20 @@ class Alerts(Protocol):
 class Visibility(Protocol):
     """The access decision as deliveries need it."""
 
-    async def may_see(self, tx: Transaction, owner: Principal, resource: Json) -> bool:
-        """Return whether the owner of a Subscription may see `resource` now."""
+    async def access(self, tx: Transaction, owner: Principal) -> Access:
+        """Return what the owner of a Subscription may touch now."""
+
+    async def accesses(
+        self, tx: Transaction, owners: Collection[Principal]
+    ) -> Mapping[Principal, Access]:
+        """Return what each of many owners may touch now, for one question to the database."""
+
+    def sees(self, access: Access, stored: Stored) -> bool:
+        """Return whether `access` covers reading this version; nobody sees a deletion."""
+
+
+class OwnerSearch(Protocol):
+    """The record searched as one caller: a match that `access` does not cover is none."""
+
+    async def __call__(self, access: Access, query: Query) -> SearchPage:
+        """Return a page of matches. Raises `TooCostly`, `Unavailable`."""

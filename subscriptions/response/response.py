@@ -6,12 +6,15 @@ from uuid import UUID
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert, Cause
-from subscriptions.core.subscription_check import EndpointPolicy
-from subscriptions.core.topic_catalog import Catalog
+from subscriptions.core.channel_kind import ChannelKinds
+from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.core.subscription_check import Offer
+from subscriptions.core.topic_catalog import Topics
 from subscriptions.response.admission import admit
+from subscriptions.response.channel_secrets import ChannelSecrets
 from subscriptions.response.contacts import Contacts
 from subscriptions.response.ladders import Ladders
 from subscriptions.response.matching import Matching
@@ -26,7 +29,8 @@ from subscriptions.response.subscription_index import SubscriptionIndex
 class Response:
     """Implements `AlertListener` and `ChangeObserver` for everything after an alert was raised.
 
-    `token` returns a fresh random reply code; `alerts` are the alert rows of the rules part;
+    `token` returns a fresh random reply code; `topics` and `channels` are what clients may ask for;
+    `alerts` are the alert rows of the rules part;
     `visibility` is asked before a client's Subscription is owed or sent anything.
     """
 
@@ -34,7 +38,8 @@ class Response:
         self,
         *,
         token: Callable[[], str],
-        topics: Catalog,
+        topics: Topics,
+        channels: ChannelKinds,
         alerts: Alerts,
         visibility: Visibility,
         endpoints: EndpointPolicy,
@@ -44,19 +49,26 @@ class Response:
         self.topics = topics
         self.visibility = visibility
         self.token = token
+        self._channels = channels
         self._endpoints = endpoints
         self.ladders = Ladders(alerts, Pages(token), story)
         self.receipts = Receipts(self.ladders)
         self.replies = Replies(self.ladders, story)
         self._contacts = Contacts(self.ladders)
-        self._index = SubscriptionIndex(topics, self.ladders)
+        self._secrets = ChannelSecrets()
+        self._index = SubscriptionIndex(topics, self.ladders, self._secrets)
         self._matching = Matching(topics, visibility)
 
     async def admit(
         self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
     ) -> Json:
         """See `fhirserver.kernel.ports.ChangeObserver.admit`."""
-        return admit(tx, principal, resource, previous, self.topics, self._endpoints)
+        offer = Offer(self.topics.of(tx.tenant), self._channels, self._endpoints)
+        return admit(tx, principal, resource, previous, offer, self._secrets)
+
+    async def file_again(self, tx: Transaction) -> int:
+        """See `SubscriptionIndex.file_again`."""
+        return await self._index.file_again(tx)
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
         """Follow care teams, Subscriptions and Tasks; append events for what topics speak of."""
@@ -69,6 +81,10 @@ class Response:
 
     async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
         """Do nothing: readings concern the rules part, which speaks to us through alerts."""
+
+    async def streamed(self, tx: Transaction, observations: Sequence[StreamedObservation]) -> None:
+        """Append events for those who subscribe to what devices measure."""
+        await self._matching.streamed(tx, observations)
 
     async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
         """Do nothing: machine alarms reach us as alerts."""

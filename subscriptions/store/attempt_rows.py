@@ -4,27 +4,34 @@ An attempt without a result is ambiguous: whoever was sending died between the t
 to the telephone company and comes back with its reports.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal, LiteralString
 from uuid import UUID
 
 from fhirserver.kernel.keys import bucket_of_row
 from fhirserver.kernel.ports import Transaction
 
-AttemptMedium = Literal["sms", "voice", "rest-hook"]
 Outcome = Literal["handed-over", "refused", "unavailable", "not-sent", "lost"]
+
+
+# Run by the scanning role: which tenants hold attempts that began before a moment.
+EXPIRED: Final[LiteralString] = "SELECT DISTINCT tenant FROM attempt WHERE started < %s LIMIT 100"
+_BATCH: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
-    """What is about to be sent, by which Subscription, to whom and about what."""
+    """What is about to be sent to a person, by which Subscription and about what.
+
+    `medium` is ``sms`` or ``voice``.
+    """
 
     id: UUID
     subscription: str
     epoch: int
-    number: int | None
-    medium: AttemptMedium
+    medium: str
     task: str | None
     page: int | None
     incident: UUID | None
@@ -36,12 +43,33 @@ class NewAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivering:
+    """What is about to be sent to an endpoint: the events `first` to `last`, None for none."""
+
+    id: UUID
+    subscription: str
+    epoch: int
+    medium: str
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an attempt, and for a failure why."""
+
+    id: UUID
+    outcome: Outcome
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRow:
     """An attempt as it stands; `outcome` None means nobody has reported a result."""
 
     id: UUID
     subscription: str
-    medium: AttemptMedium
+    medium: str
     task: str | None
     page: int | None
     incident: UUID | None
@@ -65,16 +93,15 @@ _COLUMNS = (
 async def begin(tx: Transaction, attempt: NewAttempt) -> None:
     """Record that the attempt begins now."""
     await tx.execute(
-        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, number, medium, task, page,"
+        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, medium, task, page,"
         " incident, patient, member, communication, phone_lookup, started, detail)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             bucket_of_row(attempt.id),
             tx.tenant,
             attempt.id,
             attempt.subscription,
             attempt.epoch,
-            attempt.number,
             attempt.medium,
             attempt.task,
             attempt.page,
@@ -87,6 +114,74 @@ async def begin(tx: Transaction, attempt: NewAttempt) -> None:
             attempt.detail,
         ),
     )
+
+
+def begin_later(tx: Transaction, attempts: Sequence[Delivering]) -> None:
+    """Record, together with the transaction's next statement, that the attempts begin now."""
+    if not attempts:
+        return
+    tx.execute_later(
+        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, medium, first_number, number,"
+        " started) SELECT n.bucket, %s, n.id, n.subscription, n.epoch, n.medium, n.first, n.last, %s"
+        " FROM unnest(%s::int[], %s::uuid[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],"
+        " %s::bigint[]) AS n (bucket, id, subscription, epoch, medium, first, last)",
+        (
+            tx.tenant,
+            tx.now,
+            [bucket_of_row(one.id) for one in attempts],
+            [one.id for one in attempts],
+            [one.subscription for one in attempts],
+            [one.epoch for one in attempts],
+            [one.medium for one in attempts],
+            [one.first for one in attempts],
+            [one.last for one in attempts],
+        ),
+    )
+
+
+def finish_later(tx: Transaction, results: Sequence[Result]) -> None:
+    """Record results, each once, together with the transaction's next statement."""
+    if not results:
+        return
+    tx.execute_later(
+        "UPDATE attempt a SET finished = %s, outcome = r.outcome, failure = r.failure"
+        " FROM unnest(%s::int[], %s::uuid[], %s::text[], %s::text[])"
+        " AS r (bucket, id, outcome, failure)"
+        " WHERE a.bucket = r.bucket AND a.tenant = %s AND a.id = r.id AND a.outcome IS NULL",
+        (
+            tx.now,
+            [bucket_of_row(one.id) for one in results],
+            [one.id for one in results],
+            [one.outcome for one in results],
+            [one.failure for one in results],
+            tx.tenant,
+        ),
+    )
+
+
+def lose_later(tx: Transaction, subscriptions: Sequence[str]) -> None:
+    """Record that whoever was sending for `subscriptions` died before it knew the result."""
+    if not subscriptions:
+        return
+    tx.execute_later(
+        "UPDATE attempt SET finished = %s, outcome = 'lost'"
+        " WHERE tenant = %s AND subscription = ANY(%s) AND outcome IS NULL",
+        (tx.now, tx.tenant, list(subscriptions)),
+    )
+
+
+async def forget_before(tx: Transaction, deliveries: datetime, pages: datetime) -> int:
+    """Delete attempts older than `deliveries`, those at people older than `pages`; return how many.
+
+    Bounded per call.
+    """
+    rows = await tx.execute(
+        "DELETE FROM attempt WHERE (bucket, tenant, id) IN (SELECT bucket, tenant, id FROM attempt"
+        " WHERE tenant = %s AND started < %s"
+        " AND (started < %s OR medium NOT IN ('sms', 'voice')) LIMIT %s) RETURNING 1",
+        (tx.tenant, deliveries, pages, _BATCH),
+    )
+    return len(rows)
 
 
 async def finish(

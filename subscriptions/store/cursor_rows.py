@@ -1,46 +1,81 @@
 """Rows of `subscription_cursor`: how far each Subscription has been numbered and delivered.
 
-A delivery in flight is leased: `epoch` grows with every claim, and whoever reports a result with an
-older epoch has lost its lease and changes nothing.
+What a row may become is decided by `subscriptions.core.delivery`: a row is locked, its cursor takes
+a step, and what came out is saved. A statement serves as many Subscriptions as there are.
 """
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
+from fhirserver.kernel.canonical import TOPIC_DEVICE_ALERT
 from fhirserver.kernel.ports import Transaction
+from subscriptions.core.delivery import Cursor, Written, step
+from subscriptions.core.lanes import Lane
 
-# Run by the scanning role: Subscriptions with something to send that nobody is sending, or whose
-# sender has stopped beating. Telephones first, so that no backlog of endpoints hides an alarm.
+MANAGED: Final = "sms"
+BY_SOCKET: Final = "websocket"
+# Run by the scanning role: Subscriptions with something to do that nobody is doing, or whose worker
+# has stopped beating; each lane with its own limit, so that no backlog hides another
+# (`due_arguments`). Each part has an index that holds nothing else.
 DUE: Final[LiteralString] = (
-    "SELECT tenant, bucket, subscription, channel FROM subscription_cursor"
-    " WHERE due_at <= %s AND (lease_until IS NULL OR lease_until < %s)"
-    " ORDER BY channel = 'sms' DESC, due_at LIMIT 500"
+    "WITH asked AS NOT MATERIALIZED (SELECT %s::timestamptz AS now, %s::text[] AS channels, %s::text AS alerts),"
+    " free AS NOT MATERIALIZED (SELECT c.* FROM asked, subscription_cursor c WHERE c.due_at <= asked.now"
+    "  AND (c.lease_until IS NULL OR c.lease_until < asked.now)"
+    "  AND c.channel = ANY(asked.channels))"
+    " (SELECT tenant, subscription, channel, 'alert' FROM free"
+    " WHERE channel = 'sms' ORDER BY due_at LIMIT %s)"
+    " UNION ALL (SELECT tenant, subscription, channel, 'alert' FROM free, asked"
+    " WHERE channel <> 'sms' AND failing_since IS NULL AND topic = asked.alerts"
+    " ORDER BY due_at LIMIT %s)"
+    " UNION ALL (SELECT tenant, subscription, channel, 'common' FROM free, asked"
+    " WHERE channel <> 'sms' AND failing_since IS NULL AND topic <> asked.alerts"
+    " ORDER BY due_at LIMIT %s)"
+    " UNION ALL (SELECT tenant, subscription, channel, 'failing' FROM free, asked"
+    " WHERE channel <> 'sms' AND failing_since IS NOT NULL"
+    " ORDER BY topic = asked.alerts DESC, due_at LIMIT %s)"
+)
+
+_COLUMNS: Final[LiteralString] = (
+    "c.subscription, c.bucket, c.channel, c.member, c.phone_lookup, c.language, c.owner_kind,"
+    " c.owner, c.status, c.topic, c.revision, c.heartbeat, c.ends, c.last_number,"
+    " c.delivered_through, c.due_at, c.lease_until, c.epoch, c.failing_since, c.attempts,"
+    " c.failure, c.last_sent, c.batch, c.replays"
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A Subscription that has something to do, and the lane it goes by."""
+
+    tenant: int
+    subscription: str
+    channel: str
+    lane: Lane
+
+
+def due_arguments(
+    now: datetime, channels: Iterable[str], places: Mapping[Lane, int]
+) -> tuple[Any, ...]:
+    """Return the arguments of `DUE`: what `channels` are served, and how many of each lane."""
+    limits = (places["alert"], places["alert"], places["common"], places["failing"])
+    return (now, list(channels), TOPIC_DEVICE_ALERT, *limits)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """A Subscription whose delivery this worker holds until `epoch` changes or the lease ends."""
+    """A Subscription's row, locked until commit, with what its delivery stands at."""
 
     subscription: str
     bucket: int
-    topic: str
     channel: str
-    status: str
     member: str | None
     phone_lookup: int | None
     language: str | None
     owner_kind: str | None
     owner: str | None
-    heartbeat: int | None
-    last_number: int
-    delivered_through: int
-    failing_since: datetime | None
-    attempts: int
-    epoch: int
-    last_sent: datetime | None
-    taken_over: bool
+    cursor: Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +89,17 @@ class NewCursor:
     member: str | None
     owner: tuple[str, str] | None
     heartbeat: int | None
-    due_at: datetime | None
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a row becomes; `handed` and `missed` count a notification that was, or was not, taken."""
+
+    claim: Claim
+    cursor: Cursor
+    handed: int = 0
+    missed: int = 0
 
 
 def bucket(tx: Transaction, subscription: str) -> int:
@@ -62,38 +107,179 @@ def bucket(tx: Transaction, subscription: str) -> int:
     return tx.bucket(None, "subscription-cursor", subscription)
 
 
-async def follow(tx: Transaction, cursor: NewCursor) -> None:
-    """Insert the cursor, or bring it to what the Subscription says now; numbers are kept.
-
-    A Subscription that starts anew (``requested``) forgets earlier failures.
-    """
-    owner_kind, owner = cursor.owner or (None, None)
-    await tx.execute(
-        "INSERT INTO subscription_cursor (bucket, tenant, subscription, topic, channel, status,"
-        " member, owner_kind, owner, heartbeat, due_at)"
+async def follow(tx: Transaction, new: NewCursor) -> None:
+    """Insert the cursor, or bring it to what the Subscription says now; numbers are kept."""
+    owner_kind, owner = new.owner or (None, None)
+    rows = await tx.execute(
+        "INSERT INTO subscription_cursor AS c (bucket, tenant, subscription, topic, channel, status,"
+        " member, owner_kind, owner, heartbeat, ends)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (bucket, tenant, subscription) DO UPDATE SET topic = excluded.topic,"
-        " channel = excluded.channel, status = excluded.status, member = excluded.member,"
-        " owner_kind = excluded.owner_kind, owner = excluded.owner, heartbeat = excluded.heartbeat,"
-        " due_at = excluded.due_at,"
-        " failing_since = CASE WHEN excluded.status IN ('requested', 'active') THEN NULL"
-        "  ELSE subscription_cursor.failing_since END,"
-        " attempts = CASE WHEN excluded.status IN ('requested', 'active') THEN 0"
-        "  ELSE subscription_cursor.attempts END",
+        " channel = excluded.channel, member = excluded.member, owner_kind = excluded.owner_kind,"
+        " owner = excluded.owner, heartbeat = excluded.heartbeat, ends = excluded.ends"
+        " RETURNING " + _COLUMNS,
         (
-            bucket(tx, cursor.subscription),
+            bucket(tx, new.subscription),
             tx.tenant,
-            cursor.subscription,
-            cursor.topic,
-            cursor.channel,
-            cursor.status,
-            cursor.member,
+            new.subscription,
+            new.topic,
+            new.channel,
+            new.status,
+            new.member,
             owner_kind,
             owner,
-            cursor.heartbeat,
-            cursor.due_at,
+            new.heartbeat,
+            new.ends,
         ),
     )
+    claim = _claim(rows[0])
+    status: Any = new.status
+    save_later(tx, [Saved(claim, step(claim.cursor, Written(status), tx.now)[0])])
+
+
+async def locked(
+    tx: Transaction, subscriptions: Collection[str], *, skip_busy: bool
+) -> dict[str, Claim]:
+    """Lock and return the rows of `subscriptions`, in one order everywhere.
+
+    `skip_busy` leaves out those somebody else holds just now; otherwise they are waited for.
+    """
+    if not subscriptions:
+        return {}
+    tail: LiteralString = " SKIP LOCKED" if skip_busy else ""
+    ordered = sorted(subscriptions)
+    rows = await tx.execute(
+        "SELECT " + _COLUMNS + " FROM unnest(%s::int[], %s::text[]) AS w (bucket, subscription)"
+        " JOIN subscription_cursor c ON c.bucket = w.bucket AND c.subscription = w.subscription"
+        " WHERE c.tenant = %s ORDER BY c.bucket, c.subscription FOR UPDATE OF c" + tail,
+        ([bucket(tx, one) for one in ordered], ordered, tx.tenant),
+    )
+    return {row[0]: _claim(row) for row in rows}
+
+
+def save_later(tx: Transaction, saved: Sequence[Saved]) -> None:
+    """Write what rows locked in this transaction become, together with its next statement."""
+    if not saved:
+        return
+    tx.execute_later(
+        "UPDATE subscription_cursor c SET status = s.status, revision = s.revision,"
+        " last_number = s.last_number, delivered_through = s.delivered_through, due_at = s.due_at,"
+        " lease_until = s.lease_until, epoch = s.epoch, failing_since = s.failing_since,"
+        " attempts = s.attempts, failure = s.failure, last_sent = s.last_sent, batch = s.batch,"
+        " replays = s.replays, handed = c.handed + s.handed, missed = c.missed + s.missed"
+        " FROM unnest(%s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],"
+        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::timestamptz[], %s::int[],"
+        " %s::text[], %s::timestamptz[], %s::int[], %s::boolean[], %s::int[], %s::int[])"
+        " AS s (bucket, subscription, status, revision, last_number, delivered_through, due_at,"
+        " lease_until, epoch, failing_since, attempts, failure, last_sent, batch, replays, handed,"
+        " missed)"
+        " WHERE c.bucket = s.bucket AND c.tenant = %s AND c.subscription = s.subscription",
+        (*(list(column) for column in zip(*map(_values, saved), strict=True)), tx.tenant),
+    )
+
+
+def _values(saved: Saved) -> tuple[Any, ...]:
+    claim, cursor = saved.claim, saved.cursor
+    return (
+        claim.bucket,
+        claim.subscription,
+        cursor.status,
+        cursor.revision,
+        cursor.last_number,
+        cursor.delivered_through,
+        cursor.due_at,
+        cursor.lease_until,
+        cursor.epoch,
+        cursor.failing_since,
+        cursor.failures,
+        cursor.failure,
+        cursor.last_sent,
+        cursor.batch,
+        cursor.replays,
+        saved.handed,
+        saved.missed,
+    )
+
+
+def _claim(row: Sequence[Any]) -> Claim:
+    heartbeat = None if row[11] is None else timedelta(seconds=row[11])
+    cursor = Cursor(
+        status=row[8],
+        topic=row[9],
+        managed=row[2] == MANAGED,
+        by_socket=row[2] == BY_SOCKET,
+        revision=row[10],
+        heartbeat=heartbeat,
+        ends=row[12],
+        last_number=row[13],
+        delivered_through=row[14],
+        due_at=row[15],
+        lease_until=row[16],
+        epoch=row[17],
+        failing_since=row[18],
+        failures=row[19],
+        failure=row[20],
+        last_sent=row[21],
+        batch=row[22],
+        replays=row[23],
+    )
+    return Claim(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], cursor)
+
+
+async def remove(tx: Transaction, subscription: str) -> None:
+    """Forget a deleted Subscription and all it is owed: one made anew counts from one again."""
+    place = (bucket(tx, subscription), tx.tenant, subscription)
+    tx.execute_later(
+        "DELETE FROM delivery_dead_letter WHERE tenant = %s AND subscription = %s", place[1:]
+    )
+    tx.execute_later("DELETE FROM event WHERE tenant = %s AND subscription = %s", place[1:])
+    await tx.execute(
+        "DELETE FROM subscription_cursor WHERE bucket = %s AND tenant = %s AND subscription = %s",
+        place,
+    )
+
+
+async def existing(tx: Transaction, subscriptions: Sequence[str]) -> frozenset[str]:
+    """Return those of `subscriptions` that have a cursor, locked by somebody or not."""
+    rows = await tx.execute(
+        "SELECT subscription FROM subscription_cursor WHERE tenant = %s AND subscription = ANY(%s)",
+        (tx.tenant, list(subscriptions)),
+    )
+    return frozenset(row[0] for row in rows)
+
+
+async def last_numbers(tx: Transaction, subscriptions: Sequence[str]) -> dict[str, int]:
+    """Return the last number given to an event of each of `subscriptions` that has a cursor."""
+    rows = await tx.execute(
+        "SELECT subscription, last_number FROM subscription_cursor"
+        " WHERE tenant = %s AND subscription = ANY(%s)",
+        (tx.tenant, list(subscriptions)),
+    )
+    return dict(rows)
+
+
+async def renew(
+    tx: Transaction, held: Iterable[tuple[str, int]], lease: timedelta
+) -> frozenset[str]:
+    """Extend leases, given as (subscription, epoch), and return those that are still held."""
+    pairs = sorted(held)
+    rows = await tx.execute(
+        "UPDATE subscription_cursor c SET lease_until = %s"
+        " FROM unnest(%s::int[], %s::text[], %s::bigint[]) AS h (bucket, subscription, epoch)"
+        " WHERE c.bucket = h.bucket AND c.tenant = %s AND c.subscription = h.subscription"
+        " AND c.epoch = h.epoch AND c.lease_until IS NOT NULL RETURNING c.subscription",
+        (
+            tx.now + lease,
+            [bucket(tx, one) for one, _ in pairs],
+            [one for one, _ in pairs],
+            [epoch for _, epoch in pairs],
+            tx.tenant,
+        ),
+    )
+    return frozenset(row[0] for row in rows)
+
+
+# Telephones of managed Subscriptions
 
 
 async def set_phone(
@@ -135,133 +321,6 @@ async def at_phone(tx: Transaction, phone_lookup: int) -> list[PhoneSubscription
         (tx.tenant, phone_lookup),
     )
     return [PhoneSubscription(*row) for row in rows]
-
-
-async def remove(tx: Transaction, subscription: str) -> None:
-    """Forget a deleted Subscription."""
-    await tx.execute(
-        "DELETE FROM subscription_cursor WHERE bucket = %s AND tenant = %s AND subscription = %s",
-        (bucket(tx, subscription), tx.tenant, subscription),
-    )
-
-
-async def lock_for_numbering(tx: Transaction, subscription: str) -> tuple[int, str] | None:
-    """Return (last number, status), held until commit; None when gone or numbered by another."""
-    rows = await tx.execute(
-        "SELECT last_number, status FROM subscription_cursor"
-        " WHERE bucket = %s AND tenant = %s AND subscription = %s FOR UPDATE SKIP LOCKED",
-        (bucket(tx, subscription), tx.tenant, subscription),
-    )
-    return (rows[0][0], rows[0][1]) if rows else None
-
-
-async def exists(tx: Transaction, subscription: str) -> bool:
-    """Return whether there is a cursor, locked by another or not."""
-    rows = await tx.execute(
-        "SELECT 1 FROM subscription_cursor WHERE bucket = %s AND tenant = %s AND subscription = %s",
-        (bucket(tx, subscription), tx.tenant, subscription),
-    )
-    return bool(rows)
-
-
-async def numbered_through(tx: Transaction, subscription: str, last_number: int) -> None:
-    """Record how far numbering has come and make an active Subscription due, retries in peace."""
-    await tx.execute(
-        "UPDATE subscription_cursor SET last_number = %s, due_at = CASE"
-        " WHEN status <> 'active' THEN due_at"
-        " WHEN failing_since IS NOT NULL THEN coalesce(due_at, %s)"
-        " ELSE %s END"
-        " WHERE bucket = %s AND tenant = %s AND subscription = %s",
-        (last_number, tx.now, tx.now, bucket(tx, subscription), tx.tenant, subscription),
-    )
-
-
-async def claim(tx: Transaction, subscription: str, lease: timedelta) -> Claim | None:
-    """Lease one due Subscription; None when it is not due any more or somebody else is faster."""
-    rows = await tx.execute(
-        "UPDATE subscription_cursor c SET lease_until = %(until)s, epoch = c.epoch + 1"
-        " FROM (SELECT bucket, tenant, subscription, lease_until FROM subscription_cursor"
-        "  WHERE bucket = %(bucket)s AND tenant = %(tenant)s AND subscription = %(subscription)s"
-        "  AND due_at <= %(now)s AND (lease_until IS NULL OR lease_until < %(now)s)"
-        "  FOR UPDATE SKIP LOCKED) due"
-        " WHERE c.bucket = due.bucket AND c.tenant = due.tenant"
-        " AND c.subscription = due.subscription"
-        " RETURNING c.subscription, c.bucket, c.topic, c.channel, c.status, c.member,"
-        " c.phone_lookup, c.language, c.owner_kind, c.owner, c.heartbeat, c.last_number,"
-        " c.delivered_through, c.failing_since, c.attempts, c.epoch, c.last_sent,"
-        " due.lease_until IS NOT NULL",
-        {
-            "until": tx.now + lease,
-            "bucket": bucket(tx, subscription),
-            "tenant": tx.tenant,
-            "subscription": subscription,
-            "now": tx.now,
-        },
-    )
-    return Claim(*rows[0]) if rows else None
-
-
-async def beat(tx: Transaction, subscription: str, epoch: int, lease: timedelta) -> bool:
-    """Extend a lease; False when it was lost."""
-    rows = await tx.execute(
-        "UPDATE subscription_cursor SET lease_until = %s"
-        " WHERE bucket = %s AND tenant = %s AND subscription = %s AND epoch = %s"
-        " AND lease_until IS NOT NULL RETURNING 1",
-        (tx.now + lease, bucket(tx, subscription), tx.tenant, subscription, epoch),
-    )
-    return bool(rows)
-
-
-async def succeeded(tx: Transaction, claim_: Claim, through: int) -> bool:
-    """Record that everything up to `through` was handed over and give the lease back.
-
-    The Subscription stays due when more is numbered; otherwise at its next heartbeat, or not at
-    all. False when the lease was lost.
-    """
-    rows = await tx.execute(
-        "UPDATE subscription_cursor SET"
-        " delivered_through = greatest(delivered_through, %(through)s), lease_until = NULL,"
-        " failing_since = NULL, attempts = 0, last_sent = %(now)s,"
-        " due_at = CASE WHEN status = 'requested' THEN NULL WHEN last_number > %(through)s"
-        "  THEN %(now)s WHEN heartbeat IS NOT NULL THEN %(now)s + heartbeat * interval '1 second'"
-        "  ELSE NULL END"
-        " WHERE bucket = %(bucket)s AND tenant = %(tenant)s AND subscription = %(subscription)s"
-        " AND epoch = %(epoch)s RETURNING 1",
-        {**_place(tx, claim_), "through": through, "now": tx.now},
-    )
-    return bool(rows)
-
-
-async def failed(tx: Transaction, claim_: Claim, retry_at: datetime) -> bool:
-    """Record a failed try, to be repeated at `retry_at`; False when the lease was lost."""
-    rows = await tx.execute(
-        "UPDATE subscription_cursor SET lease_until = NULL, attempts = attempts + 1,"
-        " failing_since = coalesce(failing_since, %(now)s), due_at = %(retry)s"
-        " WHERE bucket = %(bucket)s AND tenant = %(tenant)s AND subscription = %(subscription)s"
-        " AND epoch = %(epoch)s RETURNING 1",
-        {**_place(tx, claim_), "retry": retry_at, "now": tx.now},
-    )
-    return bool(rows)
-
-
-async def release(tx: Transaction, claim_: Claim) -> bool:
-    """Give the lease back with nothing left to do; False when it was lost."""
-    rows = await tx.execute(
-        "UPDATE subscription_cursor SET lease_until = NULL, due_at = NULL"
-        " WHERE bucket = %(bucket)s AND tenant = %(tenant)s AND subscription = %(subscription)s"
-        " AND epoch = %(epoch)s RETURNING 1",
-        _place(tx, claim_),
-    )
-    return bool(rows)
-
-
-def _place(tx: Transaction, claim_: Claim) -> dict[str, object]:
-    return {
-        "bucket": claim_.bucket,
-        "tenant": tx.tenant,
-        "subscription": claim_.subscription,
-        "epoch": claim_.epoch,
-    }
 
 
 async def language(tx: Transaction, subscription: str) -> str | None:

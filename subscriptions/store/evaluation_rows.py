@@ -26,13 +26,17 @@ class EvaluationRow:
 
 @dataclass(frozen=True, slots=True)
 class NewState:
-    """A window to be written: sealed, None when empty; `due` when time itself raises something."""
+    """A window to be written: sealed, None when empty; `due` when time itself raises something.
+
+    `judged`: how many Observations were judged in this round.
+    """
 
     patient: str
     bucket: int
     version: int
     state: bytes | None
     due: datetime | None
+    judged: int = 0
 
 
 async def lock(tx: Transaction, buckets: Mapping[str, int]) -> list[EvaluationRow]:
@@ -78,9 +82,10 @@ def create(tx: Transaction, buckets: Mapping[str, int]) -> None:
 def write(tx: Transaction, states: Sequence[NewState]) -> None:
     """Write back the windows that changed; their rows are locked."""
     tx.execute_later(
-        "UPDATE evaluation e SET version = v.version, state = v.state, due = v.due, updated = %s "
-        "FROM unnest(%s::smallint[], %s::text[], %s::bigint[], %s::bytea[], %s::timestamptz[]) "
-        "AS v(bucket, patient, version, state, due) "
+        "UPDATE evaluation e SET version = v.version, state = v.state, due = v.due, updated = %s, "
+        "judged = e.judged + v.judged "
+        "FROM unnest(%s::smallint[], %s::text[], %s::bigint[], %s::bytea[], %s::timestamptz[], "
+        "%s::bigint[]) AS v(bucket, patient, version, state, due, judged) "
         "WHERE e.bucket = v.bucket AND e.tenant = %s AND e.patient = v.patient",
         (
             tx.now,
@@ -89,9 +94,35 @@ def write(tx: Transaction, states: Sequence[NewState]) -> None:
             [state.version for state in states],
             [state.state for state in states],
             [state.due for state in states],
+            [state.judged for state in states],
             tx.tenant,
         ),
     )
+
+
+def count(tx: Transaction, judged: Mapping[str, tuple[int, int]]) -> None:
+    """Add to what was judged of patients whose windows stay as they are: patient -> (bucket, number)."""
+    tx.execute_later(
+        "UPDATE evaluation e SET judged = e.judged + v.judged "
+        "FROM unnest(%s::smallint[], %s::text[], %s::bigint[]) AS v(bucket, patient, judged) "
+        "WHERE e.bucket = v.bucket AND e.tenant = %s AND e.patient = v.patient",
+        (
+            [bucket for bucket, _ in judged.values()],
+            list(judged),
+            [number for _, number in judged.values()],
+            tx.tenant,
+        ),
+    )
+
+
+async def judged(tx: Transaction, buckets: Mapping[str, int]) -> dict[str, int]:
+    """Return how many Observations of each patient of `buckets` (patient -> bucket) were judged."""
+    found = await tx.execute(
+        "SELECT patient, judged FROM evaluation WHERE tenant = %s AND (bucket, patient) IN "
+        "(SELECT * FROM unnest(%s::smallint[], %s::text[]))",
+        (tx.tenant, list(buckets.values()), list(buckets)),
+    )
+    return dict(found)
 
 
 async def due(tx: Transaction, limit: int) -> list[str]:

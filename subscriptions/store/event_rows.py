@@ -14,13 +14,22 @@ from uuid import UUID
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.notification import Action
 
-# Run by the scanning role: which Subscriptions have events nobody has numbered yet.
+# Run by the scanning role: Subscriptions with events nobody has numbered, those behind the pair
+# (tenant, subscription) that is given. It goes from one to the next through the index, however many
+# events each of them has.
 UNNUMBERED: Final[LiteralString] = (
-    "SELECT DISTINCT tenant, subscription FROM event WHERE number IS NULL LIMIT 500"
+    "WITH RECURSIVE waiting AS ("
+    " (SELECT tenant, subscription FROM event WHERE number IS NULL"
+    "  AND (tenant, subscription) > (%s, %s) ORDER BY tenant, subscription LIMIT 1)"
+    " UNION ALL SELECT next.tenant, next.subscription FROM waiting w CROSS JOIN LATERAL"
+    "  (SELECT tenant, subscription FROM event WHERE number IS NULL"
+    "   AND (tenant, subscription) > (w.tenant, w.subscription)"
+    "   ORDER BY tenant, subscription LIMIT 1) next)"
+    " SELECT tenant, subscription FROM waiting LIMIT %s"
 )
 # Which tenants hold events older than a moment.
 EXPIRED: Final[LiteralString] = "SELECT DISTINCT tenant FROM event WHERE at < %s LIMIT 100"
-_BATCH = 1000
+_BATCH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,62 +56,117 @@ class NewEvent:
     patient: str | None
 
 
-async def append(tx: Transaction, event: NewEvent, subscriptions: Sequence[str]) -> None:
-    """Append `event` for each of `subscriptions`, in the bucket of its patient."""
-    bucket = tx.bucket(event.patient, event.focus_type, event.focus_id)
-    for subscription in subscriptions:
-        await tx.execute(
-            "INSERT INTO event (bucket, tenant, id, subscription, action, focus_type, focus_id,"
-            " focus_version, patient, at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                bucket,
-                tx.tenant,
-                UUID(tx.new_id(event.patient)),
-                subscription,
-                event.action,
-                event.focus_type,
-                event.focus_id,
-                event.focus_version,
-                event.patient,
-                tx.now,
-            ),
-        )
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Events of one Subscription: numbers above `after` up to `through`, at most `limit`."""
+
+    subscription: str
+    after: int
+    through: int
+    limit: int
 
 
-async def number(tx: Transaction, subscription: str, last_number: int) -> int:
-    """Number what is committed and unnumbered, from `last_number` + 1; return how many there were.
+async def append(tx: Transaction, events: Sequence[tuple[NewEvent, str]]) -> None:
+    """Append each event for its Subscription, in the bucket of its patient, in the order given.
 
-    The caller holds the Subscription's cursor row, so no two sequencers do this at once.
+    It travels with the transaction's next statement.
+    """
+    if not events:
+        return
+    tx.execute_later(
+        "INSERT INTO event (bucket, tenant, id, subscription, action, focus_type, focus_id,"
+        " focus_version, patient, at)"
+        " SELECT n.bucket, %s, n.id, n.subscription, n.action, n.focus_type, n.focus_id,"
+        " n.focus_version, n.patient, %s FROM unnest(%s::int[], %s::uuid[], %s::text[], %s::text[],"
+        " %s::text[], %s::text[], %s::int[], %s::text[]) WITH ORDINALITY AS n (bucket, id,"
+        " subscription, action, focus_type, focus_id, focus_version, patient, place)"
+        " ORDER BY n.place",
+        (
+            tx.tenant,
+            tx.now,
+            [tx.bucket(event.patient, event.focus_type, event.focus_id) for event, _ in events],
+            [UUID(tx.new_id(event.patient)) for event, _ in events],
+            [subscription for _, subscription in events],
+            [event.action for event, _ in events],
+            [event.focus_type for event, _ in events],
+            [event.focus_id for event, _ in events],
+            [event.focus_version for event, _ in events],
+            [event.patient for event, _ in events],
+        ),
+    )
+
+
+async def number(tx: Transaction, last_numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """Number what is committed and unnumbered of each (subscription, last number given so far).
+
+    Return how many there were of each. The caller holds the cursors, and has held them since before
+    this statement: so nobody else numbers these, and what others have numbered is seen.
     """
     rows = await tx.execute(
-        "WITH waiting AS ("
-        " SELECT bucket, id, row_number() OVER (ORDER BY appended) AS place FROM ("
-        "  SELECT bucket, id, appended FROM event"
-        "  WHERE tenant = %(tenant)s AND subscription = %(subscription)s AND number IS NULL"
-        "  ORDER BY appended LIMIT %(batch)s) first)"
-        " UPDATE event e SET number = %(last)s + w.place FROM waiting w"
-        " WHERE e.bucket = w.bucket AND e.tenant = %(tenant)s AND e.id = w.id RETURNING 1",
-        {
-            "tenant": tx.tenant,
-            "subscription": subscription,
-            "last": last_number,
-            "batch": _BATCH,
-        },
+        "WITH placed AS ("
+        " SELECT e.bucket, e.id, h.subscription, h.last_number"
+        "  + row_number() OVER (PARTITION BY h.subscription ORDER BY e.appended) AS number"
+        " FROM unnest(%s::text[], %s::bigint[]) AS h (subscription, last_number)"
+        " CROSS JOIN LATERAL (SELECT bucket, id, appended FROM event"
+        "  WHERE tenant = %s AND subscription = h.subscription AND number IS NULL"
+        "  ORDER BY appended LIMIT %s) e),"
+        " given AS (UPDATE event e SET number = p.number FROM placed p"
+        "  WHERE e.bucket = p.bucket AND e.tenant = %s AND e.id = p.id RETURNING e.subscription)"
+        " SELECT subscription, count(*) FROM given GROUP BY subscription",
+        (
+            [subscription for subscription, _ in last_numbers],
+            [last for _, last in last_numbers],
+            tx.tenant,
+            _BATCH,
+            tx.tenant,
+        ),
     )
-    return len(rows)
+    return {subscription: int(count) for subscription, count in rows}
 
 
 async def numbered(
     tx: Transaction, subscription: str, after: int, through: int, limit: int
 ) -> list[EventRow]:
     """Return events numbered above `after` up to `through`, in order, at most `limit`."""
+    found = await numbered_of(tx, [Wanted(subscription, after, through, limit)])
+    return found.get(subscription, [])
+
+
+async def numbered_of(tx: Transaction, wanted: Sequence[Wanted]) -> dict[str, list[EventRow]]:
+    """Return the wanted events of several Subscriptions, each in order."""
+    if not wanted:
+        return {}
     rows = await tx.execute(
-        "SELECT number, action, focus_type, focus_id, focus_version, patient, at FROM event"
-        " WHERE tenant = %s AND subscription = %s AND number > %s AND number <= %s"
-        " ORDER BY number LIMIT %s",
-        (tx.tenant, subscription, after, through, limit),
+        "SELECT w.subscription, e.number, e.action, e.focus_type, e.focus_id, e.focus_version,"
+        " e.patient, e.at"
+        " FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::int[])"
+        " AS w (subscription, after, through, most)"
+        " CROSS JOIN LATERAL (SELECT * FROM event"
+        "  WHERE tenant = %s AND subscription = w.subscription AND number IS NOT NULL"
+        "  AND number > w.after AND number <= w.through ORDER BY number LIMIT w.most) e"
+        " ORDER BY w.subscription, e.number",
+        (
+            [one.subscription for one in wanted],
+            [one.after for one in wanted],
+            [one.through for one in wanted],
+            [one.limit for one in wanted],
+            tx.tenant,
+        ),
     )
-    return [EventRow(*row) for row in rows]
+    found: dict[str, list[EventRow]] = {}
+    for subscription, *event in rows:
+        found.setdefault(subscription, []).append(EventRow(*event))
+    return found
+
+
+async def oldest(tx: Transaction, subscription: str) -> int | None:
+    """Return the smallest number of the events that are still kept, None when none is."""
+    rows = await tx.execute(
+        "SELECT min(number) FROM event"
+        " WHERE tenant = %s AND subscription = %s AND number IS NOT NULL",
+        (tx.tenant, subscription),
+    )
+    return None if rows[0][0] is None else int(rows[0][0])
 
 
 async def forget_before(tx: Transaction, moment: datetime) -> int:
@@ -115,8 +179,9 @@ async def forget_before(tx: Transaction, moment: datetime) -> int:
     return len(rows)
 
 
-async def forget_all(tx: Transaction, subscription: str) -> None:
-    """Delete what a Subscription that no longer exists would have been owed."""
+async def forget_all(tx: Transaction, subscriptions: Sequence[str]) -> None:
+    """Delete what Subscriptions that no longer exist would have been owed."""
     await tx.execute(
-        "DELETE FROM event WHERE tenant = %s AND subscription = %s", (tx.tenant, subscription)
+        "DELETE FROM event WHERE tenant = %s AND subscription = ANY(%s)",
+        (tx.tenant, list(subscriptions)),
     )

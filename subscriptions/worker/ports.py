@@ -1,7 +1,8 @@
 """What the worker needs from the store and the process it runs in."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, Protocol
 
@@ -34,3 +35,20 @@ class EverySecond(Protocol):
 
     def __call__(self) -> Awaitable[None]:
         """Do it once."""
+
+
+class Settled(Protocol):
+    """Is told that a delivery is over."""
+
+    def __call__(self, tenant: int, subscription: str, *, more: bool) -> None:
+        """Note that a Subscription is not being delivered any more; `more`: it is due again already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every loop needs of its process. `draw` returns a random number in [0, 1)."""
+
+    transactions: Transactions
+    scan: Scan
+    clock: Clock
+    draw: Callable[[], float]

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,15 +10,22 @@ import pytest
 
 from adapters.mqtt import messages
 from adapters.mqtt.messages import Birth, Event, Rejected, Status, Telemetry, Topic
+from fhirserver.definitions import load
+from fhirserver.kernel.canonical import LOINC, UCUM
 from fhirserver.validation import validate
 from fhirserver.wire import fhir_json
 from simulator.transports.buffer import read_acknowledgement
+from subscriptions.channels.egress import Egress
+from subscriptions.channels.registry import Tools, by_code, shipped
 from subscriptions.core.care_team import participants
+from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.core.filter_criteria import demands
 from subscriptions.core.rule_reader import holds, read_order
-from subscriptions.core.subscription_check import EndpointPolicy, check
-from subscriptions.core.topic_catalog import Catalog
+from subscriptions.core.subscription_check import Offer, check
+from subscriptions.core.topic_reader import topic_of
 from subscriptions.response import shipped_topics
 from tests.architecture.repository import documents, text
+from tests.unit.subscriptions.core.topics import change
 
 NOW: Final = datetime(2026, 8, 1, 9, 30, tzinfo=UTC)
 DEVICE: Final = "0A1B2CFFFE3D4E5F"
@@ -69,5 +77,27 @@ def test_the_subscription_is_taken() -> None:
     (subscription,) = examples("docs/api.md")
     assert validate(subscription) == []
     policy = EndpointPolicy(allow_insecure=False)
-    topics: Catalog = shipped_topics.shipped()
-    assert check(subscription, topics, policy, NOW) == []
+    channels = shipped(Tools(Egress(policy), "https://fhir.example.org/fhir"), None)
+    offer = Offer(shipped_topics.shipped(), by_code(channels), policy)
+    assert check(subscription, None, offer, NOW) == []
+
+
+def test_the_topic_is_taken_and_fires_as_it_says() -> None:
+    (content,) = examples("docs/topics.md")
+    topic = topic_of(content, load())
+
+    def weight(kilograms: str) -> dict[str, Any]:
+        quantity = {"value": Decimal(kilograms), "system": UCUM, "code": "kg"}
+        code = {"coding": [{"system": LOINC, "code": "29463-7"}]}
+        return {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": code,
+            "valueQuantity": quantity,
+        }
+
+    assert topic.fires(change(weight("90.5")))
+    assert topic.fires(change(weight("90.5"), weight("80")))
+    assert not topic.fires(change(weight("95"), weight("90.5")))
+    assert not topic.fires(change(weight("80")))
+    assert demands(topic, ["Observation?patient=ann&date=ge2026"])

@@ -4,9 +4,11 @@ Spec: https://hl7.org/fhir/packages.html
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fhirserver.definitions import Definitions
+from fhirserver.definitions.canonicals import TOPIC
 from fhirserver.definitions.custom_parameter import searched_bases
 from fhirserver.definitions.package import Package, missing_dependencies
 from fhirserver.kernel.errors import Problem
@@ -19,15 +21,23 @@ MAX_SHOWN = 50
 """Problems told of one attempt; the rest is counted."""
 
 
-CheckParameter = Callable[[Json, Definitions], list[Problem]]
-"""Why a SearchParameter cannot be searched by (`fhirserver.search.parameter_check`)."""
+Check = Callable[[Json, Definitions], list[Problem]]
+"""Why a resource cannot be used with what the definitions hold; none when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What other parts know: whether SearchParameters can be searched by, whether topics can fire."""
+
+    parameter: Check
+    topic: Check
 
 
 def package_problems(
     packages: Sequence[Package],
     installed: Iterable[tuple[str, str]],
     definitions: Definitions,
-    check_parameter: CheckParameter,
+    checks: Checks,
 ) -> list[str]:
     """Return why `packages` cannot be installed together, in words; none when they can.
 
@@ -44,25 +54,30 @@ def package_problems(
     every = [
         f"{package.label}: {line}"
         for package in packages
-        for line in _content_problems(package, with_all, check_parameter)
+        for line in _content_problems(package, with_all, checks)
     ]
     if len(every) > MAX_SHOWN:
         return [*every[:MAX_SHOWN], f"and {len(every) - MAX_SHOWN} more problems"]
     return every
 
 
-def _content_problems(
-    package: Package, definitions: Definitions, check_parameter: CheckParameter
-) -> Iterator[str]:
+def _content_problems(package: Package, definitions: Definitions, checks: Checks) -> Iterator[str]:
     for resource in package.resources:
         name = f"{resource['resourceType']} {resource.get('url', resource.get('id', '?'))}"
         if "url" not in resource:
             yield f"{name}: has no url, so nothing can refer to it"
             continue
-        problems: list[Problem] = [*validate(resource), *canonical_problems(resource, definitions)]
-        own = searched_bases(resource, definitions)
-        if own:
-            problems += check_parameter({**resource, "base": own}, definitions)
-        for problem in problems:
+        for problem in _problems(resource, definitions, checks):
             if problem.severity in ("error", "fatal"):
                 yield f"{name}: {problem.expression}: {problem.message}"
+
+
+def _problems(resource: Json, definitions: Definitions, checks: Checks) -> list[Problem]:
+    if resource["resourceType"] == TOPIC:
+        # R4 knows no such type, so its own rules have nothing to say about it.
+        return checks.topic(resource, definitions)
+    problems: list[Problem] = [*validate(resource), *canonical_problems(resource, definitions)]
+    own = searched_bases(resource, definitions)
+    if own:
+        problems += checks.parameter({**resource, "base": own}, definitions)
+    return problems

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -16,16 +17,21 @@ from fhirserver.rest import Services, application
 from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
+from fhirserver.store.visibility import Visibility
+from subscriptions.composition import Options, Subscriptions
+from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.core.topic_catalog import Topics
 from tests.conftest import ROLE_PASSWORDS, Database
 from tests.integration.rest.conftest import BASE, Bystander, issue, ready, seed
 
 
 @dataclass
 class Process:
-    """One process: its record, its catalogue, and the way to its clients."""
+    """One process: its record, its catalogue and topics, and the way to its clients."""
 
     record: Record
     catalogue: Catalogue
+    topics: Topics
     transport: httpx.ASGITransport
     opened: AsyncExitStack
 
@@ -46,21 +52,28 @@ class Process:
 
 
 @asynccontextmanager
-async def open_process(database: Database) -> AsyncIterator[Process]:
-    """A process over `database`, as bootstrap wires it."""
-    observer = Bystander()
+async def open_process(database: Database, *, subscribing: bool = False) -> AsyncIterator[Process]:
+    """A process over `database`, as bootstrap wires it; without `subscribing` nobody looks at changes."""
     known = definitions.load()
     async with (
         open_database(database.dsn, ROLE_PASSWORDS) as pools,
         AsyncExitStack() as opened,
     ):
         # The record is made with what the catalogue gives, and read through it: only the call joins them.
+        record: Record
         catalogue = Catalogue(pools.work, known, lambda tenant: record.work(tenant))  # noqa: PLW0108
+        parts = Subscriptions(
+            Options(None, BASE, BASE, EndpointPolicy(allow_insecure=True), demo=False),
+            Visibility(),
+            catalogue.definitions_of,
+            lambda access, query: record.search(access, query),  # noqa: PLW0108
+        )
+        observer: Any = parts.observer if subscribing else Bystander()
         record = Record(
             pools,
             keyring.create("test", bytes(range(32))),
             known,
-            observer,  # type: ignore[arg-type] # positional-only names
+            observer,
             lambda: datetime.now(UTC),
             definitions_of=catalogue.definitions_of,
             committed=catalogue.refresh,
@@ -70,13 +83,15 @@ async def open_process(database: Database) -> AsyncIterator[Process]:
         services = Services(
             store=record,
             definitions=known,
-            observer=observer,  # type: ignore[arg-type] # positional-only names
+            observer=observer,
             base=BASE,
             version="0.1.0",
             readiness=ready,
+            topics=parts.topics_of,
             definitions_of=catalogue.definitions_of,
         )
-        yield Process(record, catalogue, httpx.ASGITransport(application(services)), opened)
+        transport = httpx.ASGITransport(application(services))
+        yield Process(record, catalogue, parts.response.topics, transport, opened)
 
 
 @pytest.fixture

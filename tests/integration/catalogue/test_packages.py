@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from fhirserver import package_installation
 from fhirserver.__main__ import app
+from fhirserver.command_database import RefusedError
 from fhirserver.kernel.resource import Json
-from fhirserver.package_installation import RefusedError
 from tests.conftest import ROLE_PASSWORDS, Database
 from tests.integration.catalogue.conftest import Process, open_process, until
 from tests.integration.rest.conftest import JSON

@@ -4,7 +4,7 @@ Nothing runs by itself: a test moves the clock and lets the worker's loops run o
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -18,29 +18,36 @@ from fhirserver import definitions
 from fhirserver.crypto import keyring
 from fhirserver.kernel.canonical import ESCALATION_TIER
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.principal import Access, Principal
 from fhirserver.kernel.readings import DeviceEvent
-from fhirserver.kernel.resource import Json
+from fhirserver.kernel.resource import Json, Stored
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.supervisor.postgres import PostgresServer
 from fhirserver.validation import validate
+from subscriptions.channels.channel import Channel
+from subscriptions.channels.egress import Answer
+from subscriptions.channels.managed import ManagedChannel
 from subscriptions.channels.rest_hook import RestHook
 from subscriptions.channels.sms import Telephone
 from subscriptions.channels.telephony import Refused, Unavailable
+from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.core.reply_code import ALPHABET
-from subscriptions.core.subscription_check import EndpointPolicy
 from subscriptions.evaluation import alerts, defaults
 from subscriptions.evaluation.part import Evaluation
 from subscriptions.observer import Observer
+from subscriptions.response import shipped_topics
+from subscriptions.response.notifications import Notifications
 from subscriptions.response.response import Response
-from subscriptions.response.shipped_topics import shipped
 from subscriptions.response.story import story
+from subscriptions.worker.parcels import Parcels
+from subscriptions.worker.ports import Surroundings
 from subscriptions.worker.worker import Worker
 from tests.conftest import ROLE_PASSWORDS, Database, _database
 
 _numbers = count(1)
+BASE = "https://example.org/fhir"
 BOB, EVE, ANN = "+15550000001", "+15550000002", "+15550000003"
 NINA = "+15550000004"
 
@@ -125,23 +132,34 @@ class Receiver:
     failing: set[str] = field(default_factory=set)
 
     async def post(
-        self, url: str, headers: dict[str, str], body: bytes, timeout_seconds: float
-    ) -> None:
-        from subscriptions.channels.egress import EndpointFailed
-
+        self, url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_seconds: float
+    ) -> Answer:
         if url in self.failing:
-            raise EndpointFailed("answered 500")
+            return Answer(500)
         self.got.append((url, dict(headers), body))
+        return Answer(200)
 
 
 class Eyes:
-    """The access decision: everybody sees everything but what is hidden."""
+    """The access decision: everybody sees everything but what is hidden, or nobody anything."""
 
     def __init__(self) -> None:
         self.hidden: set[str] = set()
+        self.blind = False
+        self.asked: list[Principal] = []
 
-    async def may_see(self, tx: Transaction, owner: Principal, resource: Json) -> bool:
-        return f"{resource['resourceType']}/{resource['id']}" not in self.hidden
+    async def access(self, tx: Transaction, owner: Principal) -> Access:
+        return (await self.accesses(tx, [owner]))[owner]
+
+    async def accesses(
+        self, tx: Transaction, owners: Collection[Principal]
+    ) -> Mapping[Principal, Access]:
+        self.asked += owners
+        return {owner: Access(owner, everything=not self.blind) for owner in owners}
+
+    def sees(self, access: Access, stored: Stored) -> bool:
+        hidden = f"{stored.type}/{stored.id}" in self.hidden
+        return access.everything and not stored.deleted and not hidden
 
 
 class Place:
@@ -151,7 +169,11 @@ class Place:
     response: Response
     evaluation: Evaluation
     worker: Worker
+    channels: Mapping[str, Channel]
+    managed: Mapping[str, ManagedChannel[Any]]
+    parcels: Parcels
     tenant: int
+    name: str
 
     def __init__(self) -> None:
         self.now = datetime(2026, 8, 1, 9, 0, tzinfo=UTC)
@@ -168,6 +190,16 @@ class Place:
 
     def token(self) -> str:
         return next(self._codes)
+
+    def another_worker(self) -> Worker:
+        """Return a worker as it runs in a process of its own."""
+        return Worker(
+            response=self.response,
+            channels=self.channels,
+            managed=self.managed,
+            parcels=self.parcels,
+            around=Surroundings(self.record.work, self.record.scan, self.clock, lambda: 0.0),
+        )
 
     # Writing
 
@@ -352,7 +384,16 @@ def database(shared_database: Database) -> Iterator[Database]:
     """The shared database, in which nothing of this test stays due."""
     yield shared_database
     with psycopg.connect(shared_database.dsn, autocommit=True) as admin:
-        for table in ("timer", "subscription_cursor", "event", "reply_code", "inbound_message"):
+        tables = (
+            "timer",
+            "subscription_cursor",
+            "event",
+            "attempt",
+            "delivery_dead_letter",
+            "reply_code",
+            "inbound_message",
+        )
+        for table in tables:
             admin.execute(f"DELETE FROM {table}".encode())
 
 
@@ -360,11 +401,14 @@ def database(shared_database: Database) -> Iterator[Database]:
 async def bare(database: Database) -> AsyncIterator[Place]:
     """The place before anybody is in a care team."""
     place = Place()
-    topics = shipped()
+    known = definitions.load()
+    topics = shipped_topics.topics(lambda _tenant: known, BASE)
+    channels = {"rest-hook": RestHook(place.receiver)}  # type: ignore[arg-type]
     tell = story(aloud=False)
     place.response = Response(
         token=place.token,
         topics=topics,
+        channels=channels,
         alerts=alerts,
         visibility=place.eyes,
         endpoints=EndpointPolicy(allow_insecure=False),
@@ -377,35 +421,33 @@ async def bare(database: Database) -> AsyncIterator[Place]:
         place.record = Record(
             pools,
             keyring.create("test", bytes(range(32))),
-            definitions.load(),
+            known,
             observer,
             place.clock,
         )
-        place.tenant = await place.record.ensure_tenant(f"home-{next(_numbers)}")
+        place.name = f"home-{next(_numbers)}"
+        place.tenant = await place.record.ensure_tenant(place.name)
         await place.record.ensure_partitions()
-        place.worker = Worker(
-            response=place.response,
-            channels={
-                "sms": Telephone(
-                    company=place.company,
-                    webhooks="https://example.org/telephony",
-                    receipts=place.response.receipts,
-                    token=place.token,
-                    draw=lambda: 0.0,
-                    story=tell,
-                    send_simulated=False,
-                ),
-                "rest-hook": RestHook(
-                    base="https://example.org/fhir",
-                    egress=place.receiver,  # type: ignore[arg-type]
-                    visibility=place.eyes,
-                    draw=lambda: 0.0,
-                ),
-            },
-            transactions=place.record.work,
-            scan=place.record.scan,
-            clock=place.clock,
+        place.managed = {
+            "sms": Telephone(
+                company=place.company,
+                webhooks="https://example.org/telephony",
+                receipts=place.response.receipts,
+                token=place.token,
+                draw=lambda: 0.0,
+                story=tell,
+                send_simulated=False,
+            )
+        }
+        place.parcels = Parcels(
+            channels=channels,
+            notifications=Notifications(
+                base=BASE, visibility=place.eyes, search=place.record.search
+            ),
+            topics=topics.of,
         )
+        place.channels = channels
+        place.worker = place.another_worker()
         async with place.record.transaction(place.tenant) as tx:
             await defaults.ensure(tx)
         await place.put(

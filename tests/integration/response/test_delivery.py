@@ -1,12 +1,17 @@
 """What survives workers that die, companies that fail, and numbers that change."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from fhirserver.kernel.ports import Transaction
+from subscriptions.channels.sendings import Sendings
+from subscriptions.core.delivery import Handed, Looked, Send, step
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.core.timing import LEASE
 from subscriptions.store import cursor_rows
+from subscriptions.store.cursor_rows import Claim, Saved
 from tests.integration.response.conftest import BOB, EVE, Place, person, team
 
 BOBS = subscription_id("RelatedPerson/bob")
@@ -14,14 +19,22 @@ BOBS = subscription_id("RelatedPerson/bob")
 
 async def begin_and_die(place: Place, *, send: bool) -> None:
     """A worker takes Bob's page, perhaps sends it, and is killed before it can say so."""
-    channel = place.worker.delivery._channels["sms"]
+    channel = place.managed["sms"]
     async with place.record.work(place.tenant) as tx:
-        claim = await cursor_rows.claim(tx, BOBS, LEASE)
-        assert claim is not None
+        claim = await lease(place, tx)
         shipment = await channel.prepare(tx, claim)
-    assert shipment is not None
+    assert isinstance(shipment, Sendings)
     if send:
         await channel.send(shipment)
+
+
+async def lease(place: Place, tx: Transaction) -> Claim:
+    """Lease Bob's Subscription as a worker does."""
+    claim = (await cursor_rows.locked(tx, [BOBS], skip_busy=True))[BOBS]
+    cursor, commands = step(claim.cursor, Looked(), tx.now)
+    assert any(isinstance(one, Send) for one in commands)
+    cursor_rows.save_later(tx, [Saved(claim, cursor)])
+    return replace(claim, cursor=cursor)
 
 
 async def ring_without_delivery(place: Place) -> None:
@@ -83,24 +96,28 @@ async def test_an_outage_of_the_company_rings_on_and_ends_no_subscription(place:
 async def test_whoever_lost_the_lease_moves_no_cursor(place: Place) -> None:
     await ring_without_delivery(place)
     async with place.record.work(place.tenant) as tx:
-        old = await cursor_rows.claim(tx, BOBS, LEASE)
-    assert old is not None
+        old = await lease(place, tx)
     place.now += timedelta(seconds=6)
     async with place.record.work(place.tenant) as tx:
-        new = await cursor_rows.claim(tx, BOBS, LEASE)
-        assert new is not None
-        assert new.taken_over
-        assert not await cursor_rows.succeeded(tx, old, 99)
-        assert not await cursor_rows.beat(tx, BOBS, old.epoch, LEASE)
-        assert await cursor_rows.beat(tx, BOBS, new.epoch, LEASE)
+        new = await lease(place, tx)
+    assert new.cursor.epoch == old.cursor.epoch + 1
+    late = Handed(old.cursor.epoch, "event-notification", old.cursor.revision, 99)
+    assert step(new.cursor, late, place.now) == (new.cursor, ())
+    async with place.record.work(place.tenant) as tx:
+        assert not await cursor_rows.renew(tx, [(BOBS, old.cursor.epoch)], LEASE)
+        assert await cursor_rows.renew(tx, [(BOBS, new.cursor.epoch)], LEASE) == {BOBS}
 
 
 async def test_two_workers_never_hold_one_subscription(place: Place) -> None:
     await ring_without_delivery(place)
     async with place.record.work(place.tenant) as tx:
-        assert await cursor_rows.claim(tx, BOBS, LEASE) is not None
+        first = await lease(place, tx)
+        async with place.record.work(place.tenant) as other:
+            assert await cursor_rows.locked(other, [BOBS], skip_busy=True) == {}
     async with place.record.work(place.tenant) as tx:
-        assert await cursor_rows.claim(tx, BOBS, LEASE) is None
+        claim = (await cursor_rows.locked(tx, [BOBS], skip_busy=True))[BOBS]
+    assert claim.cursor == first.cursor
+    assert step(claim.cursor, Looked(), place.now) == (claim.cursor, ())
 
 
 async def test_a_timer_whose_worker_dies_is_still_there(place: Place) -> None:

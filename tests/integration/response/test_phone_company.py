@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
 import httpx
 import pytest
@@ -71,8 +70,7 @@ async def town(bare: Place) -> AsyncIterator[Town]:
             Account("https://company.example.org", "AC1", "secret", NUMBER),
             httpx.ASGITransport(app=application(exchange)),
         )
-        channels: dict[str, Any] = dict(bare.worker.delivery._channels)
-        channels["sms"] = Telephone(
+        telephone = Telephone(
             company=company,
             webhooks=f"{PUBLIC}/telephony",
             receipts=bare.response.receipts,
@@ -81,7 +79,8 @@ async def town(bare: Place) -> AsyncIterator[Town]:
             story=story(aloud=False),
             send_simulated=False,
         )
-        bare.worker.delivery._channels = channels
+        bare.managed = {"sms": telephone}
+        bare.worker = bare.another_worker()
         bare.now = datetime.now(UTC)
         place = Town(bare, exchange)
         for number in (BOB, EVE):

@@ -205,15 +205,13 @@ async def test_what_may_not_be_seen_any_more_is_not_sent_but_counted(place: Plac
 
 
 async def test_what_may_not_be_seen_is_no_event(place: Place) -> None:
-    class Blind:
-        async def may_see(self, tx: Any, owner: Principal, resource: Json) -> bool:
-            assert (owner.tenant, owner.reference) == (place.tenant, EHR.reference)
-            return False
-
     await subscribe(place, subscription())
-    place.response._matching._visibility = Blind()
+    place.eyes.blind = True
     await place.alarm()
     assert len(bundles(place)) == 1
+    assert (place.tenant, EHR.reference) in [
+        (one.tenant, one.reference) for one in place.eyes.asked
+    ]
 
 
 async def test_several_events_ride_together_up_to_max_count(place: Place) -> None:

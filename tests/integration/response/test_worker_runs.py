@@ -1,83 +1,15 @@
 """The worker as it runs: its own loops, real time, real connections on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-import pytest
-
 from fhirserver.kernel.errors import Conflict
-from subscriptions.channels.egress import Egress, EndpointFailed
-from subscriptions.worker.worker import Worker
+from subscriptions.channels.egress import Answer
 from tests.integration.response.conftest import BOB, EVE, NINA, Place, Sent
 
 PATIENCE = 10.0
-
-
-@asynccontextmanager
-async def endpoint(answer: bytes, delay: float = 0.0) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """An HTTP server that answers every request with `answer`."""
-    got: list[bytes] = []
-    leaving = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        got.append(head + await reader.readexactly(length))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(leaving.wait(), delay)
-        writer.write(answer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield f"http://localhost:{port}/hook", got
-    finally:
-        leaving.set()
-        server.close()
-        await asyncio.sleep(0)
-
-
-async def test_a_post_over_a_real_connection() -> None:
-    async with endpoint(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, got):
-        egress = Egress(allow_insecure=True)
-        await egress.post(url, {"X-Token": "t"}, b"{}", 5)
-        await egress.close()
-    assert got[0].startswith(b"POST /hook HTTP/1.1\r\n")
-    assert b"x-token: t" in got[0].lower()
-    assert b"host: localhost:" in got[0].lower()
-    assert got[0].endswith(b"\r\n\r\n{}")
-
-
-async def test_a_redirect_is_not_followed() -> None:
-    async with endpoint(b"HTTP/1.1 204 No Content\r\n\r\n") as (inside, never):
-        answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {inside}\r\n\r\n".encode()
-        async with endpoint(answer) as (url, _):
-            egress = Egress(allow_insecure=True)
-            with pytest.raises(EndpointFailed, match="307"):
-                await egress.post(url, {}, b"{}", 5)
-            await egress.close()
-    assert never == []
-
-
-async def test_an_endpoint_that_hangs_fails_in_its_time() -> None:
-    async with endpoint(b"", delay=30) as (url, _):
-        egress = Egress(allow_insecure=True)
-        with pytest.raises(EndpointFailed, match="in time"):
-            await egress.post(url, {}, b"{}", 0.2)
-        await egress.close()
-
-
-async def test_loopback_is_refused_without_the_switch() -> None:
-    async with endpoint(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, got):
-        egress = Egress(allow_insecure=False)
-        with pytest.raises(EndpointFailed):
-            await egress.post(url.replace("http:", "https:"), {}, b"{}", 5)
-        await egress.close()
-    assert got == []
 
 
 async def test_an_alarm_reaches_the_telephone_by_itself(place: Place) -> None:
@@ -122,11 +54,11 @@ async def test_one_hanging_endpoint_holds_no_other_up(place: Place) -> None:
     post = place.receiver.post
 
     async def posting(
-        url: str, headers: dict[str, str], body: bytes, timeout_seconds: float
-    ) -> None:
+        url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_seconds: float
+    ) -> Answer:
         if url == slow:
             await hanging.wait()
-        await post(url, headers, body, timeout_seconds)
+        return await post(url, headers, body, timeout_seconds)
 
     place.receiver.post = posting  # type: ignore[method-assign]
     async with place.record.transaction(place.tenant) as tx:
@@ -147,13 +79,7 @@ async def test_two_workers_send_each_page_once_while_answers_and_receipts_come_i
     """Everything at once for one patient: alarms, timers, replies, receipts, and no page twice."""
     place.clock = lambda: datetime.now(UTC)  # type: ignore[method-assign]
     stop = asyncio.Event()
-    second = Worker(
-        response=place.response,
-        channels=place.worker.delivery._channels,
-        transactions=place.record.work,
-        scan=place.record.scan,
-        clock=lambda: datetime.now(UTC),
-    )
+    second = place.another_worker()
     working = [
         asyncio.ensure_future(worker.run({"engine", "deliver"}, stop))
         for worker in (place.worker, second)

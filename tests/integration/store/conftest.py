@@ -11,7 +11,7 @@ from fhirserver.crypto import keyring
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access, Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
 from fhirserver.kernel.resource import Json
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
@@ -26,6 +26,7 @@ class Witness:
         self.values: list[Reading] = []
         self.events: list[DeviceEvent] = []
         self.alive: list[Contact] = []
+        self.streams: list[StreamedObservation] = []
 
     async def admit(
         self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
@@ -37,6 +38,9 @@ class Witness:
 
     async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
         self.values.extend(readings)
+
+    async def streamed(self, tx: Transaction, observations: Sequence[StreamedObservation]) -> None:
+        self.streams.extend(observations)
 
     async def device_events(self, tx: Transaction, events: Sequence[DeviceEvent]) -> None:
         self.events.extend(events)

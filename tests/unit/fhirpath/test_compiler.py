@@ -6,6 +6,7 @@ import pytest
 
 from fhirserver.definitions import load
 from fhirserver.fhirpath import UnsupportedError, compile_expression
+from fhirserver.kernel.canonical import BACKPORT_GUIDE
 
 # Parts of composites that cannot be compiled, and why.
 WITHOUT_ROUTE = {
@@ -22,10 +23,19 @@ def _evaluate(expression: str, resource: dict[str, Any]) -> list[Any]:
     return compile_expression(expression, resource["resourceType"], load()).evaluate(resource)
 
 
+# The guides' parameters that look for extensions of a primitive element: for the engine.
+BY_ENGINE = frozenset(
+    f"{BACKPORT_GUIDE}SearchParameter/Subscription-{code}"
+    for code in ("filter-criteria", "custom-channel", "payload-type")
+)
+
+
 def test_every_search_parameter_of_the_specification_compiles() -> None:
     without, failed = set(), set()
     for type_ in load().resource_types:
         for parameter in load().search_parameters(type_).values():
+            if parameter.url in BY_ENGINE:
+                continue
             if parameter.expression is None:
                 without.add(parameter.code)
                 continue
@@ -163,6 +173,7 @@ def test_a_part_of_a_composite_starts_at_its_element() -> None:
     [
         "Patient.nothing",
         "Patient.gender.nothing",
+        "Patient.birthDate.extension('http://x').value",
         "Patient.name.where(use)[0]",
         "Patient.contact.relationship[0]",
         "Patient.name.count()",

@@ -36,7 +36,9 @@ class Server:
             version="0.1.0",
             readiness=readiness,
             access_epoch=lambda: self.epoch,
-            topics=("https://w3id.org/fhirserver/SubscriptionTopic/device-alert",),
+            topics=lambda _definitions: (
+                "https://w3id.org/fhirserver/SubscriptionTopic/device-alert",
+            ),
             demo_page=demo_page,
             clock=lambda: START,
             monotonic=lambda: self.seconds,

@@ -1,6 +1,7 @@
 """A record in memory, just enough of one to test HTTP semantics without a database."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -257,6 +258,11 @@ class MemoryTransaction:
         found.append(Stored(type_, id_, len(found) + 1, self.record.tick(), True, b""))
         return found[-1]
 
+    async def versions(
+        self, wanted: Mapping[tuple[str, str], AbstractSet[int]]
+    ) -> Mapping[tuple[str, str], Sequence[Stored]]:
+        raise NotImplementedError
+
     async def execute(
         self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
@@ -299,6 +305,8 @@ class Observer:
     async def changed(self, tx: object, changes: object) -> None: ...
 
     async def readings(self, tx: object, readings: object) -> None: ...
+
+    async def streamed(self, tx: object, observations: object) -> None: ...
 
     async def device_events(self, tx: object, events: object) -> None: ...
 

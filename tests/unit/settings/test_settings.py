@@ -51,6 +51,10 @@ def test_settings_survive_the_way_to_a_child_process() -> None:
             "CORS_ORIGINS": "https://app.example.org, https://b.example.org/",
             "DEMO": "yes",
             "DATA": "/srv/data",
+            "SUBSCRIPTION_NETWORKS": "10.20.0.0/16, fd00:1::/32",
+            "SUBSCRIPTION_CHANNELS": "house.pager:pager",
+            "SMTP_HOST": "mail.example.org",
+            "SMTP_FROM": "alerts@example.org",
             "DATABASE_URL": "postgresql://u:p@/db?host=%2Ftmp&port=1",
         }
     )
@@ -73,6 +77,11 @@ def test_settings_survive_the_way_to_a_child_process() -> None:
         ("ROLES", "api,cook", "'cook' is no role"),
         ("ROLES", "", "is no role"),
         ("LOG_LEVEL", "loud", "choose one of debug"),
+        ("SUBSCRIPTION_NETWORKS", "10.20.0.1/16", "give networks"),
+        ("SUBSCRIPTION_NETWORKS", "the hospital", "give networks"),
+        ("SUBSCRIPTION_CHANNELS", "package.module", "package.module:factory"),
+        ("SMTP_SECURITY", "ssl", "choose one of starttls"),
+        ("SMTP_FROM", "Alerts <alerts@example.org>", "give a mailbox"),
     ],
 )
 def test_wrong_value_names_the_variable_and_the_remedy(name: str, value: str, remedy: str) -> None:
@@ -93,6 +102,16 @@ def test_every_problem_is_named_at_once() -> None:
         ({"NATS_URL": "nats://broker:4222"}, "belong together"),
         ({"SMS_URL": "https://sms.example.org"}, "SMS_URL, SMS_ACCOUNT"),
         ({"DEMO": "1", "HOST": "0.0.0.0"}, "switch DEMO off"),
+        ({"SMTP_HOST": "mail.example.org"}, "SMTP_HOST and SMTP_FROM"),
+        ({"SMTP_USERNAME": "us"}, "SMTP_USERNAME and SMTP_PASSWORD"),
+        (
+            {
+                "SMTP_HOST": "mail.example.org",
+                "SMTP_FROM": "a@example.org",
+                "SMTP_SECURITY": "none",
+            },
+            "on this machine",
+        ),
     ],
 )
 def test_contradictions_are_refused(environment: dict[str, str], reason: str) -> None:

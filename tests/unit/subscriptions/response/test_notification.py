@@ -17,6 +17,7 @@ from subscriptions.core.notification import (
     NumberedEvent,
     StatusHeader,
     notification,
+    status_parameters,
 )
 
 NOW = datetime(2026, 8, 1, 9, 0, 0, 123000, tzinfo=UTC)
@@ -116,16 +117,74 @@ def test_a_deletion() -> None:
     assert "resource" not in entry
 
 
-def test_several_events_about_one_resource_carry_its_last_state_once() -> None:
-    bundle = build("full-resource", event(6), event(7, "update"))
-    assert len(bundle["entry"]) == 2
-    assert bundle["entry"][1]["response"] == {"status": "200"}
+def version(number: int) -> Json:
+    return {**FLAG, "meta": {"versionId": str(number)}}
+
+
+def test_each_event_carries_the_state_it_had_then() -> None:
+    bundle = build("full-resource", event(6, resource=version(1)), event(7, "update", version(2)))
+    assert [entry["resource"]["meta"]["versionId"] for entry in bundle["entry"][1:]] == ["1", "2"]
+    assert [entry["response"]["status"] for entry in bundle["entry"][1:]] == ["201", "200"]
     numbers = [
         p["part"][0]["valueString"]
         for p in bundle["entry"][0]["resource"]["parameter"]
         if p["name"] == "notification-event"
     ]
     assert numbers == ["6", "7"]
+
+
+def test_one_version_is_carried_once() -> None:
+    bundle = build("full-resource", event(6, "update", version(2)), event(7, "update", version(2)))
+    assert len(bundle["entry"]) == 2
+
+
+def test_without_contents_the_same_is_said_once() -> None:
+    events = [event(n, "update", version(n)) for n in (2, 3)]
+    assert len(build("id-only", *events)["entry"]) == 2
+    assert len(build("id-only", event(1, resource=version(1)), *events)["entry"]) == 3
+
+
+def test_a_resource_with_an_id_of_ours_was_posted() -> None:
+    id_ = "01980000-0000-7000-8000-000000000000"
+    focus = Focus("create", "Flag", id_, {**FLAG, "id": id_})
+    (entry,) = build("id-only", NumberedEvent(7, NOW, focus))["entry"][1:]
+    assert entry["request"] == {"method": "POST", "url": "https://x.org/fhir/Flag"}
+    assert entry["response"] == {"status": "201"}
+
+
+PATIENT: Json = {"resourceType": "Patient", "id": "ann", "meta": {"versionId": "4"}}
+
+
+def test_what_goes_with_a_focus_is_named_and_carried() -> None:
+    focus = Focus("update", "Flag", "f1", version(2))
+    told = NumberedEvent(7, NOW, focus, (PATIENT, PATIENT))
+    bundle = build("full-resource", told)
+    part = bundle["entry"][0]["resource"]["parameter"][-1]["part"]
+    assert [p["name"] for p in part].count("additional-context") == 1
+    assert part[-1]["valueReference"] == {"reference": "https://x.org/fhir/Patient/ann"}
+    entry = bundle["entry"][2]
+    assert entry["resource"] == PATIENT
+    assert entry["request"] == {"method": "GET", "url": "https://x.org/fhir/Patient/ann"}
+    assert entry["response"] == {"status": "200"}
+    assert "resource" not in build("id-only", told)["entry"][2]
+    assert len(build("empty", told)["entry"]) == 1
+
+
+def test_why_it_is_in_error() -> None:
+    header = StatusHeader("https://x.org/fhir", "s1", "https://t/alert", "error", 7, "no 2xx")
+    parameters = status_parameters(header, "query-status", "id-only", ())["parameter"]
+    assert parameters[-1] == {
+        "name": "error",
+        "valueCodeableConcept": {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/subscription-error",
+                    "code": "no-response",
+                }
+            ],
+            "text": "no 2xx",
+        },
+    }
 
 
 def test_what_may_not_be_seen_is_counted_and_not_named() -> None:

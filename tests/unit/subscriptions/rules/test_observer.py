@@ -32,6 +32,9 @@ class Part:
     async def readings(self, tx: Transaction, readings: Sequence[Any]) -> None:
         self.log.append(f"{self.name} readings {len(readings)} {tx}")
 
+    async def streamed(self, tx: Transaction, observations: Sequence[Any]) -> None:
+        self.log.append(f"{self.name} streamed {len(observations)} {tx}")
+
     async def device_events(self, tx: Transaction, events: Sequence[Any]) -> None:
         self.log.append(f"{self.name} events {len(events)} {tx}")
 

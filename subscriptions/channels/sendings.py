@@ -41,7 +41,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class Sendings:
     """What one Subscription is about to send; delivered through event `through` afterwards."""
 
     through: int

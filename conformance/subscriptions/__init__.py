@@ -1,0 +1,1 @@
+"""Subscriptions seen from outside: a conformance tester for any server, a checker of what receivers were told."""

@@ -1,0 +1,122 @@
+"""``GET /metrics``: how every Subscription stands, for Prometheus.
+
+Read from the database when asked, so that any process answers for all of them. Which Subscriptions
+there are and where they fail is the operator's business: a bearer token of an administrator opens
+it (in a scrape configuration: ``authorization: {credentials_file: admin.token}``).
+
+Spec: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fhirserver.kernel.errors import Unavailable
+from fhirserver.kernel.principal import Principal
+from subscriptions.store import standing_rows
+from subscriptions.store.standing_rows import Standing
+from subscriptions.worker.ports import Clock, Scan
+
+STATUSES = ("requested", "active", "error", "off")
+_LABELS = ("tenant", "subscription", "topic", "channel")
+
+
+class Standings(Collector):
+    """Tells Prometheus how Subscriptions stand at `now`; `tenants` are names by number."""
+
+    def __init__(
+        self, standings: Iterable[Standing], tenants: Mapping[int, str], now: datetime
+    ) -> None:
+        """Tell of `standings`."""
+        self._standings = list(standings)
+        self._tenants = tenants
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family after the other."""
+        gauges: dict[str, tuple[str, Callable[[Standing], float]]] = {
+            "fhir_subscription_lag_events": (
+                "Events that are numbered and not delivered.",
+                lambda one: one.lag_events,
+            ),
+            "fhir_subscription_lag_seconds": (
+                "For how long the oldest event that is not delivered has waited.",
+                lambda one: one.lag_seconds(self._now),
+            ),
+            "fhir_subscription_failures": (
+                "Failed attempts in a row.",
+                lambda one: one.failures,
+            ),
+            "fhir_subscription_dead_letters": (
+                "Events that were set aside and not sent again.",
+                lambda one: one.dead_letters,
+            ),
+        }
+        for name, (meaning, value) in gauges.items():
+            gauge = GaugeMetricFamily(name, meaning, labels=_LABELS)
+            for one in self._standings:
+                gauge.add_metric(self._labels(one), value(one))
+            yield gauge
+        yield self._notifications()
+        yield self._status()
+
+    def _notifications(self) -> Metric:
+        counter = CounterMetricFamily(
+            "fhir_subscription_notifications",
+            "Notifications that were sent, by result.",
+            labels=(*_LABELS, "result"),
+        )
+        for one in self._standings:
+            counter.add_metric([*self._labels(one), "delivered"], one.handed)
+            counter.add_metric([*self._labels(one), "failed"], one.missed)
+        return counter
+
+    def _status(self) -> Metric:
+        gauge = GaugeMetricFamily(
+            "fhir_subscription_status",
+            "1 for the status a Subscription has, 0 for the others.",
+            labels=(*_LABELS, "status"),
+        )
+        for one in self._standings:
+            for status in STATUSES:
+                gauge.add_metric([*self._labels(one), status], int(one.status == status))
+        return gauge
+
+    def _labels(self, one: Standing) -> list[str]:
+        tenant = self._tenants.get(one.tenant, str(one.tenant))
+        return [tenant, one.subscription, one.topic, one.channel]
+
+
+def route(
+    scan: Scan,
+    principal: Callable[[str], Awaitable[Principal | None]],
+    tenants: Callable[[], Mapping[str, int]],
+    clock: Clock,
+) -> Route:
+    """Return the route; an administrator sees the Subscriptions of their own tenant."""
+
+    async def scrape(request: Request) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        caller = await principal(token.strip()) if scheme.lower() == "bearer" and token else None
+        if caller is None:
+            return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        if caller.kind != "admin":
+            return Response(status_code=403)
+        try:
+            rows = await scan(standing_rows.OF_TENANT, (caller.tenant,))
+        except Unavailable:
+            return Response(status_code=503)
+        names = {number: name for name, number in tenants().items()}
+        registry = CollectorRegistry(auto_describe=False)
+        standings = [standing_rows.standing(row) for row in rows]
+        registry.register(Standings(standings, names, clock()))
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Route("/metrics", scrape, methods=["GET"])

@@ -1,0 +1,75 @@
+"""What this process is delivering just now: which Subscriptions, in which lanes, under which leases."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from subscriptions.core.lanes import Lane, free_places
+
+Key = tuple[int, str]
+
+
+@dataclass(slots=True)
+class Flight:
+    """One delivery. `epoch` None: not leased yet. `sending`: the task that may be broken off."""
+
+    lane: Lane
+    since: datetime
+    epoch: int | None = None
+    sending: asyncio.Task[None] | None = None
+
+
+class Flights:
+    """The deliveries of one process by (tenant, Subscription)."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._all: dict[Key, Flight] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._all
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def begin(self, key: Key, lane: Lane, now: datetime) -> None:
+        """Note that `key` is being delivered."""
+        self._all[key] = Flight(lane, now)
+
+    def leased(self, key: Key, epoch: int, since: datetime) -> None:
+        """Note the lease `key` is delivered under; it began to be sent at `since`."""
+        flight = self._all[key]
+        flight.epoch, flight.since = epoch, since
+
+    def sent_by(self, key: Key, task: asyncio.Task[None] | None) -> None:
+        """Note the task that is sending, None when it is done and must not be broken off."""
+        self._all[key].sending = task
+
+    def end(self, key: Key) -> None:
+        """Note that `key` is not being delivered any more."""
+        self._all.pop(key, None)
+
+    def places(self, now: datetime) -> Mapping[Lane, int]:
+        """Return how many more deliveries may begin in each lane."""
+        return free_places(((one.lane, one.since) for one in self._all.values()), now)
+
+    def held(self) -> Mapping[int, list[tuple[str, int]]]:
+        """Return what is leased, as (Subscription, epoch) by tenant."""
+        found: dict[int, list[tuple[str, int]]] = {}
+        for (tenant, subscription), flight in self._all.items():
+            if flight.epoch is not None:
+                found.setdefault(tenant, []).append((subscription, flight.epoch))
+        return found
+
+    def break_off(self, key: Key, epoch: int) -> None:
+        """Stop sending what somebody else has taken over; its result would count for nothing."""
+        flight = self._all.get(key)
+        if flight is not None and flight.epoch == epoch and flight.sending is not None:
+            flight.sending.cancel()
+
+    def break_off_all(self) -> None:
+        """Stop sending whatever is being sent."""
+        for flight in self._all.values():
+            if flight.sending is not None:
+                flight.sending.cancel()
