@@ -40,7 +40,7 @@ async def open_database(
             max_idle=300,
             open=False,
             kwargs={"autocommit": True, "application_name": f"fhirserver {os.getpid()}"},
-            configure=_configure,
+            configure=_configure if role == "fhir_read" else _configure_for_writing,
         )
 
     async with AsyncExitStack() as stack:
@@ -60,3 +60,11 @@ async def _configure(connection: Connection) -> None:
     connection.prepare_threshold = None
     await connection.execute("SET TIME ZONE 'UTC'")
     await connection.execute("SET plan_cache_mode = 'auto'")
+
+
+async def _configure_for_writing(connection: Connection) -> None:
+    await _configure(connection)
+    # What writes names its rows by their keys. The planner, which knows nothing of a table that was never analyzed,
+    # would rather read all of it once than look a few rows up, and keep to that plan while the table grows.
+    await connection.execute("SET enable_hashjoin = off")
+    await connection.execute("SET enable_mergejoin = off")

@@ -31,6 +31,11 @@ CREATE INDEX subscription_cursor_well ON subscription_cursor (due_at)
 CREATE INDEX subscription_cursor_failing ON subscription_cursor (due_at)
   WHERE due_at IS NOT NULL AND channel <> 'sms' AND failing_since IS NOT NULL;
 DROP INDEX subscription_cursor_due;
+-- Few rows, changed several times a second: room for the next version beside the last, and no wait
+-- for a fifth of the table to be dead.
+ALTER TABLE subscription_cursor SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 500);
 -- Whose sockets somebody holds.
 CREATE INDEX subscription_cursor_socket ON subscription_cursor (lease_until)
   WHERE channel = 'websocket' AND lease_until IS NOT NULL;
