@@ -255,6 +255,7 @@ async def mail_receiver(
         receiver.over.set()
         listening.close()
         for transport in sessions:
-            transport.abort()
+            if not transport.is_closing():
+                transport.abort()
         await asyncio.sleep(0)
         await listening.wait_closed()
