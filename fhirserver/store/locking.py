@@ -24,8 +24,8 @@ _ROWS: Final = (
 _LOCK: Final = b" ORDER BY bucket, id FOR UPDATE"
 _LOCK_FREE: Final = _LOCK + b" SKIP LOCKED"
 _PLACES: Final[LiteralString] = (
-    "SELECT l.type, l.fhir_id, l.id FROM unnest(%s::smallint[], %s::text[]) AS wanted(t, i) "
-    "JOIN resource_location l ON l.tenant = %s::int AND l.type = t AND l.fhir_id = i"
+    "SELECT t, i, l.id FROM unnest(%s::smallint[], %s::text[]) AS wanted(t, i) CROSS JOIN LATERAL "
+    "(SELECT p.id FROM resource_location p WHERE p.tenant = %s::int AND p.type = t AND p.fhir_id = i OFFSET 0) l"
 )
 # Rows looked up by one statement: the index is searched for every pair of a bucket and an id.
 _AT_ONCE: Final = 64

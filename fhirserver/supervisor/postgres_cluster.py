@@ -44,6 +44,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "checkpoint_completion_target": "0.9",
     "jit": "off",
     "autovacuum": "on",
+    # A table that was never analyzed is read as a whole where a few rows would do, and plans that are
+    # kept stay so until it is: a minute of that is long after a first start.
+    "autovacuum_naptime": "5s",
     "random_page_cost": "1.1",
     "timezone": "UTC",
     "log_timezone": "UTC",
