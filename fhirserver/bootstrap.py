@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import nats
 import structlog
-import uvicorn
 import uvloop
 
 from adapters.ingest import Ingest
@@ -34,7 +33,7 @@ from fhirserver import __version__, definitions
 from fhirserver.access_epoch import AccessEpoch
 from fhirserver.crypto import keyring
 from fhirserver.crypto.keyring import Keyring
-from fhirserver.http_server import HttpServer, listeners
+from fhirserver.http_server import http_server, listeners
 from fhirserver.kernel.errors import NotFound, Problem
 from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.ports import Transaction
@@ -245,13 +244,6 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
 
 async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
     from fhirserver.rest.application import application  # noqa: PLC0415 - for this role alone
-    from fhirserver.rest.connection import Connection  # noqa: PLC0415 - as above
-    from fhirserver.rest.socket_connection import (  # noqa: PLC0415 - as above
-        MAX_MESSAGE_BYTES,
-        PING_INTERVAL_SECONDS,
-        PING_TIMEOUT_SECONDS,
-        SocketConnection,
-    )
     from subscriptions.rest import websocket  # noqa: PLC0415 - as above
 
     epoch = AccessEpoch(server.record)
@@ -259,26 +251,7 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
     services = _services(settings, server, epoch)
     door = websocket.route(sockets, settings.origins)
     app = application(replace(services, extra_routes=(*services.extra_routes, door)))
-    http = HttpServer(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            http=Connection,
-            ws=SocketConnection,
-            ws_max_size=MAX_MESSAGE_BYTES,
-            ws_ping_interval=PING_INTERVAL_SECONDS,
-            ws_ping_timeout=PING_TIMEOUT_SECONDS,
-            # It would cost memory and time for each socket, and tell lengths of what is secret.
-            ws_per_message_deflate=False,
-            # Nothing here asks where a request came from: whoever stands in front may say what it likes.
-            proxy_headers=False,
-            server_header=False,
-        )
-    )
+    http = http_server(app, host=settings.host, port=settings.port)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(epoch.follow())
         serving = tasks.create_task(http.serve(listeners(settings)))

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from fhirserver.settings import Settings
 
@@ -16,6 +17,38 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+
+def http_server(application: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> HttpServer:
+    """Return what serves `application` over HTTP and websockets once its `serve` runs; port 0 takes a free one."""
+    from fhirserver.rest.connection import Connection  # noqa: PLC0415 - for processes that answer requests alone
+    from fhirserver.rest.socket_connection import (  # noqa: PLC0415 - as above
+        MAX_MESSAGE_BYTES,
+        PING_INTERVAL_SECONDS,
+        PING_TIMEOUT_SECONDS,
+        SocketConnection,
+    )
+
+    return HttpServer(
+        uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http=Connection,
+            ws=SocketConnection,
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_ping_interval=PING_INTERVAL_SECONDS,
+            ws_ping_timeout=PING_TIMEOUT_SECONDS,
+            # It would cost memory and time for each socket, and tell lengths of what is secret.
+            ws_per_message_deflate=False,
+            # Nothing here asks where a request came from: whoever stands in front may say what it likes.
+            proxy_headers=False,
+            server_header=False,
+        )
+    )
 
 
 def listeners(settings: Settings) -> list[socket.socket] | None:

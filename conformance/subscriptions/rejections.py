@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
+from functools import partial
 from typing import Any, Final
 
 import httpx
 
-from conformance.subscriptions.check import Checks, Failed, Scene
+from conformance.subscriptions.check import Checks, Failed, Level, Scene
 from conformance.subscriptions.subscription import (
     CHANNEL_TYPE,
     CONTENT,
@@ -24,10 +25,8 @@ from conformance.subscriptions.subscription import (
 Json = dict[str, Any]
 Spoil = Callable[[Json], str]
 
-CHECKS: Final = Checks()
 
-
-async def _refused(scene: Scene, label: str, spoil: Spoil) -> str:
+async def _refused(scene: Scene, *, label: str, spoil: Spoil) -> str:
     """Spoil a good Subscription; `spoil` changes it and returns text that must not be stored."""
     stimulus = await scene.stimulus()
     endpoint = await scene.endpoint(label)
@@ -62,108 +61,110 @@ def _holds(node: Any, text: str) -> bool:
     return bool(node == text)
 
 
-@CHECKS.add("reject-topic", "SHALL", "an unknown topic is refused")
-async def _topic(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        resource["criteria"] = f"http://example.org/SubscriptionTopic/{secrets.token_hex(8)}"
-        return str(resource["criteria"])
-
-    return await _refused(scene, "topic", spoil)
+def _topic(resource: Json) -> str:
+    resource["criteria"] = f"http://example.org/SubscriptionTopic/{secrets.token_hex(8)}"
+    return str(resource["criteria"])
 
 
-@CHECKS.add("reject-filter", "SHALL", "a filter the topic does not have is refused")
-async def _filter(scene: Scene) -> str:
-    kind = (await scene.stimulus()).type
-
-    def spoil(resource: Json) -> str:
-        text = f"{kind}?no-such-parameter=1"
-        resource["_criteria"] = {"extension": [{"url": FILTER, "valueString": text}]}
-        return text
-
-    return await _refused(scene, "filter", spoil)
+def _filter(resource: Json) -> str:
+    good = str(resource["_criteria"]["extension"][0]["valueString"])
+    text = f"{good.partition('?')[0]}?no-such-parameter=1"
+    resource["_criteria"] = _extended(FILTER, valueString=text)
+    return text
 
 
-@CHECKS.add("reject-filter-text", "SHALL", "a filter that is no filter is refused")
-async def _filter_text(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        resource["_criteria"] = {"extension": [{"url": FILTER, "valueString": "&&=="}]}
-        return "&&=="
-
-    return await _refused(scene, "filter-text", spoil)
+def _filter_text(resource: Json) -> str:
+    resource["_criteria"] = _extended(FILTER, valueString="&&==")
+    return "&&=="
 
 
-@CHECKS.add("reject-channel-type", "SHALL", "a channel type the server does not have is refused")
-async def _channel_type(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        coding = {"system": "http://example.org/channel-type", "code": "carrier-pigeon"}
-        resource["channel"]["_type"] = {"extension": [{"url": CHANNEL_TYPE, "valueCoding": coding}]}
-        return "carrier-pigeon"
-
-    return await _refused(scene, "channel-type", spoil)
+def _channel_type(resource: Json) -> str:
+    coding = {"system": "http://example.org/channel-type", "code": "carrier-pigeon"}
+    resource["channel"]["_type"] = _extended(CHANNEL_TYPE, valueCoding=coding)
+    return "carrier-pigeon"
 
 
-@CHECKS.add("reject-endpoint", "SHALL", "an endpoint of a scheme nobody posts to is refused")
-async def _endpoint(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        resource["channel"]["endpoint"] = "file:///etc/hostname"
-        return "file:///etc/hostname"
-
-    return await _refused(scene, "endpoint", spoil)
+def _endpoint(resource: Json) -> str:
+    resource["channel"]["endpoint"] = "file:///etc/hostname"
+    return "file:///etc/hostname"
 
 
-@CHECKS.add("reject-no-endpoint", "SHALL", "a rest-hook without an endpoint is refused")
-async def _no_endpoint(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        del resource["channel"]["endpoint"]
-        return ""
-
-    return await _refused(scene, "no-endpoint", spoil)
+def _no_endpoint(resource: Json) -> str:
+    del resource["channel"]["endpoint"]
+    return ""
 
 
-@CHECKS.add("reject-payload-type", "SHALL", "a payload type the server does not have is refused")
-async def _payload_type(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        resource["channel"]["payload"] = "application/x-conformance"
-        return "application/x-conformance"
-
-    return await _refused(scene, "payload-type", spoil)
+def _payload_type(resource: Json) -> str:
+    resource["channel"]["payload"] = "application/x-conformance"
+    return "application/x-conformance"
 
 
-@CHECKS.add("reject-fhir-version", "SHALL", "a FHIR version the server does not have is refused")
-async def _fhir_version(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        resource["channel"]["payload"] = "application/fhir+json; fhirVersion=2.0"
-        return "application/fhir+json; fhirVersion=2.0"
-
-    return await _refused(scene, "fhir-version", spoil)
+def _fhir_version(resource: Json) -> str:
+    resource["channel"]["payload"] = "application/fhir+json; fhirVersion=2.0"
+    return "application/fhir+json; fhirVersion=2.0"
 
 
-@CHECKS.add("reject-content", "SHALL", "a content level that does not exist is refused")
-async def _content(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        extension = {"url": CONTENT, "valueCode": "everything"}
-        resource["channel"]["_payload"] = {"extension": [extension]}
-        return "everything"
-
-    return await _refused(scene, "content", spoil)
+def _content(resource: Json) -> str:
+    resource["channel"]["_payload"] = _extended(CONTENT, valueCode="everything")
+    return "everything"
 
 
-@CHECKS.add("reject-payload-channel", "SHALL", "a payload the channel cannot carry is refused")
-async def _pair(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        resource["channel"]["payload"] = "text/plain"
-        extension = {"url": CONTENT, "valueCode": "full-resource"}
-        resource["channel"]["_payload"] = {"extension": [extension]}
-        return "text/plain"
-
-    return await _refused(scene, "pair", spoil)
+def _payload_channel(resource: Json) -> str:
+    resource["channel"]["payload"] = "text/plain"
+    resource["channel"]["_payload"] = _extended(CONTENT, valueCode="full-resource")
+    return "text/plain"
 
 
-@CHECKS.add("reject-cross-version", "SHOULD", "an R5 cross-version extension is refused")
-async def _cross_version(scene: Scene) -> str:
-    def spoil(resource: Json) -> str:
-        extension = {"url": CROSS_VERSION, "valueCanonical": resource["criteria"]}
-        resource["extension"] = [extension]
-        return CROSS_VERSION
+def _cross_version(resource: Json) -> str:
+    resource |= _extended(CROSS_VERSION, valueCanonical=resource["criteria"])
+    return CROSS_VERSION
 
-    return await _refused(scene, "cross-version", spoil)
+
+def _extended(url: str, **value: Any) -> Json:
+    return {"extension": [{"url": url, **value}]}
+
+
+# Name, level, requirement, and what asks for it.
+_REJECTIONS: Final[tuple[tuple[str, Level, str, Spoil], ...]] = (
+    ("reject-topic", "SHALL", "an unknown topic is refused", _topic),
+    ("reject-filter", "SHALL", "a filter the topic does not have is refused", _filter),
+    ("reject-filter-text", "SHALL", "a filter that is no filter is refused", _filter_text),
+    (
+        "reject-channel-type",
+        "SHALL",
+        "a channel type the server does not have is refused",
+        _channel_type,
+    ),
+    ("reject-endpoint", "SHALL", "an endpoint of a scheme nobody posts to is refused", _endpoint),
+    ("reject-no-endpoint", "SHALL", "a rest-hook without an endpoint is refused", _no_endpoint),
+    (
+        "reject-payload-type",
+        "SHALL",
+        "a payload type the server does not have is refused",
+        _payload_type,
+    ),
+    (
+        "reject-fhir-version",
+        "SHALL",
+        "a FHIR version the server does not have is refused",
+        _fhir_version,
+    ),
+    ("reject-content", "SHALL", "a content level that does not exist is refused", _content),
+    (
+        "reject-payload-channel",
+        "SHALL",
+        "a payload the channel cannot carry is refused",
+        _payload_channel,
+    ),
+    ("reject-cross-version", "SHOULD", "an R5 cross-version extension is refused", _cross_version),
+)
+
+
+def _checks() -> Checks:
+    checks = Checks()
+    for name, level, requirement, spoil in _REJECTIONS:
+        checks.add(name, level, requirement)(partial(_refused, label=name, spoil=spoil))
+    return checks
+
+
+CHECKS: Final = _checks()

@@ -18,8 +18,3 @@ class RetentionPolicy:
     history_days: int | None = None
     telemetry_days: int | None = None
     audit_days: int | None = None
-
-    @property
-    def keeps_everything(self) -> bool:
-        """Whether there is nothing to do."""
-        return self == RetentionPolicy()

@@ -11,7 +11,6 @@ from typing import Final
 
 from fhirserver.kernel.resource import Json
 
-MEDIA_TYPES: Final = ("application/fhir+json", "application/fhir+xml")
 RESULT: Final = (
     "_id", "_lastUpdated", "_count", "_sort", "_total", "_summary", "_elements", "_include",
     "_revinclude", "_cursor",

@@ -12,6 +12,7 @@ from typing import Any
 from fhirserver.kernel import canonical
 from fhirserver.kernel.errors import NotFound, Unprocessable
 from fhirserver.kernel.principal import Membership, Principal
+from fhirserver.store.caller import entering
 from fhirserver.store.connection import Query
 from fhirserver.store.database import Pool
 from fhirserver.store.telemetry import device_bucket
@@ -59,7 +60,7 @@ async def memberships(pool: Pool, tenant: int, member: str) -> Sequence[Membersh
         (tenant, member),
     )
     async with pool.connection() as connection:
-        _, rows = await connection.round((_entering(tenant), asked))
+        _, rows = await connection.round((entering(tenant), asked))
     return [Membership(*row) for row in rows]
 
 
@@ -132,7 +133,7 @@ async def check_device(pool: Pool, username: str, password: str) -> tuple[str, s
         (device_bucket(number, address), number, address),
     )
     async with pool.connection() as connection:
-        _, found = await connection.round((_entering(number), asked))
+        _, found = await connection.round((entering(number), asked))
     if not found or not secrets.compare_digest(found[0][0], _digest(password)):
         return None
     return tenant_name, address
@@ -150,7 +151,3 @@ def _address(device: dict[str, Any]) -> str | None:
 def _digest(secret: str) -> bytes:
     # The secret is 192 random bits or more, so a plain hash cannot be searched; a slow one would only slow us down.
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _entering(tenant: int) -> Query:
-    return Query("SELECT set_config('app.tenant', %s, true)", (str(tenant),))

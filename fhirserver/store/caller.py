@@ -5,11 +5,12 @@ from typing import Final, LiteralString, NamedTuple
 
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.kernel.principal import Access
+from fhirserver.store.connection import Query
 
 # Local to the transaction: no connection carries one caller's rights to the next.
+SET_TENANT: Final[LiteralString] = "SELECT set_config('app.tenant', %s, true)"
 SET_CALLER: Final[LiteralString] = (
-    "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
-    "set_config('app.patients', %s, true)"
+    f"{SET_TENANT}, set_config('app.scope', %s, true), set_config('app.patients', %s, true)"
 )
 _REMEMBERED: Final = 1024
 
@@ -20,6 +21,11 @@ class Caller(NamedTuple):
     tenant: str
     scope: str
     patients: str
+
+
+def entering(tenant: int) -> Query:
+    """Return what makes a transaction one of `tenant`, for questions the server asks on its own account."""
+    return Query(SET_TENANT, (str(tenant),))
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final, LiteralString
 
 from fhirserver.crypto.blind_index import BlindIndex
+from fhirserver.store.caller import entering
 from fhirserver.store.connection import Connection, Query
 from fhirserver.store.database import Pool
 
@@ -39,6 +40,5 @@ async def claim(
 
 async def forget(pool: Pool, tenant: int) -> None:
     """Remove claims that nobody has taken for a while."""
-    entering = Query("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
     async with pool.connection() as connection:
-        await connection.round((entering, Query(_FORGET, (tenant, tenant, _KEPT))))
+        await connection.round((entering(tenant), Query(_FORGET, (tenant, tenant, _KEPT))))

@@ -14,6 +14,7 @@ from fhirserver.crypto import envelope
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.kernel import keys
+from fhirserver.store.caller import entering
 from fhirserver.store.connection import Query, Row
 from fhirserver.store.database import Pool
 
@@ -200,9 +201,8 @@ class DataKeys:
 
     async def _round(self, tenant: int, *queries: Query) -> list[Row]:
         """Return the rows of the last of `queries`, which are one transaction of `tenant`."""
-        entering = Query("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
         async with self._pool.connection() as connection:
-            return (await connection.round((entering, *queries)))[-1]
+            return (await connection.round((entering(tenant), *queries)))[-1]
 
     def _fresh(self, own: TenantKeys, patient: str | None) -> tuple[int, int, int, bytes]:
         """Return bucket, owner, id and wrapped bytes of a new data key."""

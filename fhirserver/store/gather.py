@@ -1,7 +1,8 @@
 """Questions of many callers at once, gathered into few rounds.
 
 A round trip costs the same for one row as for thirty. While a round is under way, new questions wait and are asked
-together in the next one; an idle server asks at once, so that nobody waits for company.
+together in the next one; an idle server asks at once, so that nobody waits for company. One round is under way at a
+time: what more of them save in waiting they lose in company.
 """
 
 import asyncio
@@ -14,8 +15,6 @@ Item = TypeVar("Item", bound=Hashable)
 Answer = TypeVar("Answer")
 
 Round = Mapping[Group, tuple[Item, ...]]
-# Rounds under way at once: what more of them save in waiting they lose in company.
-ROUNDS: Final = 1
 # Questions in one round.
 MOST: Final = 64
 
@@ -32,18 +31,14 @@ class Gather(Generic[Group, Item, Answer]):
         self._run = run
         self._most = most
         self._waiting: dict[tuple[Group, Item], list[asyncio.Future[Answer | None]]] = {}
-        self._rounds: set[asyncio.Task[None]] = set()
-        self._under_way = 0
+        self._round: asyncio.Task[None] | None = None
 
     async def ask(self, group: Group, item: Item) -> Answer | None:
         """Return the answer, None when there is none. Raises what the round raised."""
         future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault((group, item), []).append(future)
-        if self._under_way < ROUNDS:
-            self._under_way += 1
-            task = asyncio.create_task(self._work())
-            self._rounds.add(task)
-            task.add_done_callback(self._rounds.discard)
+        if self._round is None or self._round.done():
+            self._round = asyncio.create_task(self._work())
         return await future
 
     async def _work(self) -> None:
@@ -64,7 +59,6 @@ class Gather(Generic[Group, Item, Answer]):
                 for future in futures:
                     if not future.done():
                         future.set_result(answer)
-        self._under_way -= 1
 
 
 def _fail(futures: list[asyncio.Future[Answer | None]], error: Exception) -> None:

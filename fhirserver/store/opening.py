@@ -9,15 +9,14 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from fhirserver.kernel.errors import Unavailable
+from fhirserver.store.caller import SET_TENANT
 from fhirserver.store.connection import Query
 from fhirserver.store.horizon import lock_number
 from fhirserver.store.transaction import WriteTransaction
 from fhirserver.store.write_context import Overtaken, WriteContext
 
 _BEGIN: Final = Query("BEGIN", prepare=False)
-_ENTER: Final[LiteralString] = (
-    "SELECT set_config('app.tenant', %s, true), pg_advisory_xact_lock_shared(%s::bigint)"
-)
+_ENTER: Final[LiteralString] = f"{SET_TENANT}, pg_advisory_xact_lock_shared(%s::bigint)"
 _Kind = TypeVar("_Kind", bound=WriteTransaction)
 
 

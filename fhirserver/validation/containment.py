@@ -23,8 +23,6 @@ from fhirserver.validation.findings import (
 )
 from fhirserver.validation.structure import compile_structure, quickly
 
-OUTCOME_PATH = "Bundle.entry.response.outcome"
-
 
 @cache
 def acceptors() -> Acceptors:

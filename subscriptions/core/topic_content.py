@@ -7,15 +7,13 @@ Spec: https://hl7.org/fhir/R4B/subscriptiontopic.html, https://hl7.org/fhir/R5/s
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
 Interaction = Literal["create", "update", "delete"]
 Result = Literal["test-passes", "test-fails"]
 Status = Literal["draft", "active", "retired", "unknown"]
-
-LONGEST_TEXT: Final = 4000
 
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

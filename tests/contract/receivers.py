@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import trustme
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
@@ -27,6 +28,13 @@ SAID = "the patient is Ann"
 FLOOD = 256
 """Mebibytes that a flooding receiver would write if it were read."""
 _MEBIBYTE = b"x" * 1_048_576
+
+
+def certificate(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """What a receiver of these names shows a sender."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
 
 
 @dataclass

@@ -25,7 +25,7 @@ from subscriptions.core.notification import (
     notification,
 )
 from subscriptions.core.payload import render
-from tests.contract.receivers import MailReceiver, mail_receiver
+from tests.contract.receivers import MailReceiver, certificate, mail_receiver
 from tests.contract.test_channels import ATTEMPT, BASE, NOW, parcel
 
 SENDER = "alerts@hospital.example.org"
@@ -63,26 +63,8 @@ def read(receiver: MailReceiver) -> EmailMessage:
     return message_from_bytes(content, policy=policy.SMTP)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-def certificate(authority: trustme.CA, name: str = "localhost") -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
 async def test_starttls(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    async with mail_receiver(starttls=certificate(authority)) as receiver:
+    async with mail_receiver(starttls=certificate(authority, "localhost")) as receiver:
         assert await deliver(channel(receiver, "starttls", trusting)) is None
         assert receiver.secured == [True]
 
@@ -96,7 +78,7 @@ async def test_starttls_is_never_left_out(trusting: ssl.SSLContext) -> None:
 
 
 async def test_tls_from_the_first_byte(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    async with mail_receiver(tls=certificate(authority)) as receiver:
+    async with mail_receiver(tls=certificate(authority, "localhost")) as receiver:
         assert await deliver(channel(receiver, "tls", trusting)) is None
         assert len(receiver.got) == 1
 
@@ -118,7 +100,7 @@ async def test_a_certificate_of_another_name_is_refused(
 async def test_login(
     password: str, taken: bool, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    async with mail_receiver(starttls=certificate(authority), login=True) as receiver:
+    async with mail_receiver(starttls=certificate(authority, "localhost"), login=True) as receiver:
         receiver.users = [("us", "right")]
         login = {"username": "us", "password": password}
         failure = await deliver(channel(receiver, "starttls", trusting, **login))

@@ -1,14 +1,10 @@
 """The command `subscription-fanout`: one event to many websockets, and how soon the last one has it."""
 
 import asyncio
-import json
 import secrets
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import orjson
@@ -19,8 +15,15 @@ from conformance.load import processes
 from conformance.load.percentiles import spread
 from conformance.load.rest.clients import Client, UnexpectedError, run
 from conformance.load.rest.http import Target
-from conformance.load.server import fresh_data, running
 from conformance.load.subscriptions.fast_socket import FastSocket
+from conformance.load.subscriptions.measured import (
+    Base,
+    Data,
+    ReportFile,
+    Token,
+    finish,
+    server_to_measure,
+)
 from conformance.load.subscriptions.subscribers import (
     Subject,
     SubscribersError,
@@ -32,7 +35,6 @@ from conformance.subscriptions.subscription import Wish
 
 app = typer.Typer(name="subscription-fanout", add_completion=False)
 EXPECTED: Final = (UnexpectedError, SubscribersError)
-FAILED: Final = 1
 # What is asked for: from the request that makes the event to the socket that has it.
 PROMISED_MS: Final = 500.0
 _SETTING_UP: Final = 16
@@ -43,53 +45,25 @@ _LOOK_SECONDS: Final = 0.005
 @app.command(name="subscription-fanout")
 def subscription_fanout(
     *,
-    base: Annotated[
-        str, typer.Option(help="FHIR base URL; a fresh server of ours without one.")
-    ] = "",
-    token: Annotated[str, typer.Option(help="Bearer token, where the server wants one.")] = "",
-    data: Annotated[
-        Path | None, typer.Option(help="DATA of a server of ours: token, processor time.")
-    ] = None,
+    base: Base = "",
+    token: Token = "",
+    data: Data = None,
     sockets: Annotated[int, typer.Option(help="Open websockets, each with a Subscription.")] = 1000,
     events: Annotated[int, typer.Option(help="Events, one after the other.")] = 30,
     owners: Annotated[
         int, typer.Option(help="Practitioners who own them; needs $issue-token. 0: the caller.")
     ] = 0,
     content: Annotated[str, typer.Option(help="Content level of the notifications.")] = "id-only",
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the figures here (JSON).")
-    ] = None,
+    report: ReportFile = None,
 ) -> None:
     """Time from a write to each of many sockets that hear of it.
 
     Ends with exit code 1 when a promise was not kept.
     """
-    with _place(base, token, data) as (target, place):
-        meter = None if place is None else processes.Meter(processes.server_pid(place))
-        load = FanOut(target, sockets, owners, content)
-        figures = uvloop.run(_measure(load, events, meter))
-    print(json.dumps(figures, indent=1))
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(figures, indent=2) + "\n")
-    if not all(figures["kept"].values()):
-        raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _place(base: str, token: str, data: Path | None) -> Iterator[tuple[Target, Path | None]]:
-    """Return the server to measure and its DATA; a fresh one is started when none is named."""
-    if base:
-        if not token and data is not None:
-            token = (data / "admin.token").read_text().strip()
-        yield Target(base.rstrip("/"), token), data
-        return
-    fresh = fresh_data()
-    try:
-        with running({}, data=fresh) as server:
-            yield Target(server.place.base, server.place.admin_token()), fresh
-    finally:
-        shutil.rmtree(fresh)
+    with server_to_measure(base, token, data) as server:
+        load = FanOut(server.target, sockets, owners, content)
+        figures = uvloop.run(_measure(load, events, server.meter()))
+    finish(figures, report, kept=all(figures["kept"].values()))
 
 
 @dataclass

@@ -8,13 +8,10 @@ hundred writes is wanted, and by one Subscription alone.
 import asyncio
 import json
 import secrets
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import orjson
@@ -24,14 +21,19 @@ import uvloop
 from conformance.load import processes
 from conformance.load.rest.clients import Client, UnexpectedError, run
 from conformance.load.rest.http import Target
-from conformance.load.server import fresh_data, running
+from conformance.load.subscriptions.measured import (
+    Base,
+    Data,
+    ReportFile,
+    finish,
+    server_to_measure,
+)
 from conformance.subscriptions.scene import topics_of
 from conformance.subscriptions.subscription import Wish
 
 Json = dict[str, Any]
 
 app = typer.Typer(name="subscription-matching", add_completion=False)
-FAILED: Final = 1
 # What is asked for: so much more processor time for a write beside many than beside few.
 PROMISED: Final = 1.10
 _SYSTEM: Final = "urn:load:matching"
@@ -47,50 +49,25 @@ _SLICES: Final = 5
 @app.command(name="subscription-matching")
 def subscription_matching(
     *,
-    base: Annotated[
-        str, typer.Option(help="FHIR base URL; a fresh server of ours without one.")
-    ] = "",
-    data: Annotated[
-        Path | None, typer.Option(help="DATA of a server of ours: token, processor time.")
-    ] = None,
+    base: Base = "",
+    data: Data = None,
     few: Annotated[int, typer.Option(help="Active Subscriptions at first.")] = 100,
     many: Annotated[int, typer.Option(help="Active Subscriptions in the end.")] = 100_000,
     seconds: Annotated[float, typer.Option(help="How long each part writes.")] = 30.0,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the figures here (JSON).")
-    ] = None,
+    report: ReportFile = None,
 ) -> None:
     """Compare the processor time of a write beside few and beside many active Subscriptions.
 
     Ends with exit code 1 when it grows by more than a tenth.
     """
-    with _place(base, data) as (target, place):
-        meter = processes.Meter(processes.server_pid(place))
-        figures = uvloop.run(_measure(target, meter, few, many, seconds))
-    print(json.dumps(figures, indent=1))
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(figures, indent=2) + "\n")
-    if not figures["kept"]:
-        raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _place(base: str, data: Path | None) -> Iterator[tuple[Target, Path]]:
-    """Return the server to measure and its DATA; a fresh one is started when none is named."""
-    if base:
-        if data is None:
+    with server_to_measure(base, "", data) as server:
+        meter = server.meter()
+        if meter is None:
             raise typer.BadParameter(
                 "--base needs --data: processor time is read off its processes"
             )
-        yield Target(base.rstrip("/"), (data / "admin.token").read_text().strip()), data
-        return
-    fresh = fresh_data()
-    try:
-        with running({}, data=fresh) as server:
-            yield Target(server.place.base, server.place.admin_token()), fresh
-    finally:
-        shutil.rmtree(fresh)
+        figures = uvloop.run(_measure(server.target, meter, few, many, seconds))
+    finish(figures, report, kept=figures["kept"])
 
 
 @dataclass(frozen=True, slots=True)

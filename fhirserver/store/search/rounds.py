@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
 
-from fhirserver.store.caller import Caller
+from fhirserver.store.caller import SET_CALLER, Caller
 from fhirserver.store.connection import Query, Row
 from fhirserver.store.database import Pool
 from fhirserver.store.gather import Gather, Round
@@ -17,9 +17,8 @@ from fhirserver.store.gather import Gather, Round
 # Milliseconds a statement may run that may be tried in another way.
 TRIAL_TIMEOUT: Final = 300
 _MOST: Final = 16
-_SET_CALLER: Final[LiteralString] = (
-    "SELECT set_config('app.tenant', %s, true), set_config('app.scope', %s, true), "
-    "set_config('app.patients', %s, true), set_config('statement_timeout', %s, true), "
+_SET_UP: Final[LiteralString] = (
+    f"{SET_CALLER}, set_config('statement_timeout', %s, true), "
     "set_config('plan_cache_mode', %s, true), set_config('enable_seqscan', %s, true), "
     "set_config('enable_sort', %s, true), "
     "set_config('max_parallel_workers_per_gather', '0', true)"
@@ -79,6 +78,6 @@ def spoken(caller: Caller, statements: Sequence[Statement], milliseconds: int) -
     settled = all(one.settled for one in statements)
     plan = ("force_generic_plan", "off", "off") if settled else ("auto", "on", "on")
     return [
-        Query(_SET_CALLER, (*caller, str(milliseconds), *plan)),
+        Query(_SET_UP, (*caller, str(milliseconds), *plan)),
         *(Query(one.sql, one.args, prepare=settled) for one in statements),
     ]

@@ -4,12 +4,10 @@ Nothing runs by itself: a test moves the clock and lets the worker's loops run o
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,19 +16,17 @@ from fhirserver import definitions
 from fhirserver.crypto import keyring
 from fhirserver.kernel.canonical import ESCALATION_TIER
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.readings import DeviceEvent
-from fhirserver.kernel.resource import Json, Stored
+from fhirserver.kernel.resource import Json
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.supervisor.postgres import PostgresServer
 from fhirserver.validation import validate
 from subscriptions.channels.channel import Channel
-from subscriptions.channels.egress import Answer
 from subscriptions.channels.managed import ManagedChannel
 from subscriptions.channels.rest_hook import RestHook
 from subscriptions.channels.sms import Telephone
-from subscriptions.channels.telephony import Refused, Unavailable
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.core.reply_code import ALPHABET
@@ -45,121 +41,12 @@ from subscriptions.worker.parcels import Parcels
 from subscriptions.worker.ports import Surroundings
 from subscriptions.worker.worker import Worker
 from tests.conftest import ROLE_PASSWORDS, Database, _database
+from tests.integration.response.doubles import Company, Eyes, Receiver, Sent
 
 _numbers = count(1)
 BASE = "https://example.org/fhir"
 BOB, EVE, ANN = "+15550000001", "+15550000002", "+15550000003"
 NINA = "+15550000004"
-
-
-@dataclass
-class Sent:
-    """What the company was asked to carry."""
-
-    medium: str
-    to: str
-    text: str
-    callback: str
-    at: datetime
-    sid: str
-
-    @property
-    def code(self) -> str:
-        words = self.text.replace(":", " ").split()
-        return next(w for w in words if len(w) == 4 and all(c in ALPHABET for c in w))
-
-    @property
-    def attempt(self) -> UUID:
-        return UUID(self.callback.rpartition("=")[2])
-
-
-@dataclass
-class Company:
-    """A telephone company: remembers, and fails when told to."""
-
-    now: Any
-    sent: list[Sent] = field(default_factory=list)
-    down: bool = False
-    down_after_accepting: bool = False
-    refuse: dict[str, str] = field(default_factory=dict)
-    cannot_look_up: bool = False
-
-    async def text(self, to: str, body: str, callback: str) -> str:
-        return self._take("sms", to, body, callback)
-
-    async def call(self, to: str, document: str, callback: str) -> str:
-        return self._take("voice", to, document, callback)
-
-    async def find_text(self, to: str, body: str, since: datetime) -> str | None:
-        return self._find("sms", to, since, body)
-
-    async def find_call(self, to: str, since: datetime) -> str | None:
-        return self._find("voice", to, since, None)
-
-    def _take(self, medium: str, to: str, text: str, callback: str) -> str:
-        if self.down:
-            raise Unavailable("down")
-        if to in self.refuse:
-            raise Refused(self.refuse[to])
-        sid = f"{medium}{len(self.sent)}"
-        self.sent.append(Sent(medium, to, text, callback, self.now(), sid))
-        if self.down_after_accepting:
-            raise Unavailable("answered 500")
-        return sid
-
-    def _find(self, medium: str, to: str, since: datetime, text: str | None) -> str | None:
-        if self.down or self.cannot_look_up:
-            raise Unavailable("down")
-        return next(
-            (
-                s.sid
-                for s in self.sent
-                if s.medium == medium
-                and s.to == to
-                and s.at >= since
-                and (text is None or s.text == text)
-            ),
-            None,
-        )
-
-
-@dataclass
-class Receiver:
-    """An endpoint of a client's Subscription."""
-
-    now: Any
-    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    failing: set[str] = field(default_factory=set)
-
-    async def post(
-        self, url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_seconds: float
-    ) -> Answer:
-        if url in self.failing:
-            return Answer(500)
-        self.got.append((url, dict(headers), body))
-        return Answer(200)
-
-
-class Eyes:
-    """The access decision: everybody sees everything but what is hidden, or nobody anything."""
-
-    def __init__(self) -> None:
-        self.hidden: set[str] = set()
-        self.blind = False
-        self.asked: list[Principal] = []
-
-    async def access(self, tx: Transaction, owner: Principal) -> Access:
-        return (await self.accesses(tx, [owner]))[owner]
-
-    async def accesses(
-        self, tx: Transaction, owners: Collection[Principal]
-    ) -> Mapping[Principal, Access]:
-        self.asked += owners
-        return {owner: Access(owner, everything=not self.blind) for owner in owners}
-
-    def sees(self, access: Access, stored: Stored) -> bool:
-        hidden = f"{stored.type}/{stored.id}" in self.hidden
-        return access.everything and not stored.deleted and not hidden
 
 
 class Place:

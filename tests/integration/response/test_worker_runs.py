@@ -7,7 +7,8 @@ from functools import partial
 
 from fhirserver.kernel.errors import Conflict
 from subscriptions.channels.egress import Answer
-from tests.integration.response.conftest import BOB, EVE, NINA, Place, Sent
+from tests.integration.response.conftest import BOB, EVE, NINA, Place
+from tests.integration.response.doubles import Sent
 
 PATIENCE = 10.0
 

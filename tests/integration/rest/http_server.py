@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import uvicorn
-
+from fhirserver.http_server import http_server
 from fhirserver.kernel.principal import Principal
-from fhirserver.rest.connection import Connection
 from tests.conftest import Database
 from tests.integration.rest.conftest import open_application
 
@@ -39,18 +37,7 @@ def serving(database: Database) -> Iterator[Address]:
         async with open_application(database) as (record, transport):
             tenant = await record.ensure_tenant("served")
             token = await record.issue_token(Principal(tenant, "admin", ""), 3600)
-            config = uvicorn.Config(
-                transport.app,
-                host="127.0.0.1",
-                port=0,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                http=Connection,
-                proxy_headers=False,
-                server_header=False,
-            )
-            server = uvicorn.Server(config)
+            server = http_server(transport.app)
             task = asyncio.create_task(server.serve())
             while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
                 await asyncio.sleep(0.01)

@@ -15,14 +15,12 @@ from itertools import count
 from typing import Any
 
 import httpx
-import uvicorn
 
 from fhirserver import definitions
 from fhirserver.crypto import keyring
+from fhirserver.http_server import HttpServer, http_server
 from fhirserver.kernel.principal import Principal
 from fhirserver.rest import Services, application
-from fhirserver.rest.connection import Connection
-from fhirserver.rest.socket_connection import MAX_MESSAGE_BYTES, SocketConnection
 from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
@@ -46,7 +44,7 @@ class Served:
     sockets: Sockets
     token: str
     tenant: int
-    http: uvicorn.Server
+    http: HttpServer
     clock: "MovedClock"
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
@@ -149,25 +147,12 @@ async def served(
             extra_routes=[websocket.route(sockets, origins)],
             origins=origins,
         )
-        http = uvicorn.Server(
-            uvicorn.Config(
-                application(services),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                http=Connection,
-                ws=SocketConnection,
-                ws_max_size=MAX_MESSAGE_BYTES,
-                ws_per_message_deflate=False,
-                proxy_headers=False,
-                server_header=False,
-            )
-        )
+        http = http_server(application(services))
         stop = asyncio.Event()
         token = await record.issue_token(Principal(tenant, "admin", ""), 86_400)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(epoch.follow())
-            serving = tasks.create_task(http._serve([listening]))
+            serving = tasks.create_task(http.serve([listening]))
             tasks.create_task(sockets.run(stop))
             tasks.create_task(parts.run(access, {"engine", "deliver"}, stop))
             while not http.started:  # noqa: ASYNC110 - uvicorn has no event

@@ -12,6 +12,8 @@ from fhirserver.rest import Services, application
 from tests.unit.rest.memory_record import START, MemoryRecord, Observer
 
 BASE = "http://test/fhir"
+PATIENT = {"resourceType": "Patient", "gender": "female"}
+FHIR = {"content-type": "application/fhir+json"}
 
 
 @dataclass
@@ -83,3 +85,10 @@ async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
 def token(name: str) -> dict[str, str]:
     """The Authorization header of a role."""
     return {"authorization": f"Bearer {name}"}
+
+
+def issues(answer: httpx.Response) -> list[dict[str, object]]:
+    """The issues of an answer that must be an OperationOutcome."""
+    content = answer.json()
+    assert content["resourceType"] == "OperationOutcome"
+    return list(content["issue"])

@@ -258,6 +258,8 @@ class MemoryTransaction:
         found.append(Stored(type_, id_, len(found) + 1, self.record.tick(), True, b""))
         return found[-1]
 
+    # Observers and workers alone call what follows, and none runs over this record: a call is a mistake, and loud.
+
     async def versions(
         self, wanted: Mapping[tuple[str, str], AbstractSet[int]]
     ) -> Mapping[tuple[str, str], Sequence[Stored]]:
