@@ -13,10 +13,13 @@ from typing import Final
 
 from adapters import containment, observation, streams
 from adapters.clock import Timing, timing
+from adapters.contacts import note, promised_interval
+from adapters.faults import BatchFaults, Clocks
 from adapters.metrics import METRICS, Metric, unit_of
 from adapters.mqtt import messages
 from adapters.mqtt.messages import Birth, Event, Message, Rejected, Sample, Status, Telemetry, Topic
 from adapters.streams import Acknowledgement
+from adapters.templates import TemplateNames, template, template_name
 from fhirserver.kernel import keys
 from fhirserver.kernel.ports import ChangeObserver
 from fhirserver.kernel.readings import Contact, DeviceEvent, Mode, Reading
@@ -34,7 +37,6 @@ from fhirserver.kernel.telemetry import (
 DOOR: Final = "mqtt"
 # A mode older than this says nothing about the sample (the alarm rules then assume treatment).
 _MODE_MEMORY: Final = timedelta(seconds=10)
-_QUALITY_ABSENT: Final = "not-performed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,10 @@ class _Batch:
     states: Mapping[StreamKey, StreamState]
     devices: Mapping[str, EnrolledDevice]
     births: Mapping[tuple[str, str], Json]
+    faults: BatchFaults
     drafts: list[_Draft] = field(default_factory=list)
     events: list[DeviceEvent] = field(default_factory=list)
-    contacts: dict[str, Contact] = field(default_factory=dict)
+    contacts: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     letters: list[DeadLetter] = field(default_factory=list)
     rejected: dict[StreamKey, list[int]] = field(default_factory=lambda: defaultdict(list))
     duplicates: int = 0
@@ -87,9 +90,8 @@ class Ingest:
         """Store through `store`, have readings evaluated by `observer` in the same transaction."""
         self._store = store
         self._observer = observer
-        self._template_names: dict[
-            tuple[int, str, str | None, tuple[Metric, ...], bool, bool], str
-        ] = {}
+        self._clocks = Clocks()
+        self._templates = TemplateNames()
 
     async def commit(self, tenant: int, batch: Sequence[Incoming]) -> Outcome:
         """Store `batch` and return what to answer; nothing is stored when this raises."""
@@ -100,20 +102,27 @@ class Ingest:
                 await tx.streams(wanted) if wanted else {},
                 await tx.devices({one.topic.address for one in batch}),
                 await tx.births({(key.address, key.boot) for key in wanted}),
+                BatchFaults(tenant, self._clocks),
             )
             before = {key: streams.holes(one.committed) for key, one in state.states.items()}
             for incoming, message in decoded:
                 await self._take(tx, state, incoming, message)
+            await state.faults.gaps(tx, state.states, before, state.devices)
+            if faults := await state.faults.found(tx):
+                await self._observer.faults(tx, faults)
             await self._store_drafts(tx, state)
             if state.events:
+                state.events.sort(key=lambda event: event.effective)
                 await self._observer.device_events(tx, state.events)
             if state.contacts:
-                await self._observer.contacts(tx, list(state.contacts.values()))
-            await self._record_gaps(tx, state.states, before)
+                await self._observer.contacts(
+                    tx, [one for told in state.contacts.values() for one in told]
+                )
             if state.states:
                 await tx.save_streams(state.states)
             if state.letters:
                 await tx.dead_letter(state.letters)
+        self._clocks.learn(tenant, state.faults.told)
         return _outcome(state)
 
     async def _take(
@@ -154,10 +163,10 @@ class Ingest:
         device: EnrolledDevice,
         message: Status,
     ) -> None:
-        state.contacts[device.address] = Contact(
+        state.contacts[device.address].append(Contact(
             tx.tenant, device.device, device.patient_at(incoming.received), None, message.online, incoming.received,
             simulated=await tx.is_simulator(device.address),
-        )  # fmt: skip
+        ))  # fmt: skip
 
     async def _birth(
         self, tx: TelemetryTransaction, incoming: Incoming, device: EnrolledDevice, message: Birth
@@ -183,9 +192,12 @@ class Ingest:
         birth = state.births.get((device.address, message.boot), {})
         sent = self._timing(state.states[key], birth, incoming, message.mono_ms, message.dev_time)
         simulated = message.test or bool(birth.get("sim"))
+        state.faults.clock(device, sent, incoming.received, simulated=simulated)
         if sent.skew is not None and sent.is_faulty:
             await tx.record_fault(key, "clock", int(sent.skew.total_seconds()) // 60, 0)
         refused: set[str] = set()
+        therapy = message.session if message.mode == "TX" else None
+        self._templates.turn_to(tx.tenant, device.device, therapy)
         for sample in message.samples:
             at = sent.sent + timedelta(milliseconds=sample.offset_ms)
             age = (sent.delay - timedelta(milliseconds=sample.offset_ms)).total_seconds()
@@ -195,16 +207,16 @@ class Ingest:
                 message.mode if age <= _MODE_MEMORY.total_seconds() else None,
                 incoming.received,
                 simulated,
+                therapy,
             )
             refused |= await self._sample(tx, state, device, birth, message, sample, moment)
         for reason in sorted(refused):
             _refuse(state, incoming, reason, key, message.seq)
-        latest = state.contacts.get(device.address)
-        mode = message.mode or (latest.mode if latest else None)
-        state.contacts[device.address] = Contact(
-            tx.tenant, device.device, device.patient_at(sent.sent), mode, online=True, received=incoming.received,
-            simulated=simulated,
+        contact = Contact(
+            tx.tenant, device.device, device.patient_at(sent.sent), message.mode, online=True, received=incoming.received,
+            simulated=simulated, session=message.session, at=sent.sent, every=promised_interval(birth),
         )  # fmt: skip
+        note(state.contacts[device.address], contact)
 
     async def _sample(
         self,
@@ -268,15 +280,14 @@ class Ingest:
         values: tuple[tuple[Metric, Decimal], ...],
         moment: "_Moment",
     ) -> None:
-        cache_key = (tx.tenant, device.device, patient, shape, bool(values), moment.simulated)
-        name = self._template_names.get(cache_key)
+        cache_key = (
+            tx.tenant, device.device, patient, shape, bool(values), moment.simulated, moment.therapy
+        )  # fmt: skip
+        name = self._templates.find(cache_key)
         if name is None or not tx.is_prepared(name):
-            name = _template_name(cache_key)
-            resource = _template(
-                device, patient, shape, with_values=bool(values), simulated=moment.simulated
-            )
-            await tx.prepare(name, resource, patient, len(values))
-            self._template_names[cache_key] = name
+            name = template_name(cache_key)
+            await tx.prepare(name, template(device, cache_key), patient, len(values))
+            self._templates.add(cache_key, name)
         texts = tuple([str(value) for _, value in values])
         state.drafts.append(
             _Draft(ObservationRow(name, moment.at, texts), values, device, patient, moment)
@@ -298,6 +309,7 @@ class Ingest:
             return
         sent = self._timing(state.states[key], birth, incoming, message.mono_ms, message.dev_time)
         simulated = message.test or bool(birth.get("sim"))
+        state.faults.clock(device, sent, incoming.received, simulated=simulated)
         patient = device.patient_at(sent.sent)
         effective = sent.sent.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         await tx.put(
@@ -336,7 +348,11 @@ class Ingest:
         return found
 
     async def _store_drafts(self, tx: TelemetryTransaction, state: _Batch) -> None:
+        # In the order of time, not of arrival: whoever reads the record judges it as we do now.
+        state.drafts.sort(key=lambda draft: draft.row.effective)
         ids = await tx.copy_observations([draft.row for draft in state.drafts])
+        if ids:
+            tx.forget(self._templates.outdated(tx.tenant))
         readings = []
         for draft, id_ in zip(state.drafts, ids, strict=True):
             if draft.patient is None:
@@ -352,21 +368,6 @@ class Ingest:
         if readings:
             await self._observer.readings(tx, readings)
 
-    async def _record_gaps(
-        self,
-        tx: TelemetryTransaction,
-        states: Mapping[StreamKey, StreamState],
-        before: Mapping[StreamKey, list[tuple[int, int]]],
-    ) -> None:
-        for key, state in states.items():
-            now = streams.holes(state.committed)
-            if now == before[key]:
-                continue
-            for lo, hi in now:
-                if (lo, hi) not in before[key]:
-                    await tx.record_fault(key, f"gap-{key.kind}", lo, hi)
-            await tx.mend_gaps(key, state.committed)
-
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
@@ -375,31 +376,7 @@ class _Moment:
     mode: Mode | None
     received: datetime
     simulated: bool
-
-
-def _template_name(key: tuple[int, str, str | None, tuple[Metric, ...], bool, bool]) -> str:
-    """Return a name that says everything the template depends on."""
-    tenant, device, patient, shape, has_values, simulated = key
-    codes = "+".join(metric.code for metric in shape)
-    return f"{tenant}|{device}|{patient}|{codes}|{has_values}|{simulated}"
-
-
-def _template(
-    device: EnrolledDevice,
-    patient: str | None,
-    shape: tuple[Metric, ...],
-    *,
-    with_values: bool,
-    simulated: bool,
-) -> Json:
-    codes = tuple(metric.code for metric in shape)
-    if not with_values:
-        return observation.absent(
-            shape[0], device.device, patient, _QUALITY_ABSENT, simulated=simulated
-        )
-    if codes[0] in observation.BLOOD_PRESSURE_CODES:
-        return observation.blood_pressure(codes, device.device, patient, simulated=simulated)
-    return observation.measure(shape[0], device.device, patient, simulated=simulated)
+    therapy: str | None
 
 
 def _stream(incoming: Incoming, message: Message | Rejected) -> StreamKey | None:
@@ -422,6 +399,8 @@ def _refuse(
     state: _Batch, incoming: Incoming, reason: str, key: StreamKey | None, number: int | None
 ) -> None:
     state.letters.append(DeadLetter(DOOR, incoming.topic.address, reason, incoming.payload))
+    known = state.devices.get(incoming.topic.address)
+    state.faults.refused(known, incoming.topic.address, incoming.topic.kind, incoming.received)
     if key is not None and number is not None:
         state.rejected[key].append(number)
 

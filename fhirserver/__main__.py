@@ -13,8 +13,9 @@ from typing import Annotated
 import httpx
 import typer
 
-from fhirserver import __version__, packages_cli, subscriptions_cli
-from fhirserver.settings import ROLES, Settings, SettingsError
+from fhirserver import __version__, evidence_cli, packages_cli, subscriptions_cli
+from fhirserver.setting_forms import ROLES
+from fhirserver.settings import Settings, SettingsError
 from fhirserver.supervisor import compose_secrets, data_lock, log_output, parent_death
 from fhirserver.supervisor.errors import SupervisorError
 
@@ -62,6 +63,11 @@ def worker(
     unknown = sorted(set(chosen) - set(ROLES))
     if unknown:
         raise SettingsError(f"--roles: {', '.join(unknown)} is none of {', '.join(ROLES)}.")
+    if "watchdog" in chosen:
+        from fhirserver import watchdog_process  # noqa: PLC0415 - it needs little of the rest
+
+        watchdog_process.run(_settings())
+        return
     from fhirserver import bootstrap  # noqa: PLC0415 - other commands start faster without
 
     bootstrap.worker(_settings(), chosen)
@@ -112,6 +118,7 @@ def status() -> None:
 
 app.add_typer(packages_cli.app)
 app.add_typer(subscriptions_cli.app)
+app.add_typer(evidence_cli.app)
 
 
 @app.command(name="compose-secrets")

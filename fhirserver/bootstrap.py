@@ -1,7 +1,8 @@
 """The one place where the parts are put together, and the only one that knows them all.
 
 ``migrate`` brings a database to the current state, ``worker`` runs the roles of one process: `api` answers requests,
-`ingest` takes device messages, `engine` watches time (timers, silence, numbering), `deliver` sends.
+`ingest` takes device messages, `engine` watches time (timers, silence, numbering), `deliver` sends. What watches them is
+`fhirserver.watchdog_process`.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import gc
 import os
 import secrets
 import signal
+import socket
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -20,19 +22,18 @@ from collections.abc import (
 )
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import nats
 import structlog
 import uvloop
 
-from adapters.ingest import Ingest
-from adapters.mqtt.worker import IngestWorker
-from fhirserver import __version__, definitions
+from fhirserver import __version__, broker_side, definitions
 from fhirserver.access_epoch import AccessEpoch
 from fhirserver.crypto import keyring
 from fhirserver.crypto.keyring import Keyring
+from fhirserver.crypto.signing import SigningKeys
 from fhirserver.http_server import http_server, listeners
 from fhirserver.kernel.errors import NotFound, Problem
 from fhirserver.kernel.jobs import JobWork
@@ -44,18 +45,17 @@ from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.store.visibility import Visibility
-from fhirserver.supervisor.broker_stream import DEVICE_STREAM, ensure_device_stream
 from fhirserver.supervisor.database_credentials import database_passwords
-from fhirserver.supervisor.device_authenticator import DeviceAuthenticator, DeviceGrant
-from fhirserver.supervisor.nats_jwt import AccountKey
 from fhirserver.supervisor.secret_files import write_private
+from fhirserver.watchdog_process import mail_server
 from subscriptions import administration as administration  # noqa: PLC0414 - the command line has it from here
-from subscriptions.channels.email import MailServer, Security
 from subscriptions.channels.registry import BadChannel
 from subscriptions.channels.twilio import Account
 from subscriptions.composition import Options, RecordAccess, Subscriptions
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.response import shipped_topics
+from subscriptions.telephones import Companies
+from subscriptions.watching.beats import Pulse, RoleBeats
 
 if TYPE_CHECKING:
     from fhirserver.rest.application import Services
@@ -112,6 +112,8 @@ async def _first_content(settings: Settings) -> None:
         await server.record.ensure_partitions()
         async with server.record.transaction(tenant) as tx:
             await server.subscriptions.ensure_content(tx)
+        if settings.synthetic_seconds:
+            await broker_side.ensure_synthetic(server.record, server.subscriptions)
         for number, _ in await server.record.tenants():
             async with server.record.transaction(number) as tx:
                 await server.subscriptions.file_again(tx)
@@ -144,33 +146,41 @@ class _Server:
     def access(self) -> RecordAccess:
         """Return what the workers and routes of the subscriptions need."""
         record = self.record
-        return RecordAccess(record.work, record.scan, _now, lambda: self._tenants, record.principal)
+        return RecordAccess(
+            record.work,
+            record.scan,
+            _now,
+            lambda: self._tenants,
+            record.principal,
+            record.figures,
+        )
 
 
-def _mail_server(settings: Settings) -> MailServer | None:
-    if not settings.smtp_host:
-        return None
-    return MailServer(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        security=cast("Security", settings.smtp_security),
-        sender=settings.smtp_from,
-        username=settings.smtp_username,
-        password=settings.smtp_password,
+def _companies(settings: Settings) -> Companies:
+    return Companies(
+        accounts=[
+            Account(*company, name=name)
+            for name, company in zip(("first", "second"), settings.companies, strict=True)
+            if all(company)
+        ],
+        old_tokens=(settings.sms_token_old,),
+        links=settings.sms_links and settings.base_url.startswith("https://"),
     )
 
 
 @contextlib.asynccontextmanager
 async def _open(settings: Settings) -> AsyncIterator[_Server]:
-    account = Account(settings.sms_url, settings.sms_account, settings.sms_token, settings.sms_from)
+    ring = _keyring(settings)
     options = Options(
-        account=account if settings.sms_url else None,
+        companies=_companies(settings),
         public_url=settings.base_url,
         fhir_base=settings.fhir_base,
         endpoints=EndpointPolicy(settings.allow_insecure_endpoints, settings.opened_networks),
         demo=settings.demo,
-        mail_server=_mail_server(settings),
+        mail_server=mail_server(settings),
         channel_factories=settings.subscription_channels,
+        arming_required=settings.arming == "required",
+        signing=SigningKeys(ring),
     )
     async with open_database(settings.database_url, database_passwords(settings.data)) as database:
         base = definitions.load()
@@ -188,7 +198,7 @@ async def _open(settings: Settings) -> AsyncIterator[_Server]:
             raise SettingsError(f"SUBSCRIPTION_CHANNELS: {problem}.") from problem
         record = Record(
             database,
-            _keyring(settings),
+            ring,
             base,
             parts.observer,
             _now,
@@ -212,13 +222,25 @@ async def _run_worker(settings: Settings, roles: frozenset[str]) -> None:
         if "api" in roles:
             tasks.create_task(_serve_api(settings, server, stop))
         if "ingest" in roles:
-            tasks.create_task(_until(stop, _run_ingest(settings, server)))
+            tasks.create_task(
+                _until(
+                    stop,
+                    broker_side.run_ingest(settings, server.record, server.subscriptions.observer),
+                )
+            )
         if roles & {"engine", "deliver"}:
             tasks.create_task(server.subscriptions.run(server.access(), roles, stop))
         if "engine" in roles:
             tasks.create_task(_until(stop, _keep_house(server)))
             tasks.create_task(_run_jobs(settings, server, stop))
+            if settings.synthetic_seconds:
+                patient = partial(server.subscriptions.synthetic_patient, server.access())
+                running = broker_side.run_synthetic(settings, server.record, patient, stop)
+                tasks.create_task(_until(stop, running))
         tasks.create_task(_until(stop, server.catalogue.follow()))
+        process = f"{socket.gethostname()}/{os.getpid()}"
+        beats = RoleBeats(server.record.tend, _now, roles, process)
+        tasks.create_task(beats.run(stop))
         log.info("worker runs", roles=sorted(roles), pid=os.getpid())
 
 
@@ -247,13 +269,15 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
     from subscriptions.rest import websocket  # noqa: PLC0415 - as above
 
     epoch = AccessEpoch(server.record)
-    sockets = server.subscriptions.sockets(server.access(), epoch.current)
+    pulse = Pulse(server.record.scan, _now)
+    sockets = server.subscriptions.sockets(server.access(), epoch.current, lambda: pulse.is_well)
     services = _services(settings, server, epoch)
     door = websocket.route(sockets, settings.origins)
     app = application(replace(services, extra_routes=(*services.extra_routes, door)))
     http = http_server(app, host=settings.host, port=settings.port)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(epoch.follow())
+        tasks.create_task(pulse.run(stop))
         serving = tasks.create_task(http.serve(listeners(settings)))
         stopping = tasks.create_task(stop.wait())
         closed = asyncio.Event()
@@ -293,44 +317,6 @@ def _services(settings: Settings, server: _Server, epoch: AccessEpoch) -> "Servi
     )
 
 
-async def _run_ingest(settings: Settings, server: _Server) -> None:
-    client = await nats.connect(
-        settings.nats_url,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.2,
-        error_cb=_broker_error,
-    )
-    door = await nats.connect(
-        settings.nats_authenticator_url,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.2,
-        error_cb=_broker_error,
-    )
-
-    async def check(username: str, password: str) -> DeviceGrant | None:
-        device = await server.record.check_device(username, password)
-        return None if device is None else DeviceGrant(*device, simulated=settings.demo)
-
-    authenticator = DeviceAuthenticator(
-        door, AccountKey.from_seed(settings.nats_callout_seed), check
-    )
-    try:
-        await ensure_device_stream(client.jetstream())
-        ingest = IngestWorker(
-            client,
-            server.record,
-            Ingest(server.record, server.subscriptions.observer),
-            DEVICE_STREAM,
-        )
-        await ingest.prepare()
-        await authenticator.start()
-        await ingest.run()
-    finally:
-        await authenticator.stop()
-        await door.close()
-        await client.close()
-
-
 async def _run_jobs(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
     """Run what takes longer than a request; requests handed in to be answered later are such jobs."""
     from fhirserver.rest import deferred  # noqa: PLC0415 - for this role alone
@@ -349,10 +335,6 @@ async def _keep_house(server: _Server) -> None:
         await server.record.apply_policies()
         await server.record.forget_claims()
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-
-
-async def _broker_error(error: Exception) -> None:
-    log.warning("broker connection", cause=repr(error))
 
 
 def _keyring(settings: Settings) -> Keyring:

@@ -5,131 +5,25 @@ is checked against them. A wrong value stops the start with every problem named 
 a value is never guessed.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
-ROLES: Final = ("api", "ingest", "engine", "deliver")
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-YES: Final = ("1", "true", "yes", "on")
-NO: Final = ("0", "false", "no", "off", "")
-HIGHEST_PORT: Final = 65535
-SMTP_SECURITY: Final = ("starttls", "tls", "none")
-_FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
-_MAILBOX: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+", re.ASCII)
-
-WorkerRoles = tuple[str, ...]
+from fhirserver import setting_forms as forms
+from fhirserver.setting_forms import LOG_LEVELS, LOOPBACK, WorkerRoles
 
 
 class SettingsError(Exception):
     """One or more settings cannot be used; the message names each with its remedy."""
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser()
-
-
-def _flag(value: str) -> bool:
-    lowered = value.strip().lower()
-    if lowered in YES or lowered in NO:
-        return lowered in YES
-    raise ValueError("say 1 or 0")
-
-
-def _port(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) > HIGHEST_PORT:
-        raise ValueError(f"give a port number from 0 to {HIGHEST_PORT} (0 picks a free one)")
-    return int(value)
-
-
-def _web_url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        raise ValueError("give a URL that begins with http:// or https://")
-    return value.rstrip("/")
-
-
-def _database_url(value: str) -> str:
-    if value and urlsplit(value).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("give a URL like postgresql://user:password@host:5432/database")
-    return value
-
-
-def _broker_url(value: str) -> str:
-    if value and urlsplit(value).scheme not in {"nats", "tls"}:
-        raise ValueError("give a URL like nats://user:password@host:4222")
-    return value
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    origins = tuple(one.strip().rstrip("/") for one in value.split(",") if one.strip())
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path or parts.query):
-            raise ValueError("give origins like https://app.example.org, *, or nothing")
-    return origins
-
-
-def _networks(value: str) -> tuple[str, ...]:
-    networks = tuple(one.strip() for one in value.split(",") if one.strip())
-    for network in networks:
-        try:
-            ip_network(network)
-        except ValueError:
-            raise ValueError("give networks like 10.20.0.0/16, separated by commas") from None
-    return networks
-
-
-def _factories(value: str) -> tuple[str, ...]:
-    paths = tuple(one.strip() for one in value.split(",") if one.strip())
-    if not all(_FACTORY.fullmatch(path) for path in paths):
-        raise ValueError("give import paths like package.module:factory, separated by commas")
-    return paths
-
-
-def _smtp_security(value: str) -> str:
-    if value.lower() not in SMTP_SECURITY:
-        raise ValueError(f"choose one of {', '.join(SMTP_SECURITY)}")
-    return value.lower()
-
-
-def _mailbox(value: str) -> str:
-    if value and not _MAILBOX.fullmatch(value):
-        raise ValueError("give a mailbox like alerts@hospital.example.org")
-    return value
-
-
-def _log_level(value: str) -> str:
-    if value.lower() not in LOG_LEVELS:
-        raise ValueError(f"choose one of {', '.join(LOG_LEVELS)}")
-    return value.lower()
-
-
-def _workers(value: str) -> tuple[WorkerRoles, ...]:
-    groups = tuple(tuple(group.split("+")) for group in value.replace(" ", "").split(","))
-    unknown = {role for group in groups for role in group} - set(ROLES)
-    if unknown:
-        raise ValueError(
-            f"'{', '.join(sorted(unknown))}' is no role; commas separate processes and + joins the "
-            f"roles of one process, out of {', '.join(ROLES)}"
-        )
-    return groups
-
-
 def setting(
     name: str,
     default: str,
     meaning: str,
-    parse: Callable[[str], Any] = _text,
+    parse: Callable[[str], Any] = forms.text,
     *,
     secret: bool = False,
 ) -> Any:
@@ -165,64 +59,67 @@ class Settings:
     """
 
     host: str = setting("HOST", "127.0.0.1", "Address the HTTP server listens on.")
-    port: int = setting("PORT", "8080", "Port the HTTP server listens on.", _port)
+    port: int = setting("PORT", "8080", "Port the HTTP server listens on.", forms.port)
     public_url: str = setting(
         "PUBLIC_URL",
         "",
         "URL under which others reach this server, without /fhir; default is HOST and PORT. "
         "Stands in links, in the CapabilityStatement and in what the SMS provider calls back.",
-        _web_url,
+        forms.web_url,
     )
     origins: tuple[str, ...] = setting(
         "CORS_ORIGINS",
         "*",
         "Origins whose pages may call the FHIR API and open websockets, separated by commas; * for any, empty for "
         "none. Callers need a bearer token in any case.",
-        _origins,
+        forms.origins,
     )
     data: Path = setting(
         "DATA",
         "./.data",
         "Directory for the embedded database, the broker's store and generated secrets.",
-        _path,
+        forms.path,
     )
     database_url: str = setting(
         "DATABASE_URL",
         "",
         "PostgreSQL 15 or newer to use instead of the embedded one; the user must be allowed to "
         "create roles.",
-        _database_url,
+        forms.database_url,
         secret=True,
     )
     workers: tuple[WorkerRoles, ...] = setting(
         "ROLES",
-        "api,ingest,engine+deliver",
+        "api,ingest,engine+deliver,watchdog",
         "Processes to run: commas separate processes, + joins roles into one process. "
-        "Roles are api, ingest, engine (timers, ladder, silence) and deliver. A role named in several "
+        "Roles are api, ingest, engine (timers, ladder, silence), deliver and watchdog (watches the others, always in a "
+        "process of its own). A role named in several "
         "processes is shared by them: api,api,ingest,engine+deliver answers with two.",
-        _workers,
+        forms.workers,
     )
     mqtt_host: str = setting("MQTT_HOST", "127.0.0.1", "Address devices reach the broker at.")
-    mqtt_port: int = setting("MQTT_PORT", "1883", "Port devices reach the broker at (MQTT).", _port)
+    mqtt_port: int = setting(
+        "MQTT_PORT", "1883", "Port devices reach the broker at (MQTT).", forms.port
+    )
     nats_port: int = setting(
         "NATS_PORT",
         "4222",
         "Loopback port our own processes reach the embedded broker at; 0 picks a free one.",
-        _port,
+        forms.port,
     )
     nats_url: str = setting(
         "NATS_URL",
         "",
         "NATS server to use instead of the embedded broker; needs NATS_AUTHENTICATOR_URL and "
         "NATS_CALLOUT_SEED too.",
-        _broker_url,
+        forms.broker_url,
         secret=True,
     )
     nats_authenticator_url: str = setting(
         "NATS_AUTHENTICATOR_URL",
         "",
         "The same NATS server, as the user that answers its questions about devices.",
-        _broker_url,
+        forms.broker_url,
         secret=True,
     )
     nats_callout_seed: str = setting(
@@ -234,62 +131,140 @@ class Settings:
     sms_url: str = setting(
         "SMS_URL",
         "",
-        "Base URL of the SMS and voice provider (Twilio-shaped REST). Without it nobody can be "
-        "called and no patient counts as armed.",
-        _web_url,
+        "Telephone company that is asked first: https://... (Twilio's REST API, texts and calls) or "
+        "smpps://host:port (SMPP 3.4 over TLS, texts). Without it nobody can be called and no patient "
+        "counts as armed.",
+        forms.company_url,
     )
-    sms_account: str = setting("SMS_ACCOUNT", "", "Account identifier at the SMS provider.")
+    sms_account: str = setting("SMS_ACCOUNT", "", "Account there; for SMPP the system_id.")
     sms_token: str = setting(
         "SMS_TOKEN",
         "",
-        "Secret of that account; also proves the provider's callbacks.",
+        "Secret of that account, for SMPP its password; also proves the company's callbacks.",
+        secret=True,
+    )
+    sms_token_old: str = setting(
+        "SMS_TOKEN_OLD",
+        "",
+        "Secret before that one: proves callbacks too, while it is being replaced.",
         secret=True,
     )
     sms_from: str = setting("SMS_FROM", "", "Number messages and calls come from, as +15551234567.")
+    sms_url_2: str = setting(
+        "SMS_URL_2",
+        "",
+        "Second telephone company, asked when the first does not take or does not deliver.",
+        forms.company_url,
+    )
+    sms_account_2: str = setting("SMS_ACCOUNT_2", "", "Account at the second company.")
+    sms_token_2: str = setting("SMS_TOKEN_2", "", "Secret of that account.", secret=True)
+    sms_from_2: str = setting("SMS_FROM_2", "", "Number its messages and calls come from.")
+    sms_links: bool = setting(
+        "SMS_LINKS",
+        "1",
+        "End alarm texts with a link to a page with buttons; only where PUBLIC_URL is https://.",
+        forms.flag,
+    )
     allow_insecure_endpoints: bool = setting(
         "ALLOW_INSECURE_ENDPOINTS",
         "0",
         "Let Subscriptions send to http:// and to private addresses (development only).",
-        _flag,
+        forms.flag,
     )
     subscription_networks: tuple[str, ...] = setting(
         "SUBSCRIPTION_NETWORKS",
         "",
         "Private networks Subscriptions may send to besides public addresses, over TLS, separated "
         "by commas, such as the hospital's own 10.20.0.0/16.",
-        _networks,
+        forms.networks,
     )
     subscription_channels: tuple[str, ...] = setting(
         "SUBSCRIPTION_CHANNELS",
         "",
         "Channel types of your own for Subscriptions: import paths of their factories "
         "(package.module:factory), separated by commas.",
-        _factories,
+        forms.factories,
     )
     smtp_host: str = setting(
         "SMTP_HOST", "", "Mail server for e-mail Subscriptions. Without it there are none."
     )
-    smtp_port: int = setting("SMTP_PORT", "587", "Port of the mail server.", _port)
+    smtp_port: int = setting("SMTP_PORT", "587", "Port of the mail server.", forms.port)
     smtp_security: str = setting(
         "SMTP_SECURITY",
         "starttls",
         "How the mail server is spoken to: starttls, tls, or none (on the same machine only).",
-        _smtp_security,
+        forms.smtp_security,
     )
     smtp_username: str = setting("SMTP_USERNAME", "", "Name we log in with; empty: without.")
     smtp_password: str = setting("SMTP_PASSWORD", "", "Its password.", secret=True)
-    smtp_from: str = setting("SMTP_FROM", "", "Mailbox our e-mail comes from.", _mailbox)
+    smtp_from: str = setting("SMTP_FROM", "", "Mailbox our e-mail comes from.", forms.mailbox)
+    arming: str = setting(
+        "ARMING",
+        "required",
+        "Whether a treatment without an acknowledged test page raises an alarm: required or off.",
+        forms.arming,
+    )
+    watchdog_mail_to: str = setting(
+        "WATCHDOG_MAIL_TO",
+        "",
+        "Mailbox the watchdog tells that alarms may not arrive.",
+        forms.mailbox,
+    )
+    watchdog_smtp_url: str = setting(
+        "WATCHDOG_SMTP_URL",
+        "",
+        "Mail server of the watchdog alone: smtp://user:password@host:587 (STARTTLS) or smtps://...:465; default is "
+        "the one of SMTP_HOST.",
+        forms.smtp_url,
+        secret=True,
+    )
+    watchdog_webhook: str = setting(
+        "WATCHDOG_WEBHOOK",
+        "",
+        "URL the watchdog posts its messages to, as JSON with text, kind and troubles.",
+        forms.web_url,
+        secret=True,
+    )
+    watchdog_phone: str = setting(
+        "WATCHDOG_PHONE", "", "Number the watchdog texts, as +15551234567.", forms.phone
+    )
+    watchdog_sms_url: str = setting(
+        "WATCHDOG_SMS_URL",
+        "",
+        "Telephone company of the watchdog (Twilio-shaped REST); better not the one people are called by.",
+        forms.web_url,
+    )
+    watchdog_sms_account: str = setting("WATCHDOG_SMS_ACCOUNT", "", "Account identifier there.")
+    watchdog_sms_token: str = setting("WATCHDOG_SMS_TOKEN", "", "Its secret.", secret=True)
+    watchdog_sms_from: str = setting("WATCHDOG_SMS_FROM", "", "Number its messages come from.")
+    watchdog_ping_url: str = setting(
+        "WATCHDOG_PING_URL",
+        "",
+        "URL of a monitor on another machine, asked regularly while everything is in order; the monitor rings when it "
+        "hears nothing.",
+        forms.web_url,
+        secret=True,
+    )
+    watchdog_ping_seconds: int = setting(
+        "WATCHDOG_PING_SECONDS", "30", "How often that URL is asked.", forms.seconds
+    )
+    synthetic_seconds: int = setting(
+        "SYNTHETIC_SECONDS",
+        "60",
+        "How often the synthetic patient's alarm goes the whole way to a sink; 0 for never.",
+        forms.seconds,
+    )
     demo: bool = setting(
         "DEMO",
         "0",
         "Demo mode: the demo page at / and the simulator's control topic; on loopback only.",
-        _flag,
+        forms.flag,
     )
     demo_page_url: str = setting(
-        "DEMO_PAGE_URL", "", "Where / redirects to in demo mode.", _web_url
+        "DEMO_PAGE_URL", "", "Where / redirects to in demo mode.", forms.web_url
     )
     log_level: str = setting(
-        "LOG_LEVEL", "info", f"How much is logged: {', '.join(LOG_LEVELS)}.", _log_level
+        "LOG_LEVEL", "info", f"How much is logged: {', '.join(LOG_LEVELS)}.", forms.log_level
     )
 
     @classmethod
@@ -313,6 +288,14 @@ class Settings:
                 return settings
         raise SettingsError("\n".join(problems))
 
+    @property
+    def companies(self) -> tuple[tuple[str, str, str, str], tuple[str, str, str, str]]:
+        """The telephone companies as (URL, account, secret, number), "" where none is set."""
+        return (
+            (self.sms_url, self.sms_account, self.sms_token, self.sms_from),
+            (self.sms_url_2, self.sms_account_2, self.sms_token_2, self.sms_from_2),
+        )
+
     def contradictions(self) -> list[str]:
         """Return one sentence for each pair of settings that cannot both be meant."""
         found: list[str] = []
@@ -322,12 +305,21 @@ class Settings:
                 "NATS_URL, NATS_AUTHENTICATOR_URL and NATS_CALLOUT_SEED belong together: "
                 "set all three for a broker of your own, or none for the embedded one."
             )
-        provider = (self.sms_url, self.sms_account, self.sms_token, self.sms_from)
-        if any(provider) and not all(provider):
+        first, second = self.companies
+        if any(first) and not all(first):
             found.append(
                 "SMS_URL, SMS_ACCOUNT, SMS_TOKEN and SMS_FROM belong together: "
                 "set all four, or none."
             )
+        if any(second) and not (all(second) and all(first)):
+            found.append(
+                "SMS_URL_2, SMS_ACCOUNT_2, SMS_TOKEN_2 and SMS_FROM_2 belong together, beside SMS_URL: "
+                "set all four, or none."
+            )
+        for url, account, token, _ in (first, second):
+            fits = len(account) <= 15 and len(token) <= 8 and (account + token).isascii()
+            if url.startswith("smpp") and not fits:
+                found.append("SMPP takes an account of 15 letters and a secret of 8 at most.")
         if bool(self.smtp_host) != bool(self.smtp_from):
             found.append("SMTP_HOST and SMTP_FROM belong together: set both, or none.")
         if bool(self.smtp_username) != bool(self.smtp_password):
@@ -336,6 +328,22 @@ class Settings:
             found.append(
                 "SMTP_SECURITY none would send health information readable for everybody on the "
                 "way: use starttls or tls, or a mail server on this machine."
+            )
+        if self.watchdog_mail_to and not (self.watchdog_smtp_url or self.smtp_host):
+            found.append(
+                "WATCHDOG_MAIL_TO needs a mail server: set WATCHDOG_SMTP_URL or SMTP_HOST."
+            )
+        watchdog_company = (
+            self.watchdog_sms_url,
+            self.watchdog_sms_account,
+            self.watchdog_sms_token,
+            self.watchdog_sms_from,
+            self.watchdog_phone,
+        )
+        if any(watchdog_company) and not all(watchdog_company):
+            found.append(
+                "WATCHDOG_PHONE, WATCHDOG_SMS_URL, WATCHDOG_SMS_ACCOUNT, WATCHDOG_SMS_TOKEN and "
+                "WATCHDOG_SMS_FROM belong together: set all five, or none."
             )
         if self.demo and self.host not in LOOPBACK:
             found.append(

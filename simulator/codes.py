@@ -21,12 +21,32 @@ MEAN_PRESSURE: Final = "150023"
 PULSE: Final = "149546"
 
 EVENT_LOW: Final = "196670"
+EVENT_HIGH: Final = "196648"
 EVENT_VENOUS_ACCESS: Final = "198260"
+EVENT_VENOUS_AIR: Final = "198262"
+EVENT_WETNESS: Final = "198264"
+EVENT_BLOOD_LEAK: Final = "198244"
 EVENT_PUMP_STOP: Final = "198242"
 EVENT_GOAL_MET: Final = "198278"
+EVENT_SYSTEM: Final = "198258"
+EVENT_BATTERY_LOW: Final = "196802"
+# The nomenclature has no code for failed mains: devices say the server's own.
+EVENT_MAINS_LOST: Final = "power-lost"
+
+# What only a server can notice.
+SUSPECTED_DISLODGEMENT: Final = "suspected-needle-dislodgement"
+DEVICE_SILENT: Final = "device-silent"
+EVALUATION_LATE: Final = "evaluation-late"
+NOT_CREDIBLE: Final = "reading-not-credible"
+POWER_LOST: Final = "power-lost"
+NOT_ARMED: Final = "monitoring-not-armed"
+PRESSURE_OVERDUE: Final = "blood-pressure-overdue"
+CLOCK_WRONG: Final = "clock-wrong"
+DATA_QUALITY: Final = "data-quality"
 
 MACHINE_TYPE: Final = "70929"
 CUFF_TYPE: Final = "528391"
+GATEWAY_TYPE: Final = "531981"
 
 
 @dataclass(frozen=True, slots=True)

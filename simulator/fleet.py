@@ -2,20 +2,47 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from simulator.control import Control, ControlError, read_control
+from simulator.course import Course
 from simulator.devices.messages import Message
 from simulator.home import CutLink, Home, RestoreLink, Send
 from simulator.scenarios import named
-from simulator.transports.mqtt import Link
+from simulator.transports.buffer import StoreAndForward
+from simulator.transports.connection import Connection
 
 BEAT_S = 1.0
+GOODBYE_S = 5.0
 
 log = structlog.get_logger("simulator.fleet")
+
+
+class Voice(Protocol):
+    """How one device speaks: over a connection of its own or through a gateway."""
+
+    buffer: StoreAndForward
+    connected: asyncio.Event
+
+    @property
+    def connection(self) -> Connection:
+        """What carries it."""
+
+    def announce(self, birth: Callable[[], Message]) -> None:
+        """Set what makes its birth message."""
+
+    def send(self, message: Message) -> None:
+        """Say `message`."""
+
+    def open(self) -> None:
+        """Be there."""
+
+    def cut(self) -> None:
+        """Be lost without a goodbye."""
 
 
 class Fleet:
@@ -26,7 +53,10 @@ class Fleet:
         self._clock = clock
         self._step_s = step_s
         self._homes: list[Home] = []
-        self._links: dict[str, Link] = {}
+        self._after_s: list[float] = []
+        self._courses: dict[str, Course] = {}
+        self._links: dict[str, Voice] = {}
+        self._connections: dict[int, Connection] = {}
         self.ticks = 0
 
     @property
@@ -35,14 +65,34 @@ class Fleet:
         return self._homes
 
     @property
-    def links(self) -> Sequence[Link]:
-        """Every connection of this process."""
+    def links(self) -> Sequence[Voice]:
+        """The voice of every device of this process."""
         return tuple(self._links.values())
 
-    def add(self, home: Home, links: dict[str, Link]) -> None:
-        """Take in a home; `links` by the EUI-64 of its devices."""
+    @property
+    def connections(self) -> Sequence[Connection]:
+        """Every connection of this process."""
+        return tuple(self._connections.values())
+
+    def add(
+        self,
+        home: Home,
+        links: Mapping[str, Voice],
+        *,
+        after_s: float = 0.0,
+        course: Course | None = None,
+    ) -> None:
+        """Take in a home; `links` by the EUI-64 of its devices; it moves `after_s` after `run`.
+
+        With a `course` its treatment ends and its devices say no more; without one it goes on.
+        """
         self._homes.append(home)
+        if course is not None:
+            self._courses[home.name] = course
+        self._after_s.append(after_s)
         self._links.update(links)
+        for link in links.values():
+            self._connections[id(link.connection)] = link.connection
 
     def home(self, device: str) -> Home:
         """Return the home called `device` or that has it; raises ControlError."""
@@ -73,29 +123,34 @@ class Fleet:
             log.warning("control refused", error=str(error))
 
     async def open(self, *, at_once: int = 25, pause_s: float = 0.05) -> None:
-        """Connect every device, `at_once` at a time, so that a thousand do not arrive together."""
+        """Connect everything, `at_once` at a time, so that a thousand do not arrive together."""
         for home in self._homes:
             for speaker in home.speakers:
                 eui64 = speaker.identity.eui64
                 self._links[eui64].announce(self._birth_of(home, eui64))
-        links = list(self._links.values())
-        for first in range(0, len(links), at_once):
-            for link in links[first : first + at_once]:
-                link.open()
+        connections = self.connections
+        for first in range(0, len(connections), at_once):
+            for connection in connections[first : first + at_once]:
+                connection.open()
             await asyncio.sleep(pause_s)
 
     async def close(self) -> None:
-        """Disconnect every device with a goodbye."""
-        for link in self._links.values():
-            link.close()
-        await asyncio.sleep(0.1)
+        """Disconnect every device with a goodbye; returns when all are gone, or after `GOODBYE_S`."""
+        for connection in self.connections:
+            connection.close()
+        for _ in range(int(GOODBYE_S / 0.05)):
+            if not any(connection.connected.is_set() for connection in self.connections):
+                return
+            await asyncio.sleep(0.05)
 
     async def run(self, seconds: float | None = None) -> None:
         """Move every home once per step, spread over the step; for ever, or for `seconds`."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         spread = self._step_s / max(1, len(self._homes))
-        due = [(start + index * spread, index) for index in range(len(self._homes))]
+        due = [
+            (start + after_s + index * spread, index) for index, after_s in enumerate(self._after_s)
+        ]
         heapq.heapify(due)
         beat = start + BEAT_S
         while seconds is None or loop.time() - start < seconds:
@@ -106,8 +161,8 @@ class Fleet:
                 self._tick(self._homes[index])
             if now_s >= beat:
                 beat = now_s + BEAT_S
-                for link in self._links.values():
-                    link.beat()
+                for connection in self._connections.values():
+                    connection.beat()
             wake = min(due[0][0] if due else beat, beat)
             # Never busy: a thousand homes are moved some milliseconds together.
             await asyncio.sleep(max(0.005, wake - loop.time()))
@@ -116,6 +171,11 @@ class Fleet:
         return lambda: home.birth(eui64, self._clock())
 
     def _tick(self, home: Home) -> None:
+        course = self._courses.get(home.name)
+        if course is not None:
+            if course.over:
+                return
+            course.step(self._step_s)
         self.ticks += 1
         for command in home.tick(self._step_s, self._clock()):
             match command:

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/http.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -42,6 +42,17 @@ def _reason(answer: httpx.Response) -> str:
 def without_meta(resource: Json) -> Json:
     """Return `resource` without what the server writes into `meta`."""
     return {name: value for name, value in resource.items() if name != "meta"}
+
+
+def _values(path: str, answer: httpx.Response) -> dict[str, Any]:
+    if not answer.is_success:
+        raise RecordError(f"operation {path}", answer)
+    found: dict[str, Any] = {}
+    for parameter in orjson.loads(answer.content).get("parameter", []):
+        for name, value in parameter.items():
+            if name.startswith("value"):
+                found[parameter["name"]] = value
+    return found
 
 
 class Record:
@@ -105,19 +116,33 @@ class Record:
         body: Json = {"resourceType": "Parameters"}
         if parameters:
             body["parameter"] = list(parameters)
-        answer = await self._ask("POST", path, body)
-        if not answer.is_success:
-            raise RecordError(f"operation {path}", answer)
-        found: dict[str, Any] = {}
-        for parameter in orjson.loads(answer.content).get("parameter", []):
-            for name, value in parameter.items():
-                if name.startswith("value"):
-                    found[parameter["name"]] = value
-        return found
+        return _values(path, await self._ask("POST", path, body))
 
-    async def enroll(self, device: str) -> dict[str, str]:
-        """Return fresh broker credentials of `Device/{device}`."""
-        return await self.operate(f"Device/{device}/$enroll")
+    async def ask(self, path: str) -> dict[str, Any]:
+        """Call an operation that changes nothing; return its answer as `operate` does."""
+        return _values(path, await self._ask("GET", path))
+
+    async def write_together(self, resources: Iterable[Json]) -> None:
+        """Put every resource under its own id, all or none."""
+        entries = [
+            {
+                "resource": resource,
+                "request": {
+                    "method": "PUT",
+                    "url": f"{resource['resourceType']}/{resource['id']}",
+                },
+            }
+            for resource in resources
+        ]
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        answer = await self._ask("POST", "", bundle, {"Prefer": "return=minimal"})
+        if not answer.is_success:
+            raise RecordError(f"transaction of {len(entries)}", answer)
+
+    async def enroll(self, device: str, behind: Iterable[str] = ()) -> dict[str, str]:
+        """Return fresh broker credentials of `Device/{device}`, a gateway of those `behind` it."""
+        spoken_for = [{"name": "behind", "valueString": f"Device/{one}"} for one in behind]
+        return await self.operate(f"Device/{device}/$enroll", *spoken_for)
 
     async def issue_token(self, kind: str, reference: str, lifetime_s: int) -> str:
         """Return a bearer token that acts as `reference`."""

@@ -18,6 +18,7 @@ BOUND_SINCE: Final = "2020-01-01T00:00:00Z"
 _TYPES: Final = {
     "hemodialysis-machine": (codes.MACHINE_TYPE, "MDC_DEV_HDIALY_MACHINE_MDS"),
     "bp-cuff": (codes.CUFF_TYPE, "MDC_DEV_SPEC_PROFILE_BP"),
+    "gateway": (codes.GATEWAY_TYPE, "MDC_MOC_VMS_MDS_AHD"),
 }
 
 

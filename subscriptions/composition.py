@@ -8,10 +8,12 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from starlette.routing import BaseRoute
 
+from fhirserver.crypto.signing import SigningKeys
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.operation import Operation
 from fhirserver.kernel.ports import ChangeObserver, Transaction
@@ -20,27 +22,40 @@ from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import MailServer
 from subscriptions.channels.managed import ManagedChannel
 from subscriptions.channels.registry import Tools, by_code, custom, shipped
-from subscriptions.channels.sms import Telephone
 from subscriptions.channels.sockets import Sockets
-from subscriptions.channels.twilio import Account, Twilio
 from subscriptions.channels.websocket import WEBSOCKET
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.reply_code import code_from
 from subscriptions.evaluation import alerts, defaults
 from subscriptions.evaluation.every_second import WatchTime
+from subscriptions.evaluation.lateness import Lateness
 from subscriptions.evaluation.part import Evaluation
 from subscriptions.observer import Observer
+from subscriptions.operations.arming import ARMED, test_page_operation
+from subscriptions.operations.check_in import check_in_operation
 from subscriptions.operations.events import events_operation
+from subscriptions.operations.evidence import evidence_operation
 from subscriptions.operations.get_ws_binding_token import get_ws_binding_token
+from subscriptions.operations.monitoring_rules import monitoring_rules_operation
 from subscriptions.operations.status import status_operation
+from subscriptions.operations.why import WHY
+from subscriptions.operations.why_not import WHY_NOT
 from subscriptions.response import shipped_topics
 from subscriptions.response.notifications import Notifications
 from subscriptions.response.ports import OwnerSearch, Visibility
 from subscriptions.response.response import Response
 from subscriptions.response.story import story
-from subscriptions.rest import metrics, telephony
+from subscriptions.rest import answer_page, evidence_keys, metrics, telephony
+from subscriptions.sessions import questionnaires
+from subscriptions.sessions.every_second import SettleTreatments
+from subscriptions.sessions.part import Sessions
+from subscriptions.sessions.run_sheets import FiguresOf
+from subscriptions.store.watch_rows import Execute
+from subscriptions.telephones import Companies, Telephones
+from subscriptions.watching import synthetic_patient
+from subscriptions.watching.beats import Pulse
 from subscriptions.worker.parcels import Parcels
-from subscriptions.worker.ports import Clock, Scan, Surroundings, Transactions
+from subscriptions.worker.ports import Clock, EverySecond, Scan, Surroundings, Transactions
 from subscriptions.worker.worker import Worker
 
 _CODE_BYTES: Final = 16
@@ -49,26 +64,36 @@ _TOKEN_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an operator decided about deliveries. Without a provider (`account` None) nobody can be called."""
+    """What an operator decided about deliveries.
 
-    account: Account | None
+    `arming_required`: a treatment without an acknowledged test page is an alarm. `signing` holds the
+    keys of evidence documents; without them $evidence is not offered.
+    """
+
+    companies: Companies
     public_url: str
     fhir_base: str
     endpoints: EndpointPolicy
     demo: bool
     mail_server: MailServer | None = None
     channel_factories: Sequence[str] = ()
+    arming_required: bool = True
+    signing: SigningKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordAccess:
-    """What workers and routes need of the record. `principal` returns who holds a bearer token."""
+    """What workers and routes need of the record.
+
+    `principal` returns who holds a bearer token, `figures` sums up what was measured.
+    """
 
     transactions: Transactions
     scan: Scan
     clock: Clock
     tenants: Callable[[], Mapping[str, int]]
     principal: Callable[[str], Awaitable[Principal | None]]
+    figures: FiguresOf
 
 
 class Subscriptions:
@@ -107,7 +132,11 @@ class Subscriptions:
             endpoints=options.endpoints,
             story=self._story,
         )
-        self._observer = Observer(Evaluation(self.response), self.response)
+        self.sessions = Sessions(
+            self.response, self.response.pages, required=options.arming_required
+        )
+        self.response.ladders.tell_rosters(self.sessions.roster_changed)
+        self._observer = Observer(Evaluation(self.response), self.response, self.sessions)
 
     @property
     def observer(self) -> ChangeObserver:
@@ -121,40 +150,67 @@ class Subscriptions:
     async def ensure_content(self, tx: Transaction) -> None:
         """Store what every tenant has from the start."""
         await defaults.ensure(tx)
+        await questionnaires.ensure(tx)
+
+    async def ensure_synthetic(self, tx: Transaction) -> None:
+        """Store the synthetic patient in the tenant of `tx`, which is theirs alone."""
+        await self.ensure_content(tx)
+        await synthetic_patient.ensure(tx)
 
     async def file_again(self, tx: Transaction) -> None:
         """Make every Subscription of a tenant findable by changes, where an upgrade lost how it was."""
         await self.response.file_again(tx)
 
     def operations(self) -> Sequence[Operation]:
-        """Return the operations on Subscriptions."""
+        """Return the operations on Subscriptions, and those of monitoring on Patients."""
         return (
             status_operation(self.notifications),
             events_operation(self.notifications, self._topics),
             get_ws_binding_token(self._options.public_url, _binding_token),
+            test_page_operation(self.sessions),
+            ARMED,
+            check_in_operation(self.sessions),
+            WHY,
+            WHY_NOT,
+            monitoring_rules_operation(),
+            *(
+                ()
+                if self._options.signing is None
+                else (evidence_operation(self._options.signing.sign),)
+            ),
         )
 
     def routes(self, record: RecordAccess) -> Sequence[BaseRoute]:
-        """Return the metrics, and the webhooks of the telephone company where there is an account."""
-        account = self._options.account
-        watching = metrics.route(record.scan, record.principal, record.tenants, record.clock)
-        if account is None:
-            return (watching,)
+        """Return the metrics, and the webhooks of telephone companies where there are any."""
+        companies = self._options.companies
+        watching: list[BaseRoute] = [
+            metrics.route(record.scan, record.principal, record.tenants, record.clock)
+        ]
+        if self._options.signing is not None:
+            watching.append(evidence_keys.route(self._options.signing.public()))
+        if not companies.accounts:
+            return tuple(watching)
         return (
-            watching,
+            *watching,
+            *answer_page.routes(response=self.response, transactions=record.transactions),
             *telephony.routes(
                 response=self.response,
                 transactions=record.transactions,
                 public_url=self._options.public_url,
-                tokens=(account.token,),
+                tokens=companies.webhook_tokens,
                 tenant_of=lambda name: record.tenants().get(name),
             ),
         )
 
-    def sockets(self, record: RecordAccess, access_epoch: Callable[[], int]) -> Sockets:
+    def sockets(
+        self,
+        record: RecordAccess,
+        access_epoch: Callable[[], int],
+        is_well: Callable[[], bool],
+    ) -> Sockets:
         """Return the websockets of this process, to be run beside the application they belong to.
 
-        `access_epoch` returns the newest one known, without waiting.
+        `access_epoch` returns the newest one known, without waiting; heartbeats are sent while `is_well`.
         """
         return Sockets(
             transactions=record.transactions,
@@ -164,22 +220,34 @@ class Subscriptions:
             notifications=self.notifications,
             topics=self._topics,
             access_epoch=access_epoch,
+            is_well=is_well,
         )
 
     async def run(self, record: RecordAccess, roles: Collection[str], stop: asyncio.Event) -> None:
         """Run the loops of `roles` (``engine``, ``deliver``) until `stop` is set."""
-        company = None if self._options.account is None else Twilio(self._options.account)
         managed: dict[str, ManagedChannel[Any]] = {}
-        if company is not None:
-            managed["sms"] = Telephone(
-                company=company,
-                webhooks=f"{self._options.public_url}/telephony",
-                receipts=self.response.receipts,
-                token=_reply_code,
-                draw=random.random,
-                story=self._story,
-                send_simulated=self._options.demo,
-            )
+        lateness = Lateness(self.response, record.transactions, record.scan, record.clock)
+        every_second: list[EverySecond] = [
+            lateness,
+            WatchTime(
+                self._observer,
+                record.transactions,
+                record.scan,
+                record.clock,
+                lateness.listening_since,
+            ),
+            SettleTreatments(
+                self.sessions, record.transactions, record.scan, record.clock, record.figures
+            ),
+        ]
+        pulse = Pulse(record.scan, record.clock)
+        around = Surroundings(
+            record.transactions, record.scan, record.clock, random.random, lambda: pulse.is_well
+        )
+        telephones = self._telephones(record, around)
+        if telephones is not None:
+            managed["sms"] = telephones.channel
+            every_second.append(telephones.watch)
         worker = Worker(
             response=self.response,
             channels=self._channels,
@@ -189,21 +257,57 @@ class Subscriptions:
                 notifications=self.notifications,
                 topics=self._topics.of,
             ),
-            around=Surroundings(record.transactions, record.scan, record.clock, random.random),
-            every_second=[
-                WatchTime(
-                    self._observer, record.transactions, record.scan, record.clock, record.clock()
-                )
-            ],
+            around=around,
+            every_second=every_second,
         )
         try:
-            await worker.run(roles, stop)
+            async with asyncio.TaskGroup() as lines:
+                landed = asyncio.Event()
+                if telephones is not None and "deliver" in roles:
+                    lines.create_task(telephones.serve(landed))
+                lines.create_task(pulse.run(stop))
+                await worker.run(roles, stop)
+                landed.set()  # what was being sent went over these lines
         finally:
             for channel in self._channels.values():
                 await channel.close()
             await self._egress.close()
-            if company is not None:
-                await company.close()
+            if telephones is not None:
+                await telephones.close()
+
+    def synthetic_patient(
+        self,
+        record: RecordAccess,
+        execute: Execute,
+        publish: synthetic_patient.Publish,
+        forget: synthetic_patient.Forget,
+        every: timedelta,
+    ) -> synthetic_patient.SyntheticPatient:
+        """Return what runs the synthetic patient: `publish` hands the broker what its device says."""
+        way = synthetic_patient.Way(
+            execute=execute,
+            transactions=record.transactions,
+            tenants=record.tenants,
+            publish=publish,
+            forget=forget,
+            clock=record.clock,
+            to_sink=bool(self._options.companies.accounts),
+        )
+        return synthetic_patient.SyntheticPatient(way, every, secrets.token_hex(8))
+
+    def _telephones(self, record: RecordAccess, around: Surroundings) -> Telephones | None:
+        if not self._options.companies.accounts:
+            return None
+        return Telephones(
+            self._options.companies,
+            public_url=self._options.public_url,
+            response=self.response,
+            around=around,
+            tenants=record.tenants,
+            token=_reply_code,
+            story=self._story,
+            send_simulated=self._options.demo,
+        )
 
 
 def _reply_code() -> str:

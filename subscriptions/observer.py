@@ -1,7 +1,8 @@
-"""The one observer the record knows: rules first, then people.
+"""The one observer the record knows: rules first, then people, then treatments.
 
 The order matters: an alert raised by the rules part in a round of changes is already stored when
-the response part sees the same round.
+the response part sees the same round, and who can be reached is known when the sessions part asks
+whether monitoring is armed.
 """
 
 from collections.abc import Sequence
@@ -10,18 +11,26 @@ from datetime import datetime
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    Reading,
+    StreamedObservation,
+)
 from fhirserver.kernel.resource import Json
 from subscriptions.core.ports import ResponsePart
 from subscriptions.evaluation.part import Evaluation
+from subscriptions.sessions.part import Sessions
 
 
 class Observer:
-    """Implements `fhirserver.kernel.ports.ChangeObserver` by asking its two parts."""
+    """Implements `fhirserver.kernel.ports.ChangeObserver` by asking its three parts."""
 
-    def __init__(self, evaluation: Evaluation, response: ResponsePart) -> None:
+    def __init__(self, evaluation: Evaluation, response: ResponsePart, sessions: Sessions) -> None:
         self._evaluation = evaluation
         self._response = response
+        self._sessions = sessions
 
     async def admit(
         self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
@@ -34,6 +43,7 @@ class Observer:
         """React to resources written by anybody."""
         await self._evaluation.changed(tx, changes)
         await self._response.changed(tx, changes)
+        await self._sessions.changed(tx, changes)
 
     async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
         """Evaluate measured values."""
@@ -53,6 +63,12 @@ class Observer:
         """Learn that devices are alive, or gone."""
         await self._evaluation.contacts(tx, contacts)
         await self._response.contacts(tx, contacts)
+        await self._sessions.contacts(tx, contacts)
+
+    async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
+        """Learn what is wrong with what devices send, or not any more."""
+        await self._evaluation.faults(tx, faults)
+        await self._response.faults(tx, faults)
 
     async def scan(self, tx: Transaction, listening_since: datetime) -> int:
         """Raise what time itself raises; see `subscriptions.evaluation.part.Evaluation.scan`."""

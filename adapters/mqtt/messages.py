@@ -28,6 +28,7 @@ WRONG_DEVICE: Final = "wrong-device"
 _MODES: Final = frozenset(get_args(Mode))
 _MAX_BYTES: Final = 256 * 1024
 _MAX_SAMPLES: Final = 2048
+_MAX_SESSION: Final = 128
 _SEQ: Final = re.compile(rb'"seq"\s*:\s*(\d{1,15})')
 _BOOT: Final = re.compile(rb'"boot"\s*:\s*"([^"\\]{1,64})"')
 _NAN: Final = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity)\b")
@@ -64,6 +65,7 @@ class Telemetry:
     samples: tuple[Sample, ...]
     quality: dict[str, str]
     units: dict[str, str]
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class _Telemetry(msgspec.Struct):
     mono_ms: int | None = None
     mode: str | None = None
     test: bool = False
+    session: Any = None
     q: dict[str, str] = {}
     u: dict[str, str] = {}
 
@@ -223,7 +226,7 @@ def _read_telemetry(payload: bytes) -> Telemetry:
         samples.append(Sample(sample.t, sample.v))
     return Telemetry(
         raw.dev.upper(), raw.boot, raw.seq, _aware(raw.dev_time), raw.mono_ms, _mode(raw.mode), raw.test, tuple(samples),
-        raw.q, raw.u,
+        raw.q, raw.u, _session(raw.session),
     )  # fmt: skip
 
 
@@ -255,6 +258,11 @@ def _read_birth(payload: bytes) -> Birth:
 def _aware(moment: datetime | None) -> datetime | None:
     """A time without a zone cannot be placed; it counts as not sent."""
     return None if moment is None or moment.tzinfo is None else moment
+
+
+def _session(value: Any) -> str | None:
+    """What cannot be a name counts as not given: the readings must not be lost for it."""
+    return value if isinstance(value, str) and 0 < len(value) <= _MAX_SESSION else None
 
 
 def _mode(text: str | None) -> Mode | None:

@@ -26,6 +26,8 @@ from fhirserver.supervisor.broker_stream import device_subject
 PARTITION: Final = 0
 URGENT_LEAVES: Final = ("evt", "status", "birth")
 MEASUREMENT_LEAVES: Final = ("tel",)
+URGENT_CONSUMER: Final = "ingest-urgent"
+MEASURED_CONSUMER: Final = "ingest-measured"
 UNSTORABLE: Final = "unstorable"
 
 _URGENT_BATCH: Final = 64
@@ -55,14 +57,14 @@ class IngestWorker:
         self._urgent = StreamConsumer(
             client,
             stream,
-            "ingest-urgent",
+            URGENT_CONSUMER,
             [device_subject(one) for one in URGENT_LEAVES],
             _URGENT_ACK_WAIT,
         )
         self._measured = StreamConsumer(
             client,
             stream,
-            "ingest-measured",
+            MEASURED_CONSUMER,
             [device_subject(one) for one in MEASUREMENT_LEAVES],
             _MEASUREMENT_ACK_WAIT,
         )

@@ -21,6 +21,7 @@ import typer
 from conformance.load import bench as documented
 from conformance.load import phone as telephones
 from conformance.load import processes, raw_copy, report, server
+from conformance.load.alarms import commands as alarms
 from conformance.load.homes import SetupError
 from conformance.load.ingest import Load
 from conformance.load.plan import Plan, PlanError, Target
@@ -46,7 +47,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (rest.app, subscriptions.app, fanout.app, subscription_matching.app):
+for group in (alarms.app, rest.app, subscriptions.app, fanout.app, subscription_matching.app):
     app.registered_commands += group.registered_commands
 
 Devices = Annotated[int, typer.Option(help="Machines, each with a patient and a connection.")]

@@ -90,27 +90,30 @@ class Device:
         *,
         mode: str = "TX",
         spread_ms: int = 0,
+        samples: int | None = None,
     ) -> Kept:
         """Publish a telemetry message, its samples spread over the `spread_ms` before now.
 
-        `extra` values join the newest sample. Every sample has a number of its own.
+        `extra` values join the newest sample. Every sample has a number of its own; `samples` is
+        how many there are where that is not the habit.
         """
-        numbers = tuple(range(self._readings + 1, self._readings + 1 + self._habits.samples))
-        self._readings += self._habits.samples
-        step = spread_ms // self._habits.samples
-        samples = [
+        count = samples or self._habits.samples
+        numbers = tuple(range(self._readings + 1, self._readings + 1 + count))
+        self._readings += count
+        step = spread_ms // count
+        taken = [
             (
-                -step * (self._habits.samples - 1 - position),
+                -step * (count - 1 - position),
                 messages.calm(number, self._habits.values),
             )
             for position, number in enumerate(numbers)
         ]
         if extra:
-            samples[-1][1].update(extra)
+            taken[-1][1].update(extra)
         seq = self.tel.next_number()
-        payload = messages.telemetry(self.voice, seq, _now(), _mono_ms(), samples, mode=mode)
-        count = sum(messages.observations(values) for _, values in samples)
-        kept = self.tel.put(payload, time.monotonic(), count, numbers)
+        payload = messages.telemetry(self.voice, seq, _now(), _mono_ms(), taken, mode=mode)
+        stored = sum(messages.observations(values) for _, values in taken)
+        kept = self.tel.put(payload, time.monotonic(), stored, numbers)
         self._send("tel", self.tel)
         return kept
 

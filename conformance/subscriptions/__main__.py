@@ -16,6 +16,7 @@ import typer
 
 from conformance.subscriptions.check import Result, conforms
 from conformance.subscriptions.mortal_server import a_server, suffer
+from conformance.subscriptions.ordeal import planned
 from conformance.subscriptions.scene import PATIENCE_SECONDS, Given
 from conformance.subscriptions.schedule import Cast
 from conformance.subscriptions.tester import CHECKS, Listen, examine
@@ -120,7 +121,8 @@ def history(  # noqa: PLR0913 - one parameter per option
         edits=edits,
     )
     with a_server() as server:
-        found = asyncio.run(suffer(server, range(first, first + seeds), cast, _say))
+        plans = [planned(one, cast) for one in range(first, first + seeds)]
+        found = asyncio.run(suffer(server, plans, _say))
     wrong = {one: [str(each) for each in several] for one, several in found.items() if several}
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)

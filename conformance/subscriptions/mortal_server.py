@@ -14,10 +14,10 @@ from conformance.load import processes
 from conformance.load.server import Server, fresh_data, running
 from conformance.subscriptions.client import Client
 from conformance.subscriptions.history import Blow, Violation
-from conformance.subscriptions.ordeal import Ordeal, planned
+from conformance.subscriptions.ordeal import Ordeal
 from conformance.subscriptions.receiver import listening
 from conformance.subscriptions.scene import topics_of
-from conformance.subscriptions.schedule import Cast
+from conformance.subscriptions.schedule import Schedule
 from conformance.subscriptions.stimulus import preferred, template_for
 
 Json = dict[str, Any]
@@ -29,7 +29,7 @@ SETTINGS: Final = {
 FOUND_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.05
 ANSWER_SECONDS: Final = 30.0
-# Schedules played side by side on one server.
+# Schedules played side by side on one server, where nobody says otherwise.
 AT_ONCE: Final = 4
 _LIMITS: Final = httpx.Limits(max_connections=None)
 
@@ -101,11 +101,16 @@ def a_server(data: Path | None = None) -> Iterator[Server]:
 
 
 async def suffer(
-    server: Server, seeds: Sequence[int], cast: Cast, story: Callable[[str], object]
+    server: Server,
+    plans: Sequence[Schedule],
+    story: Callable[[str], object],
+    *,
+    at_once: int = AT_ONCE,
 ) -> dict[int, list[Violation]]:
-    """Play the schedule of each seed on `server`, several at a time; return what was wrong by seed.
+    """Play `plans` on `server`, `at_once` side by side; return what was wrong by seed.
 
-    Raises ValueError when the server offers no topic that can be fired by writing.
+    What one does to the server, all that are played beside it suffer. Raises ValueError when the
+    server offers no topic that can be fired by writing.
     """
     keeper = MortalServer(server)
     found: dict[int, list[Violation]] = {}
@@ -115,11 +120,11 @@ async def suffer(
     ):
         admin = Client(http, server.place.base, server.place.admin_token())
         topic, template = await fired_by_writing(admin)
-        for position in range(0, len(seeds), AT_ONCE):
+        for position in range(0, len(plans), at_once):
             blows: list[Blow] = []
             ordeals = [
-                Ordeal(admin, receiver, keeper, planned(seed, cast), topic, template, story, blows)
-                for seed in seeds[position : position + AT_ONCE]
+                Ordeal(admin, receiver, keeper, plan, topic, template, story, blows)
+                for plan in plans[position : position + at_once]
             ]
             try:
                 found |= await _together(ordeals, keeper)

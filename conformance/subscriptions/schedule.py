@@ -29,7 +29,7 @@ LONGEST_FAILURE: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """How many play: patients, Subscriptions by part, and how long it lasts (s)."""
+    """How many play, what befalls them, and how long it lasts (s); `pause` is from one write about a patient to the next (s)."""
 
     seconds: float = 8.0
     patients: int = 4
@@ -39,6 +39,7 @@ class Cast:
     restarts: int = 0
     edits: int = 4
     removals: int = 2
+    pause: tuple[float, float] = (0.02, 0.2)
 
 
 @dataclass(frozen=True, slots=True)

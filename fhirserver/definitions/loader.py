@@ -332,7 +332,7 @@ def load() -> Definitions:
     """
     packed = resources.files("fhirserver.definitions").joinpath(DATA_FILE).read_bytes()
     return Definitions(
-        gzip.decompress(packed), Lazily(shipped.canonical_resources), shipped.guide_parameters()
+        gzip.decompress(packed), Lazily(shipped.canonical_resources), shipped.further_parameters()
     )
 
 

@@ -3,7 +3,8 @@
 - R4's own profiles and extensions (vital signs, `flag-priority`, ...), compiled from HL7's
   definitions, published under CC0, by `python -m fhirserver.definitions.compile`;
 - what this product defines itself: the files in `content`;
-- search parameters of guides that it implements: the files in `parameters`. They are searched like R4's own.
+- search parameters that R4 lacks, of guides that it implements and of its own: the files in `parameters`. They are
+  searched like R4's own.
 
 Spec: https://hl7.org/fhir/R4/profilelist.html, https://hl7.org/fhir/R4/extensibility-registry.html
 """
@@ -42,8 +43,8 @@ def own_content() -> Iterator[Json]:
     yield from _files("content")
 
 
-def guide_parameters() -> Iterator[Json]:
-    """Read the SearchParameters of guides, in the order of the files' names."""
+def further_parameters() -> Iterator[Json]:
+    """Read the SearchParameters beyond R4's, in the order of the files' names."""
     yield from _files("parameters")
 
 

@@ -11,7 +11,13 @@ from fhirserver.kernel.changes import Change
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobQueue
 from fhirserver.kernel.principal import Access, Membership, Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    Reading,
+    StreamedObservation,
+)
 from fhirserver.kernel.resource import Json, Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
@@ -143,6 +149,9 @@ class ChangeObserver(Protocol):
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Learn that a device is alive (ends a silence) or has said it is gone (a silence at once)."""
 
+    async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
+        """Learn what is wrong with what devices send, or not any more."""
+
 
 class RecordStore(Protocol):
     """The record as interactions see it."""
@@ -206,8 +215,13 @@ class RecordStore(Protocol):
     async def dead_letters(self, tenant: int) -> Sequence["DeadLetterCount"]:
         """Return what could not be processed, counted, the most frequent first."""
 
-    async def enroll_device(self, tenant: int, device: str) -> "DeviceCredential":
-        """Return fresh broker credentials of ``Device/<device>``, replacing earlier ones. Raises `NotFound`."""
+    async def enroll_device(
+        self, tenant: int, device: str, behind: Sequence[str] = ()
+    ) -> "DeviceCredential":
+        """Return fresh broker credentials of ``Device/<device>``, replacing earlier ones.
+
+        `behind` are ids of the Devices it speaks for as a gateway. Raises `NotFound`, `Unprocessable`.
+        """
 
 
 @dataclass(frozen=True, slots=True)

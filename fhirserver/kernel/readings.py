@@ -80,12 +80,42 @@ class DeviceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A sign of life of a device: any message, or its broker status. `online` False is a last will or a goodbye."""
+    """A sign of life of a device: any message, or its broker status. `online` False is a last will or a goodbye.
+
+    `session` is the machine's own name of the treatment, None where it gave none; `at` is when the device said so,
+    mapped to the server's time, None for a status, which is of now. `every` is how many seconds apart it promised its
+    messages, None where it promised nothing.
+    """
 
     tenant: int
     device: str
     patient: str | None
     mode: Mode | None
     online: bool
+    received: datetime
+    simulated: bool
+    session: str | None = None
+    at: datetime | None = None
+    every: float | None = None
+
+
+FaultKind = Literal["gap-tel", "gap-evt", "clock", "data", "event"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFault:
+    """Something wrong with what a device sends, whatever it measures.
+
+    ``gap-tel`` and ``gap-evt``: numbers are missing from its messages. ``clock``: its wall clock is wrong. ``data``:
+    messages were refused; ``event``: among them an alarm, which nobody can read now. `device` is None for an address
+    that is no device of ours. `amount`: messages missing now, seconds the clock is off, messages refused just now; 0
+    says that it is over.
+    """
+
+    device: str | None
+    address: str
+    patient: str | None
+    kind: FaultKind
+    amount: int
     received: datetime
     simulated: bool

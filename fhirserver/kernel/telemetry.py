@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 from fhirserver.kernel.ports import Transaction
@@ -21,6 +22,15 @@ EFFECTIVE_MARK = "2000-01-01T00:00:00.000Z"
 def value_mark(position: int) -> Decimal:
     """Return the number that stands for the value at `position` (0..8) while a template is prepared."""
     return Decimal(f"8888888.88888{position}")
+
+
+def treatment_id(device: str, patient: str, therapy: str) -> str:
+    """Return the id of the Procedure of a treatment, the same for whoever hears of it first.
+
+    `therapy` is the machine's own name of the treatment, or whatever else tells it from its others.
+    """
+    text = f"{device}\x1f{patient}\x1f{therapy}"
+    return "treatment-" + blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,9 @@ class TelemetryTransaction(Transaction, Protocol):
 
     def is_prepared(self, template: str) -> bool:
         """Return whether `prepare` was called for `template` before in this process."""
+
+    def forget(self, templates: Iterable[str]) -> None:
+        """Let go of prepared templates that no row is made of any more."""
 
     async def prepare(
         self, template: str, resource: Json, patient: str | None, values: int

@@ -20,6 +20,8 @@ from fhirserver.store.transaction import WriteTransaction
 
 _TOKEN_BYTES = 32
 _SECRET_BYTES = 24
+# A grant names every address; the broker reads it at each connection.
+_MOST_BEHIND = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,54 @@ async def tenants(pool: Pool) -> Sequence[tuple[int, str]]:
     return [(number, name) for number, name in found]
 
 
-async def enroll_device(tx: WriteTransaction, tenant_name: str, device: str) -> DeviceCredential:
+async def enroll_device(
+    tx: WriteTransaction, tenant_name: str, device: str, behind: Sequence[str] = ()
+) -> DeviceCredential:
     """Return fresh broker credentials of ``Device/<device>``, replacing earlier ones.
 
-    Raises `NotFound` when there is no such Device, `Unprocessable` when it has no EUI-64 identifier.
+    The credentials speak for the Devices `behind` it too, which need none of their own: those not yet enrolled are,
+    with a secret nobody has. Raises `NotFound` when there is no such Device, `Unprocessable` when one has no EUI-64
+    identifier or too many are behind one.
     """
+    if len(behind) > _MOST_BEHIND:
+        msg = f"a gateway speaks for at most {_MOST_BEHIND} devices"
+        raise Unprocessable(msg)
+    address = await _enrolled_address(tx, device)
+    beyond = {await _enrolled_address(tx, one): one for one in behind}
+    beyond.pop(address, None)
+    for other, name in beyond.items():
+        await tx.execute(
+            "INSERT INTO device_enrollment (bucket, tenant, address, device, secret, enrolled) "
+            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (bucket, tenant, address) DO NOTHING",
+            (
+                device_bucket(tx.tenant, other),
+                tx.tenant,
+                other,
+                name,
+                secrets.token_bytes(32),
+                tx.now,
+            ),
+        )
+    password = secrets.token_urlsafe(_SECRET_BYTES)
+    await tx.execute(
+        "INSERT INTO device_enrollment (bucket, tenant, address, device, secret, enrolled, behind) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (bucket, tenant, address) DO UPDATE SET device = excluded.device, secret = excluded.secret, "
+        "enrolled = excluded.enrolled, behind = excluded.behind, revoked = NULL",
+        (
+            device_bucket(tx.tenant, address),
+            tx.tenant,
+            address,
+            device,
+            _digest(password),
+            tx.now,
+            list(beyond),
+        ),
+    )
+    return DeviceCredential(f"{tenant_name}.{address}", password, tenant_name, address)
+
+
+async def _enrolled_address(tx: WriteTransaction, device: str) -> str:
     resource = await tx.get("Device", device)
     if resource is None:
         msg = f"Device/{device} is not known"
@@ -112,31 +157,27 @@ async def enroll_device(tx: WriteTransaction, tenant_name: str, device: str) -> 
     if address is None:
         msg = f"Device/{device} needs an identifier with system {canonical.DEVICE_EUI64} before it can be enrolled"
         raise Unprocessable(msg, expression="Device.identifier")
-    password = secrets.token_urlsafe(_SECRET_BYTES)
-    await tx.execute(
-        "INSERT INTO device_enrollment (bucket, tenant, address, device, secret, enrolled) VALUES (%s, %s, %s, %s, %s, %s) "
-        "ON CONFLICT (bucket, tenant, address) DO UPDATE SET device = excluded.device, secret = excluded.secret, "
-        "enrolled = excluded.enrolled, revoked = NULL",
-        (device_bucket(tx.tenant, address), tx.tenant, address, device, _digest(password), tx.now),
-    )
-    return DeviceCredential(f"{tenant_name}.{address}", password, tenant_name, address)
+    return address
 
 
-async def check_device(pool: Pool, username: str, password: str) -> tuple[str, str] | None:
-    """Return (tenant name, device address) when the credentials are good, None otherwise."""
+async def check_device(
+    pool: Pool, username: str, password: str
+) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return (tenant name, device address, addresses behind it) when the credentials are good, None otherwise."""
     tenant_name, _, address = username.partition(".")
     number = await tenant_number(pool, tenant_name)
     if number is None:
         return None
     asked = Query(
-        "SELECT secret FROM device_enrollment WHERE bucket = %s AND tenant = %s AND address = %s AND revoked IS NULL",
+        "SELECT secret, behind FROM device_enrollment "
+        "WHERE bucket = %s AND tenant = %s AND address = %s AND revoked IS NULL",
         (device_bucket(number, address), number, address),
     )
     async with pool.connection() as connection:
         _, found = await connection.round((entering(number), asked))
     if not found or not secrets.compare_digest(found[0][0], _digest(password)):
         return None
-    return tenant_name, address
+    return tenant_name, address, tuple(found[0][1])
 
 
 def _address(device: dict[str, Any]) -> str | None:

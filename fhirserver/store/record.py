@@ -14,6 +14,7 @@ import psycopg
 from fhirserver.crypto.keyring import Keyring
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.errors import Unavailable
+from fhirserver.kernel.figures import Figures
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount, Result, Transaction
@@ -28,10 +29,12 @@ from fhirserver.store.combine import Combine
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Database
 from fhirserver.store.expunge import Expunge
+from fhirserver.store.figures import figures
 from fhirserver.store.history import Histories
 from fhirserver.store.job_worker import JobWorker
 from fhirserver.store.jobs import JobRows
 from fhirserver.store.opening import open_transaction
+from fhirserver.store.own_rows import OwnRows
 from fhirserver.store.partitions import ensure_partitions
 from fhirserver.store.read import ReadContext, Reader
 from fhirserver.store.reindex import Enable, Reindex
@@ -143,6 +146,19 @@ class Record:
         """Open a write transaction for a worker, which may also find due rows of other tenants."""
         return open_transaction(self._work, tenant, WriteTransaction)
 
+    async def figures(
+        self,
+        tenant: int,
+        patient: str,
+        codes: Mapping[str, str | None],
+        since: datetime,
+        until: datetime,
+    ) -> Mapping[str, Figures]:
+        """Return what was measured of `patient` in [since, until); see `fhirserver.store.figures`."""
+        own = await self._work.keys.tenant(tenant)
+        async with self.work(tenant) as tx:
+            return await figures(tx, own.blind, patient, codes, since, until)
+
     def job_worker(self, requests: Mapping[str, JobWork], enable: Enable) -> JobWorker:
         """Return what runs jobs in this process: `requests` by kind, and the upkeep of the record.
 
@@ -183,6 +199,10 @@ class Record:
             msg = "the database is not available, try again"
             raise Unavailable(msg) from outage
 
+    async def tend(self, sql: LiteralString, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run one statement on rows about the server itself, which no tenant owns. Raises `Unavailable`."""
+        return await OwnRows(self._database.work)(sql, args)
+
     @asynccontextmanager
     async def telemetry(self, tenant: int) -> AsyncIterator[TelemetryTransaction]:
         """Open a transaction for a batch of device messages."""
@@ -218,11 +238,16 @@ class Record:
         """Return every tenant as (number, name)."""
         return await accounts.tenants(self._database.read)
 
-    async def enroll_device(self, tenant: int, device: str) -> DeviceCredential:
-        """Return fresh broker credentials of ``Device/<device>``. Raises `NotFound`, `Unprocessable`."""
+    async def enroll_device(
+        self, tenant: int, device: str, behind: Sequence[str] = ()
+    ) -> DeviceCredential:
+        """Return fresh broker credentials of ``Device/<device>``, a gateway of the devices `behind` it.
+
+        Raises `NotFound`, `Unprocessable`.
+        """
         names = dict(await self.tenants())
         async with self.transaction(tenant) as tx:
-            return await accounts.enroll_device(tx, names[tenant], device)
+            return await accounts.enroll_device(tx, names[tenant], device, behind)
 
     async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
         """Return what could not be processed, counted, the most frequent first."""
@@ -234,8 +259,10 @@ class Record:
             )
         return [DeadLetterCount(*row) for row in rows]
 
-    async def check_device(self, username: str, password: str) -> tuple[str, str] | None:
-        """Return (tenant name, device address) when broker credentials are good."""
+    async def check_device(
+        self, username: str, password: str
+    ) -> tuple[str, str, tuple[str, ...]] | None:
+        """Return (tenant name, device address, addresses behind it) when broker credentials are good."""
         return await accounts.check_device(self._database.write, username, password)
 
     async def ensure_partitions(self) -> None:

@@ -189,6 +189,11 @@ class TelemetryTransaction(WriteTransaction):
         """Return whether `template` can be used already."""
         return (self.tenant, template) in self._templates
 
+    def forget(self, templates: Iterable[str]) -> None:
+        """Let go of prepared templates."""
+        for template in templates:
+            self._templates.pop((self.tenant, template), None)
+
     async def prepare(
         self, template: str, resource: Json, patient: str | None, values: int
     ) -> None:

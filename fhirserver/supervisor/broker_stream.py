@@ -14,13 +14,14 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfi
 from nats.js.errors import NotFoundError
 
 DEVICE_STREAM: Final = "$MQTT_msgs"
-DEVICE_SUBJECTS: Final = "$MQTT.msgs.>"
+DEVICE_PREFIX: Final = "$MQTT.msgs."
+DEVICE_SUBJECTS: Final = DEVICE_PREFIX + ">"
 LARGEST_BACKLOG: Final = 4 * 1024 * 1024 * 1024
 
 
 def device_subject(leaf: str) -> str:
     """Return the stream subject of every device's ``hd/v1/{tenant}/{device}/{leaf}``."""
-    return f"$MQTT.msgs.hd.v1.*.*.{leaf}"
+    return f"{DEVICE_PREFIX}hd.v1.*.*.{leaf}"
 
 
 async def ensure_device_stream(

@@ -45,30 +45,37 @@ log = structlog.get_logger(__name__)
 class DeviceGrant:
     """What an authenticated device is: its tenant's and its own name as they stand in topics.
 
-    `simulated` devices may also hear the simulator's control topic (demo mode). Raises ValueError
-    for a name that could widen the permission.
+    A gateway also speaks for the devices `behind` it. `simulated` devices may also hear the
+    simulator's control topic (demo mode). Raises ValueError for a name that could widen the
+    permission.
     """
 
     tenant: str
     device: str
+    behind: tuple[str, ...] = ()
     simulated: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that are not one plain level of a topic."""
-        for name in (self.tenant, self.device):
+        for name in (self.tenant, self.device, *self.behind):
             if TOPIC_NAME.fullmatch(name) is None:
                 raise ValueError(f"{name!r} cannot be a level of a device's topic")
 
     @property
     def publish(self) -> tuple[str, ...]:
         """The NATS subjects the device may publish to (MQTT's ``/`` is NATS's ``.``)."""
-        return (f"hd.v1.{self.tenant}.{self.device}.>",)
+        return tuple(f"hd.v1.{self.tenant}.{one}.>" for one in (self.device, *self.behind))
 
     @property
     def subscribe(self) -> tuple[str, ...]:
-        """The NATS subjects the device may subscribe to."""
-        own = tuple(f"hd.v1.{self.tenant}.{self.device}.{leaf}" for leaf in ("ack", "cmd"))
-        return (*own, SIMULATOR_CONTROL) if self.simulated else own
+        """The NATS subjects the device may subscribe to: its own answers, and what all devices are told."""
+        own = tuple(
+            f"hd.v1.{self.tenant}.{one}.{leaf}"
+            for one in (self.device, *self.behind)
+            for leaf in ("ack", "cmd")
+        )
+        heard = (*own, f"hd.v1.{self.tenant}.cmd")
+        return (*heard, SIMULATOR_CONTROL) if self.simulated else heard
 
 
 Check = Callable[[str, str], Awaitable[DeviceGrant | None]]

@@ -42,7 +42,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """A patient, the partner who is called first, and what will happen to them.
+    """A patient, the partner who is called first, the second one, and what will happen to them.
 
     The scenario starts `starts_after_s` seconds after the demonstration is ready; `course` says how
     much faster than the clock a slow one runs. `own_limit` is a systolic limit in mm[Hg] that a
@@ -52,6 +52,7 @@ class Household:
     key: str
     patient: Person
     partner: Person
+    second: Person
     birth_date: str
     gender: str
     scenario: str
@@ -87,7 +88,7 @@ class Household:
         """What happens here."""
         if self.scenario == "slow-hypotension":
             # Too little fluid comes back; the machine itself stays within its prescription.
-            return SlowHypotension(ultrafiltration_ml_h=None, refill_factor=0.0, course=100.0)
+            return SlowHypotension(removal_ml_h_kg=None, refill_factor=0.0, course=100.0)
         return named(self.scenario)
 
 
@@ -101,6 +102,12 @@ def _partner(key: str, given: str, family: str, number: int, language: str = "en
     )
 
 
+def _second(key: str, given: str, family: str, number: int, language: str = "en") -> Person:
+    return Person(
+        "RelatedPerson", f"demo-second-{key}", given, family, f"+120255501{number}", language
+    )
+
+
 NURSE: Final = Person("Practitioner", "demo-nurse", "Nina", "Clark", "+12025550150")
 
 HOUSEHOLDS: Final = (
@@ -108,6 +115,7 @@ HOUSEHOLDS: Final = (
         key="a",
         patient=_patient("a", "Ann", "Fischer", 11),
         partner=_partner("a", "Bob", "Fischer", 21),
+        second=_second("a", "Tina", "Fischer", 31),
         birth_date="1957-03-02",
         gender="female",
         scenario="clean",
@@ -120,6 +128,7 @@ HOUSEHOLDS: Final = (
         key="b",
         patient=_patient("b", "Carmen", "Ortega", 12, "es"),
         partner=_partner("b", "Luis", "Ortega", 22, "es"),
+        second=_second("b", "Rosa", "Ortega", 32, "es"),
         birth_date="1949-11-20",
         gender="female",
         scenario="needle-slip-graft",
@@ -135,6 +144,7 @@ HOUSEHOLDS: Final = (
         key="c",
         patient=_patient("c", "Grace", "Miller", 13),
         partner=_partner("c", "Sam", "Miller", 23),
+        second=_second("c", "Joy", "Miller", 33),
         birth_date="1962-07-15",
         gender="female",
         scenario="slow-hypotension",
@@ -149,6 +159,7 @@ HOUSEHOLDS: Final = (
         key="d",
         patient=_patient("d", "Henry", "Novak", 14),
         partner=_partner("d", "Eva", "Novak", 24),
+        second=_second("d", "Jan", "Novak", 34),
         birth_date="1955-01-30",
         gender="male",
         scenario="device-silent",
@@ -162,12 +173,16 @@ HOUSEHOLDS: Final = (
 
 def phones() -> tuple[Person, ...]:
     """Everybody who can be called, partners first."""
-    return (*(home.partner for home in HOUSEHOLDS), NURSE)
+    return (
+        *(home.partner for home in HOUSEHOLDS),
+        *(home.second for home in HOUSEHOLDS),
+        NURSE,
+    )
 
 
 def names() -> dict[str, str]:
     """Names by FHIR reference."""
     people = [NURSE]
     for home in HOUSEHOLDS:
-        people += [home.patient, home.partner]
+        people += [home.patient, home.partner, home.second]
     return {person.reference: person.name for person in people}

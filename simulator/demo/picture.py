@@ -159,7 +159,11 @@ class Picture:
         self._homes = {home.patient.reference: home for home in households}
         self._names = names()
         self._phones = {person.phone: person.name for person in phones()}
-        self._home_of_phone = {home.partner.phone: home.key for home in self._homes.values()}
+        self._home_of_phone = {
+            person.phone: home.key
+            for home in self._homes.values()
+            for person in (home.partner, home.second)
+        }
         self._versions: dict[str, str] = {}
         self._tasks: dict[str, Json] = {}
         self._told: dict[str, Told] = {}

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +20,13 @@ from typing import Any
 import httpx
 import orjson
 
+from simulator.demo.arming import arm_all
 from simulator.demo.cast import COMPANY_NUMBER, HOUSEHOLDS, Household, phones
 from simulator.demo.loopback_http import LoopbackServer
 from simulator.demo.narrator import Narrator
 from simulator.demo.page_application import Page, page_application
 from simulator.demo.picture import Line, Picture
+from simulator.demo.players import Players
 from simulator.demo.seeding import (
     cuff_id,
     issue_tokens,
@@ -38,10 +40,12 @@ from simulator.devices.messages import Speaker
 from simulator.fleet import Fleet
 from simulator.home import Home, started_before
 from simulator.phone_company.application import application as phone_application
-from simulator.phone_company.exchange import Account, Exchange
+from simulator.phone_company.exchange import Exchange
+from simulator.phone_company.records import Account
 from simulator.record import Record, RecordError
 from simulator.transports.buffer import StoreAndForward
-from simulator.transports.mqtt import Broker, Credential, Link
+from simulator.transports.connection import Broker, Credential
+from simulator.transports.mqtt import Link
 
 ACCOUNT = "AC00000000000000000000000000000001"
 BOOT_BYTES = 4
@@ -170,6 +174,12 @@ class Demonstration:
             await seed_people(record)
             tokens = await issue_tokens(record, record.token)
             self._build_homes(credentials)
+            players = Players(exchange, self._help)
+            await stack.enter_async_context(_beside(players.run()))
+            armed = await arm_all(record, now)
+            await watcher.look()
+            for line in armed:
+                self._tell(line)
             await self._fleet.open()
             handlers = Page(self._picture, http, phone_url, self._fleet.control, now)
             await page.start(page_application(handlers))
@@ -233,8 +243,8 @@ class Demonstration:
             yield server
         finally:
             await server.stop()
-            for link in self._fleet.links:
-                link.cut()
+            for connection in self._fleet.connections:
+                connection.cut()
 
     def _admin_token(self) -> str:
         return (self._place.data / "admin.token").read_text().strip()
@@ -273,6 +283,10 @@ class Demonstration:
         text = f"what happens here: {scenario.title}"
         self._tell(Line(now(), "scenario", home.key, text))
 
+    def _help(self, key: str) -> None:
+        self._fleet.home(f"home-{key}").finish()
+        self._tell(Line(now(), "scenario", key, "what happens here: somebody has put it right"))
+
     async def _follow_server(self, server: ServerProcess) -> None:
         code = await server.ended()
         raise ServerError(f"the server ended with code {code}\n{server.last_words()}")
@@ -287,6 +301,18 @@ class Demonstration:
         self._tell(Line(now(), "ready", None, f"ready: open {place.url}/ and watch four homes"))
         self._narrator.say(f"FHIR base {place.base}, tokens and devices in {place.data}/demo.json")
         self._narrator.say("Answer the phones on the page. Ctrl-C stops everything.\n")
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` until the block ends; what goes wrong in it is raised then."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _stop_on_signals(stop: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from simulator import codes, resources
 from simulator.demo.cast import HOUSEHOLDS, NURSE, Household, Person
 from simulator.record import Record
-from simulator.transports.mqtt import Credential
+from simulator.transports.connection import Credential
 
 Json = dict[str, Any]
 
@@ -46,16 +46,21 @@ def nurse(person: Person) -> Json:
     }
 
 
-def partner(home: Household) -> Json:
-    """Return the person at home who is called first."""
-    person = home.partner
+def partner(home: Household, person: Person) -> Json:
+    """Return one of the people around a patient who are called."""
     return {
         "resourceType": "RelatedPerson",
         "id": person.id,
         "meta": resources.test_data(),
         "active": True,
         "patient": {"reference": home.patient.reference},
-        "relationship": [{"coding": [{"system": _ROLES, "code": "DOMPART"}]}],
+        "relationship": [
+            {
+                "coding": [
+                    {"system": _ROLES, "code": "DOMPART" if person is home.partner else "CHILD"}
+                ]
+            }
+        ],
         "name": [{"family": person.family, "given": [person.given]}],
         "telecom": [{"system": "sms", "value": person.phone, "use": "mobile", "rank": 1}],
         "communication": [{"language": resources.spoken(person.language), "preferred": True}],
@@ -81,7 +86,8 @@ def care_team(home: Household) -> Json:
         "subject": {"reference": home.patient.reference},
         "participant": [
             participant(1, home.partner, "care partner"),
-            participant(2, NURSE, "home dialysis nurse"),
+            participant(2, home.second, "second care partner"),
+            participant(3, NURSE, "home dialysis nurse"),
         ],
         "managingOrganization": [{"reference": f"Organization/{ORGANIZATION}"}],
     }
@@ -184,7 +190,8 @@ async def seed_devices(record: Record) -> dict[str, Credential]:
 async def seed_people(record: Record) -> None:
     """Write who is called: the server asks each phone to confirm."""
     for home in HOUSEHOLDS:
-        await record.ensure(partner(home))
+        for person in (home.partner, home.second):
+            await record.ensure(partner(home, person))
         await record.ensure(care_team(home))
 
 

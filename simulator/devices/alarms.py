@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-KEEP_ALIVE_S = 15.0
+from simulator.physiology import constants as c
+
+KEEP_ALIVE_S = float(c.KEEP_ALIVE)
 
 
 @dataclass(slots=True)
@@ -52,6 +54,9 @@ class AlarmPanel:
     def __init__(self) -> None:
         self._active: dict[tuple[str, str | None], Alarm] = {}
         self._raised = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
 
     def active(self, event: str, source: str | None = None) -> bool:
         """Whether `event` about `source` is on."""

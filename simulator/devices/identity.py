@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-DeviceKind = Literal["hemodialysis-machine", "bp-cuff"]
+DeviceKind = Literal["hemodialysis-machine", "bp-cuff", "gateway"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,9 @@ def cuff(name: str, *, interval_s: float) -> Identity:
     """Return the identity of the blood pressure cuff called `name`."""
     eui64 = eui64_for(f"cuff/{name}")
     return Identity(eui64, "bp-cuff", "Simulated Cuffs", "SIM-BP 1", f"C-{eui64[-6:]}", interval_s)
+
+
+def gateway(name: str) -> Identity:
+    """Return the identity of the gateway called `name`: it measures nothing itself."""
+    eui64 = eui64_for(f"gateway/{name}")
+    return Identity(eui64, "gateway", "Simulated Gateways", "SIM-GW 1", f"G-{eui64[-6:]}", 0.0)

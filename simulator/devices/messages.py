@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import orjson
+
 from simulator.devices.identity import Identity
 
 Channel = Literal["birth", "status", "tel", "evt"]
@@ -23,21 +25,47 @@ CLOCK: Json = {"sync": "ntp4", "est_err_ms": 20}
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One publication; `seq` is None outside the numbering."""
+    """One publication; `seq` is None outside the numbering, `content` a body or bytes as they are.
+
+    Bodies become bytes only when asked for: a session in virtual time often never asks.
+    """
 
     channel: Channel
     seq: int | None
-    payload: bytes
+    content: Json | bytes
+
+    @property
+    def body(self) -> Json | None:
+        """The JSON object this message carries, None when it is none."""
+        if not isinstance(self.content, bytes):
+            return self.content
+        try:
+            body = json.loads(self.content, parse_constant=_no_number)
+        except ValueError:
+            return None
+        return body if isinstance(body, dict) else None
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes to publish."""
+        return self.content if isinstance(self.content, bytes) else encode(self.content)
 
 
 def instant(moment: datetime) -> str:
     """Return `moment` as ISO 8601 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"JSON has no {text}")
 
 
 def encode(body: Json) -> bytes:
     """Return `body` as compact UTF-8 JSON."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    # The constants of the physiology are floats that know their unit.
+    return orjson.dumps(body, default=float)
 
 
 class Speaker:
@@ -83,12 +111,12 @@ class Speaker:
         }
         if self._test:
             body["test"] = True
-        return Message("birth", None, encode(body))
+        return Message("birth", None, body)
 
     def status(self, state: Literal["online", "offline"]) -> Message:
         """Whether I am there; the broker sends `offline` for me as the last will."""
         body = {"schema": "hd.status/1", "state": state, "boot": self.boot}
-        return Message("status", None, encode(body))
+        return Message("status", None, body)
 
     def telemetry(
         self,
@@ -99,7 +127,7 @@ class Speaker:
         mode: str | None,
         session: str | None,
     ) -> Message:
-        """One sample of every metric, taken now."""
+        """One sample of every metric, taken now; `values` is kept, not copied."""
         seq = self._next("tel")
         body: Json = {
             "schema": "hd.tel/1",
@@ -112,11 +140,11 @@ class Speaker:
             "mono_ms": mono_ms,
             "clock": CLOCK,
             "test": self._test,
-            "s": [{"t": 0, "v": dict(values)}],
+            "s": [{"t": 0, "v": values}],
         }
         if mode is not None:
             body["mode"] = mode
-        return Message("tel", seq, encode(body))
+        return Message("tel", seq, body)
 
     def event(self, now: datetime, mono_ms: int, facets: Json) -> Message:
         """One alarm facet message; `facets` holds alarm_id, event, source, phase and the rest."""
@@ -130,7 +158,7 @@ class Speaker:
             "mono_ms": mono_ms,
             "test": self._test,
         }
-        return Message("evt", seq, encode(body | facets))
+        return Message("evt", seq, body | facets)
 
     def broken(self, kind: Kind, text: str, now: datetime, mono_ms: int) -> Message:
         """A numbered message whose body is `text` as it stands.

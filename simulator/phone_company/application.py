@@ -7,6 +7,7 @@ out. For people and tests, on loopback only: `/phones`, `/phones/{number}`,
 `/webhooks`, `/events?after=N`.
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -123,7 +124,10 @@ class Api:
                 return _error(20003)
             if request.path_params["account"] != self.exchange.account.sid:
                 return _error(20404)
-            return await handler(request)
+            answer = await handler(request)
+            if self.exchange.faults.slow_s:
+                await asyncio.sleep(self.exchange.faults.slow_s)
+            return answer
 
         return guarded
 
@@ -158,9 +162,9 @@ class Api:
             return _error(21602)
         if self.exchange.phone(fields["To"]).stopped:
             return _error(21610)
-        message = self.exchange.accept_message(
-            fields["To"], fields["Body"], fields.get("StatusCallback")
-        )
+        callback = fields.get("StatusCallback")
+        report = None if callback is None else self.exchange.reports_to(callback)
+        message = self.exchange.accept_message(fields["To"], fields["Body"], report)
         if self.exchange.faults.strikes("error_after_accept"):
             return _error(20500)
         return JSONResponse(message_json(message), 201)
@@ -211,20 +215,20 @@ class Api:
         ):
             return _error(21205)
         named = " ".join(value for name, value in form if name == "StatusCallbackEvent")
-        call = self.exchange.accept_call(fields["To"], fields, tuple(named.split()))
+        call = self.exchange.calling.accept(fields["To"], fields, tuple(named.split()))
         if self.exchange.faults.strikes("error_after_accept"):
             return _error(20500)
         return JSONResponse(call_json(call), 201)
 
     async def read_call(self, request: Request) -> Response:
         """GET Calls/{sid}.json."""
-        call = self.exchange.calls.get(request.path_params["sid"])
+        call = self.exchange.calling.calls.get(request.path_params["sid"])
         return _error(20404) if call is None else JSONResponse(call_json(call))
 
     async def list_calls(self, request: Request) -> Response:
         """GET Calls.json with To; newest first."""
         to = request.query_params.get("To")
-        found = [c for c in self.exchange.calls.values() if to is None or c.to == to]
+        found = [c for c in self.exchange.calling.calls.values() if to is None or c.to == to]
         found.sort(key=lambda c: c.created, reverse=True)
         return JSONResponse({"calls": [call_json(call) for call in found]})
 
@@ -262,19 +266,19 @@ class Api:
 
     async def handle_call(self, request: Request) -> Response:
         """POST /phones/{number}/calls/{sid}/answer|digits|hangup."""
-        call = self.exchange.calls.get(request.path_params["sid"])
+        call = self.exchange.calling.calls.get(request.path_params["sid"])
         if call is None or call.to != request.path_params["number"]:
             return _plain_error(404, "no such call")
         match request.path_params["act"]:
             case "answer":
-                done = self.exchange.answer(call)
+                done = self.exchange.calling.answer(call)
             case "hangup":
-                done = self.exchange.hang_up(call)
+                done = self.exchange.calling.hang_up(call)
             case "digits":
                 digits = str(orjson.loads(await request.body()).get("digits", ""))
                 if not digits or not set(digits) <= set("0123456789*#"):
                     return _plain_error(400, "`digits` are 0-9, * and #")
-                done = self.exchange.press(call, digits)
+                done = self.exchange.calling.press(call, digits)
             case _:
                 return _plain_error(404, "no such act")
         return JSONResponse(call_view(call)) if done else _plain_error(409, "not possible now")

@@ -10,6 +10,15 @@ CallStatus = Literal[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The customer: its identifier, its token and the number it owns."""
+
+    sid: str
+    token: str
+    number: str
+
+
 @dataclass(slots=True)
 class Message:
     """One text message, from the account to a phone (outbound) or from a phone to it (inbound)."""
@@ -22,7 +31,6 @@ class Message:
     created: datetime
     status: MessageStatus
     direction: Literal["outbound-api", "inbound", "outbound-reply"]
-    callback: str | None = None
     sent: datetime | None = None
     updated: datetime | None = None
     error_code: int | None = None
@@ -76,7 +84,8 @@ class Faults:
 
     `refuse_429`: answer 429. `error_after_accept`: do the work and answer 500. `drop_accepted`:
     answer 201 and do nothing more. `delay_s`: wait before each delivery. `duplicate_receipts` and
-    `reorder_receipts`: send status callbacks twice, or `delivered` before `sent`. `offline`: 503.
+    `reorder_receipts`: send status callbacks twice, or `delivered` before `sent`. `lose_receipts`:
+    send none about messages. `slow_s`: do the work and answer that late. `offline`: 503.
     """
 
     refuse_429: int = 0
@@ -85,6 +94,8 @@ class Faults:
     delay_s: float = 0.0
     duplicate_receipts: bool = False
     reorder_receipts: bool = False
+    lose_receipts: bool = False
+    slow_s: float = 0.0
     offline: bool = False
 
     def strikes(self, name: Literal["refuse_429", "error_after_accept", "drop_accepted"]) -> bool:

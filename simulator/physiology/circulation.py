@@ -5,11 +5,14 @@ than comes back, the relative blood volume falls, and past a reserve the systoli
 follows. Proposal for review, see the constants.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Self
 
 from simulator.physiology import constants as c
 from simulator.physiology.noise import Wander
+
+_REFILL = float(c.REFILL_PER_HOUR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class Body:
     pressure_noise: float = c.PRESSURE_NOISE_SIGMA
     systolic_floor: float = c.LOWEST_SYSTOLIC
 
+    def still(self) -> Self:
+        """Return the same body without noise."""
+        return replace(self, pressure_noise=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class BloodPressure:
@@ -35,16 +42,21 @@ class BloodPressure:
 
 
 class Circulation:
-    """The state of one person's fluid and pressure."""
+    """The state of one person's fluid and pressure.
+
+    `refill_factor` scales the refill of plasma; `fall` is taken off the systolic pressure (mm[Hg]):
+    vessels that give way.
+    """
 
     def __init__(self, body: Body, source: Random) -> None:
-        self._body = body
-        self._initial_ml = c.BLOOD_VOLUME_PER_KG * body.weight_kg
+        self.body = body
+        self._initial_ml = float(c.BLOOD_VOLUME_PER_KG) * float(body.weight_kg)
         self.blood_ml: float = self._initial_ml
-        self.overload_ml: float = (
+        self.overload_ml: float = float(
             body.overload_ml if body.overload_ml is not None else c.OVERLOAD_PER_KG * body.weight_kg
         )
         self.refill_factor = 1.0
+        self.fall = 0.0
         self._pressure_noise = Wander(body.pressure_noise, c.PRESSURE_NOISE_TAU, source)
         self._rate_noise = Wander(c.HEART_RATE_NOISE_SIGMA, c.PRESSURE_NOISE_TAU, source)
 
@@ -52,11 +64,15 @@ class Circulation:
         """Move fluid for `dt_s` seconds at the given removal rate (mL/h)."""
         hours = dt_s / 3600.0
         refill_ml = min(
-            c.REFILL_PER_HOUR * self.refill_factor * self.overload_ml * hours,
+            _REFILL * self.refill_factor * self.overload_ml * hours,
             self._initial_ml - self.blood_ml + ultrafiltration_ml_h * hours,
         )
         self.overload_ml -= refill_ml
         self.blood_ml += refill_ml - ultrafiltration_ml_h * hours
+
+    def bleed(self, lost_ml: float) -> None:
+        """Lose blood to the outside."""
+        self.blood_ml = max(0.0, self.blood_ml - lost_ml)
 
     def wander(self, dt_s: float) -> None:
         """Let the noise of pressure and heart rate go on for `dt_s` seconds."""
@@ -72,14 +88,15 @@ class Circulation:
     def systolic(self) -> float:
         """Systolic pressure now, mm[Hg]; never under the body's floor."""
         lost = max(0.0, 1.0 - self.relative_blood_volume - c.VOLUME_RESERVE)
-        fallen = self._body.systolic * (1.0 - c.PRESSURE_SENSITIVITY * lost)
-        return max(self._body.systolic_floor, fallen + self._pressure_noise.value)
+        fallen = self.body.systolic * (1.0 - c.PRESSURE_SENSITIVITY * lost) - self.fall
+        return max(self.body.systolic_floor, fallen + self._pressure_noise.value)
 
     @property
     def heart_rate(self) -> float:
         """Heart rate now, /min."""
-        drop = max(0.0, self._body.systolic - self.systolic)
-        return self._body.heart_rate + c.HEART_RATE_PER_MMHG * drop + self._rate_noise.value
+        drop = max(0.0, self.body.systolic - self.systolic)
+        rate = self.body.heart_rate + c.HEART_RATE_PER_MMHG * drop
+        return min(c.HIGHEST_HEART_RATE, rate) + self._rate_noise.value
 
     def measure(self) -> BloodPressure:
         """What a cuff shows now."""

@@ -11,23 +11,35 @@ from random import Random
 from simulator.physiology import constants as c
 from simulator.physiology.circuit import Circuit, Prescription
 from simulator.physiology.circulation import BloodPressure, Body, Circulation
+from simulator.physiology.person import Person
+from simulator.physiology.unrest import Unrest
 
 PREROLL_STEP_S = 60.0
 
 
 class Treatment:
-    """A running treatment."""
+    """A running treatment.
+
+    `course` speeds up the body; `removal_ml_h`, when not None, replaces the prescribed removal;
+    `bleeding` is the part of the blood flow (0..1) that does not come back to the patient.
+    """
 
     def __init__(
         self,
-        seed: int,
+        seed: int | str,
         *,
         body: Body | None = None,
         prescription: Prescription | None = None,
         elapsed_min: float = 0.0,
         access_pressure: float = c.ACCESS_PRESSURE,
+        needle_resistance: float = c.NEEDLE_RESISTANCE,
+        arterial_resistance: float = c.ARTERIAL_RESISTANCE,
+        restless: bool = False,
     ) -> None:
-        """`seed` fixes every number; `elapsed_min` > 0 starts in the middle of the treatment."""
+        """`seed` fixes every number; `elapsed_min` > 0 starts in the middle of the treatment.
+
+        `restless` adds what a patient who does not lie still does to the pressures.
+        """
         source = Random(seed)
         self.prescription = prescription or Prescription()
         self.circulation = Circulation(body or Body(), source)
@@ -35,30 +47,66 @@ class Treatment:
             self.prescription,
             source,
             access_pressure=access_pressure,
+            needle_resistance=needle_resistance,
+            arterial_resistance=arterial_resistance,
             running=elapsed_min > 0,
+            unrest=Unrest(Random(f"{seed}/unrest")) if restless else None,
         )
         self.circuit.pump_on = True
         self.course = 1.0
-        self.elapsed_s = elapsed_min * 60.0
-        self.removed_ml = self.prescription.ultrafiltration_ml_h * elapsed_min / 60.0
+        self.removal_ml_h: float | None = None
+        self.bleeding = 0.0
+        self.lost_ml = 0.0
+        self.removed_ml = 0.0
         self.blood_processed_l = self.prescription.blood_flow * elapsed_min / 1000.0
-        rolled_s = 0.0
-        while rolled_s < self.elapsed_s:
-            self.circulation.remove(PREROLL_STEP_S, self.prescription.ultrafiltration_ml_h)
-            rolled_s += PREROLL_STEP_S
+        self._length_s = self.prescription.minutes * 60.0
+        self.elapsed_s = 0.0
+        while self.elapsed_s < elapsed_min * 60.0:
+            step_s = min(PREROLL_STEP_S, elapsed_min * 60.0 - self.elapsed_s)
+            rate = self.prescription.removal_at(self.elapsed_s)
+            self.circulation.remove(step_s, rate)
+            self.removed_ml += rate * step_s / 3600.0
+            self.elapsed_s += step_s
 
-    def step(self, dt_s: float = 1.0) -> None:
-        """Advance everything by `dt_s` seconds."""
-        self.circuit.step(dt_s)
-        if self.finished:
-            self.circuit.ultrafiltration_ml_h = 0.0
-        rate = self.circuit.ultrafiltration_now
+    @classmethod
+    def of(cls, person: Person, seed: int | str, *, elapsed_min: float = 0.0) -> "Treatment":
+        """Return the treatment of `person`, who does not lie still."""
+        return cls(
+            seed,
+            body=person.body,
+            prescription=person.prescription,
+            elapsed_min=elapsed_min,
+            access_pressure=person.access_pressure,
+            needle_resistance=person.needle_resistance,
+            arterial_resistance=person.arterial_resistance,
+            restless=True,
+        )
+
+    def step(self, dt_s: float = 1.0, *, treating: bool = True) -> None:
+        """Advance everything by `dt_s` seconds; `treating` False removes no water and counts no
+        time.
+        """
+        circuit = self.circuit
+        circuit.step(dt_s)
+        if not treating or self.elapsed_s >= self._length_s:
+            rate = 0.0
+        elif self.removal_ml_h is not None:
+            rate = self.removal_ml_h
+        else:
+            rate = self.prescription.removal_at(self.elapsed_s)
+        circuit.ultrafiltration_ml_h = rate
+        rate = circuit.ultrafiltration_now
         self.circulation.remove(dt_s * self.course, rate)
         self.circulation.wander(dt_s)
-        if self.circuit.pump_on:
-            self.elapsed_s += dt_s
+        if self.bleeding:
+            lost_ml = self.bleeding * circuit.blood_flow * dt_s / 60.0
+            self.lost_ml += lost_ml
+            self.circulation.bleed(lost_ml)
+        if circuit.pump_on:
+            if treating:
+                self.elapsed_s += dt_s
             self.removed_ml += rate * dt_s / 3600.0
-            self.blood_processed_l += self.circuit.blood_flow * dt_s / 60_000.0
+            self.blood_processed_l += circuit.blood_flow * dt_s / 60_000.0
 
     @property
     def finished(self) -> bool:

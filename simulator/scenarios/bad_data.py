@@ -5,10 +5,10 @@ among good readings. All of it must be set aside with its reason; none of it is
 physiology.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulator import codes
-from simulator.scenarios.scenario import Stage
+from simulator.scenarios.scenario import Scenario, Stage
 from simulator.truth import ExpectedAlert, Truth
 
 EVERY_S = 2.0
@@ -34,20 +34,29 @@ NONSENSE = (
 
 
 @dataclass
-class BadData:
+class BadData(Scenario):
     """Each kind of nonsense is sent once, `EVERY_S` seconds apart, `rounds` times."""
 
     rounds: int = 1
-    _sent: int = field(default=0, init=False)
 
     number = 15
     name = "bad-data"
     title = "device sends nonsense"
-    truth = Truth(
-        alerts=(ExpectedAlert(codes.SERVER_ALERTS, "data-quality", "PL", 60.0),),
-        dead_letters=("malformed", "null-value", "not-a-number", "unknown-metric", "wrong-unit"),
-        physiological=False,
-    )
+
+    @property
+    def truth(self) -> Truth:
+        """Set aside with its reason, told to the list only."""
+        return Truth(
+            alerts=(ExpectedAlert(codes.SERVER_ALERTS, codes.DATA_QUALITY, "PL", 60.0),),
+            dead_letters=(
+                "malformed",
+                "null-value",
+                "not-a-number",
+                "unknown-metric",
+                "wrong-unit",
+            ),
+            physiological=False,
+        )
 
     def begin(self, stage: Stage) -> None:
         """Nothing yet."""
@@ -63,6 +72,3 @@ class BadData:
             else:
                 stage.say_garbage('{"schema":"hd.tel/1","seq":')
             self._sent += 1
-
-    def end(self, stage: Stage) -> None:
-        """Nothing to put back: the readings between were good."""

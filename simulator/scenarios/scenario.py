@@ -4,11 +4,14 @@ A scenario changes a home only through `Stage`; every number it needs is a param
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal, Protocol
 
 from simulator.devices.messages import Kind
+from simulator.faults import NO_FAULTS, Faults
+from simulator.physiology.person import Access, Person
 from simulator.physiology.treatment import Treatment
-from simulator.truth import Truth
+from simulator.truth import Rebinding, Truth
 
 
 class Stage(Protocol):
@@ -17,6 +20,32 @@ class Stage(Protocol):
     treatment: Treatment
     values: dict[str, int | float]
     limits: dict[str, dict[str, float]]
+    mode: str
+    clock_off: timedelta
+    now: datetime
+
+    def since(self, moment: str) -> float | None:
+        """Return the seconds since the first `moment`, None before it."""
+
+    def set_window(self, below: float, above: float, *, settle: bool = False) -> None:
+        """Set the machine's venous window (mm[Hg]), now or when the pressures are steady."""
+
+    def mark(self, moment: str) -> None:
+        """Note that `moment` is now."""
+
+    def watch(
+        self,
+        source: str,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        mark: str,
+        recovered: float | None = None,
+    ) -> None:
+        """Note `mark` when a reading of `source` is first beyond `low` or `high`, or is so again."""
+
+    def measure_soon(self, after_s: float) -> None:
+        """Let the cuff measure in `after_s` seconds."""
 
     def raise_alarm(
         self,
@@ -37,6 +66,12 @@ class Stage(Protocol):
     def speak_again(self) -> None:
         """Give it back."""
 
+    def rinse_back(self) -> None:
+        """End the treatment: blood is given back."""
+
+    def rest(self) -> None:
+        """Put the machine into idle: nobody is connected."""
+
     def say_broken(self, kind: Kind, text: str) -> None:
         """Send a numbered message with a wrong body."""
 
@@ -44,24 +79,37 @@ class Stage(Protocol):
         """Send something that is no message."""
 
 
-class Scenario(Protocol):
-    """One disturbance."""
+class Scenario:
+    """One disturbance; subclasses are dataclasses whose fields are its parameters.
 
-    @property
-    def number(self) -> int:
-        """Its place in the list."""
+    `number` is its place in the list, `name` the word that starts it, `title` says what happens.
+    `access` is the kind of access it needs. It begins at the earliest `settle_min` minutes into the
+    treatment and needs `needs_min` afterwards. It ends by itself `lasts_s` seconds after its onset
+    (None: with the treatment) and then the treatment is over if `ends_treatment`.
+    """
 
-    @property
-    def name(self) -> str:
-        """The word that starts it."""
-
-    @property
-    def title(self) -> str:
-        """What happens, in plain words."""
+    number: ClassVar[int]
+    name: str
+    title: str
+    access: Access | None = None
+    settle_min: ClassVar[float] = 20.0
+    needs_min: ClassVar[float] = 15.0
+    lasts_s: float | None = None
+    ends_treatment: ClassVar[bool] = False
+    rebinds: Rebinding | None = None
 
     @property
     def truth(self) -> Truth:
         """What a correct server must do about it."""
+        return Truth()
+
+    def fitting(self, person: Person) -> Person:
+        """Return the person this can happen to, made from the one the seed drew."""
+        return person
+
+    def network(self, onset_s: float) -> Faults:
+        """Return what the network does around an onset `onset_s` seconds into the session."""
+        return NO_FAULTS
 
     def begin(self, stage: Stage) -> None:
         """Called once when the scenario starts."""

@@ -14,6 +14,7 @@ import structlog
 
 from fhirserver.auth import may
 from fhirserver.definitions.patient_of import belongs_to, patients_of
+from fhirserver.kernel.canonical import TOPIC_ALERT_TASK, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access, Principal
 from fhirserver.kernel.resource import Json
@@ -35,6 +36,8 @@ from subscriptions.store import binding_rows
 from subscriptions.store.binding_rows import Changed, Held
 
 DEFAULT_BATCH: Final = 50
+ALERT_TOPICS: Final = frozenset((TOPIC_DEVICE_ALERT, TOPIC_ALERT_TASK))
+ALERT_HEARTBEAT: Final = timedelta(seconds=10)
 LARGEST_BATCH: Final = 100
 
 _log = structlog.get_logger("websocket")
@@ -58,7 +61,11 @@ class Socket:
 
 @dataclass(eq=False, slots=True)
 class Bound:
-    """A Subscription that `socket` holds. `place` is its cursor as it was last seen."""
+    """A Subscription that `socket` holds.
+
+    `form` is the same for those that get the same Bundle of the same events; `place` is its cursor
+    as it was last seen.
+    """
 
     socket: Socket
     key: Key
@@ -68,6 +75,7 @@ class Bound:
     wanted: Wishes
     topic: Topic | None
     patients: frozenset[str]
+    form: str
     place: Held
 
     @property
@@ -77,9 +85,14 @@ class Bound:
 
     @property
     def heartbeat(self) -> timedelta | None:
-        """After how long a silence a heartbeat is due, None for never."""
+        """After how long a silence a heartbeat is due, None for never.
+
+        Whoever waits for alerts hears one in any case: its absence is all they notice of an outage.
+        """
         seconds = self.wanted.heartbeat
-        return timedelta(seconds=seconds) if seconds else None
+        if seconds:
+            return timedelta(seconds=seconds)
+        return ALERT_HEARTBEAT if self.wanted.topic in ALERT_TOPICS else None
 
     def end(self, why: Close) -> None:
         """Have the socket closed because of this Subscription."""
@@ -115,6 +128,7 @@ class Reading:
             wanted=wanted,
             topic=self._topics.of(tx.tenant).find(wanted.topic),
             patients=frozenset(patients_of(resource)),
+            form=repr((owner.kind, owner.reference, wanted.topic, wanted.content, wanted.payload)),
             place=Held(0, key[1], 0, 0),
         )
 
@@ -179,7 +193,7 @@ class Reading:
         if not await self.allowed(tx, [fresh]):
             return NO_ACCESS
         bound.owner, bound.resource, bound.wanted = fresh.owner, fresh.resource, fresh.wanted
-        bound.topic, bound.patients = fresh.topic, fresh.patients
+        bound.topic, bound.patients, bound.form = fresh.topic, fresh.patients, fresh.form
         bound.place = replace(bound.place, revision=change.revision)
         bound.socket.conversation.beats(bound.key, bound.heartbeat)
         return None

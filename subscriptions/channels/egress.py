@@ -14,6 +14,8 @@ import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from ipaddress import ip_address
 from typing import Final, cast
@@ -204,9 +206,27 @@ async def _read_to_its_end(response: httpcore.Response) -> bool:
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float | None:
-    """Return the header's seconds; a date in it says nothing without the other side's clock."""
-    value = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
-    return min(float(value), LONGEST_PAUSE) if value.isdigit() else None
+    """Return the pause asked for in seconds; None for none, for one that is over, and for nonsense."""
+    given = {name.lower(): value for name, value in reversed(headers)}
+    value = given.get(b"retry-after", b"")
+    if value.isdigit():
+        return min(float(value), LONGEST_PAUSE)
+    until = _moment(value)
+    if until is None:
+        return None
+    # The receiver means its own clock: what that says stands beside it.
+    now = _moment(given.get(b"date", b"")) or datetime.now(UTC)
+    seconds = (until - now).total_seconds()
+    return min(seconds, LONGEST_PAUSE) if seconds > 0 else None
+
+
+def _moment(text: bytes) -> datetime | None:
+    """Return an HTTP date (RFC 9110 section 5.6.7), None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text.decode("ascii"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _is_address(host: str) -> bool:

@@ -7,9 +7,14 @@ from uuid import UUID
 
 from fhirserver.kernel.readings import Priority
 from subscriptions.core.message import Language
+from subscriptions.core.receipt import Cause
 from subscriptions.core.timing import Medium
 
-Result = Literal["pending", "handed-over", "refused", "unavailable", "ambiguous"]
+# ``unavailable``: not taken. ``lost`` and ``ambiguous``: nobody can say; the first may be sent again
+# at once. ``withdrawn``: not wanted any more.
+Result = Literal[
+    "pending", "handed-over", "refused", "unavailable", "lost", "ambiguous", "withdrawn"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,14 @@ class Handset:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One message or call. `text` is the body, or the call's TwiML."""
+    """One message or call on its way through `company`. `text` is the body, or the call's TwiML.
+
+    `asked` are the companies that were asked before in this shipment. `look_first`: an earlier try
+    may have arrived; `blindly`: send even when the company cannot say.
+    """
 
     attempt: UUID
+    company: str
     medium: Medium
     to: str
     text: str
@@ -35,14 +45,19 @@ class Sending:
     started: datetime
     look_first: bool
     blindly: bool
+    expects_receipt: bool = False
     result: Result = "pending"
     reference: str | None = None
-    error: str | None = None
+    cause: Cause | None = None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sendings:
     """What one Subscription is about to send; delivered through event `through` afterwards."""
 
+    tenant: int
+    subscription: str
+    epoch: int
     through: int
     sendings: tuple[Sending, ...]

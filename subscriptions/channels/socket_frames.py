@@ -5,14 +5,16 @@ written with marks, and filled in for each (`core.notification_template`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
+from fhirserver.kernel.keys import id_of
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire.fhir_xml import Unprintable
 from subscriptions.channels.bound import Bound
-from subscriptions.core.notification_template import fill, marks
+from subscriptions.core.notification_template import Template, marks
 from subscriptions.core.payload import render
 from subscriptions.core.websocket_binding import Frame, Want
 from subscriptions.response.notifications import Notifications, Told
@@ -20,8 +22,7 @@ from subscriptions.store import event_rows
 from subscriptions.store.event_rows import EventRow, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(NamedTuple):
     """A notification to be made, with its events."""
 
     bound: Bound
@@ -44,8 +45,7 @@ async def frames(
     made: list[tuple[Bound, Frame | None]] = [(bound, None) for bound in empty]
     for group, one, bundle in zip(groups, told, bundles, strict=True):
         text = await _text(tx, notifications, one, bundle, group[0].bound.wanted.payload)
-        for place, order in enumerate(group, start=1):
-            own = text if len(group) == 1 else _filled(text, one, order, place)
+        for order, own in _filled(text, one, group):
             through = order.through if order.rows else None
             made.append((order.bound, Frame(order.want.key, order.want.kind, through, own)))
     return made
@@ -88,11 +88,14 @@ def _groups(orders: Sequence[_Order]) -> Iterator[list[_Order]]:
     """Yield `orders` together that differ in Subscription and numbers only; others alone."""
     groups: dict[object, list[_Order]] = {}
     for order in orders:
-        wanted = order.bound.wanted
-        about = tuple(replace(row, number=0) for row in order.rows)
-        alike: object = (order.bound.owner, wanted.topic, wanted.content, wanted.payload, about)
+        about = tuple([_about(row) for row in order.rows])
+        alike: object = (order.want.key[0], order.bound.form, about)
         groups.setdefault(alike if about else id(order), []).append(order)
     yield from groups.values()
+
+
+def _about(row: EventRow) -> tuple[object, ...]:
+    return row.action, row.focus_type, row.focus_id, row.focus_version, row.patient, row.at
 
 
 def _told(tx: Transaction, group: Sequence[_Order]) -> Told:
@@ -111,14 +114,19 @@ def _told(tx: Transaction, group: Sequence[_Order]) -> Told:
     if len(group) == 1:
         return told
     at = marks(draw, len(order.rows))
-    rows = [replace(row, number=mark) for row, mark in zip(order.rows, at.numbers, strict=True)]
+    rows = [row._replace(number=mark) for row, mark in zip(order.rows, at.numbers, strict=True)]
     marked = {**order.bound.resource, "id": at.subscription}
     return replace(told, subscription=marked, rows=rows, through=at.numbers[-1])
 
 
-def _filled(text: str, told: Told, order: _Order, place: int) -> str:
-    # The entry's id was drawn for this text alone; those beside it are nobody else's either.
-    entry_id = UUID(int=told.entry_id.int ^ place)
-    at = marks(told.entry_id, len(order.rows))
-    numbers = [row.number for row in order.rows]
-    return fill(text, at, order.want.key[1], entry_id, numbers)
+def _filled(text: str, told: Told, group: Sequence[_Order]) -> Iterator[tuple[_Order, str]]:
+    """Yield each order of `group` with its own text."""
+    if len(group) == 1:
+        yield group[0], text
+        return
+    template = Template.cut(text, marks(told.entry_id, len(group[0].rows)))
+    for place, order in enumerate(group, start=1):
+        # The entry's id was drawn for this text alone; those beside it are nobody else's either.
+        entry_id = id_of(UUID(int=told.entry_id.int ^ place))
+        numbers = [row.number for row in order.rows]
+        yield order, template.fill(order.want.key[1], entry_id, numbers)

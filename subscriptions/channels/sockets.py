@@ -10,7 +10,7 @@ behind, and one transaction reads for hundreds of them.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -41,6 +41,7 @@ from subscriptions.response.notifications import Notifications
 from subscriptions.response.ports import Visibility
 from subscriptions.store import binding_rows, cursor_rows, socket_rows
 from subscriptions.store.binding_rows import BindingToken, Held
+from subscriptions.store.cursor_rows import Lease
 from subscriptions.worker.pace import periodically
 from subscriptions.worker.ports import Clock, Scan, Transactions
 
@@ -74,7 +75,7 @@ class _Taken:
 class Sockets:
     """Every socket of this process. One instance serves one application."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired of, each named at the one call
         self,
         *,
         transactions: Transactions,
@@ -84,18 +85,22 @@ class Sockets:
         notifications: Notifications,
         topics: Topics,
         access_epoch: Callable[[], int],
+        is_well: Callable[[], bool],
         limits: Limits | None = None,
     ) -> None:
-        """Work through `transactions`, find by `scan`; `access_epoch` returns the newest one known."""
+        """Work through `transactions`; `access_epoch` returns the newest one known. Beat while `is_well`."""
         self._transactions = transactions
         self._scan = scan
         self._clock = clock
         self._notifications = notifications
         self._reading = Reading(topics, visibility)
         self._access_epoch = access_epoch
+        self._is_well = is_well
         self._limits = limits
         self._sockets: set[Socket] = set()
         self._bound: dict[Key, Bound] = {}
+        self._held: Mapping[int, Sequence[Bound]] | None = None
+        self._behind: Mapping[int, frozenset[str]] = {}
         self._stirred: set[Socket] = set()
         self._stir = asyncio.Event()
         self._arrived: dict[Key, tuple[int, int]] = {}
@@ -129,6 +134,7 @@ class Sockets:
             bound = self._bound.get(key)
             if bound is not None and bound.socket is socket:
                 del self._bound[key]
+                self._held = None
                 self._returned[key] = bound.place.epoch
 
     def arrived(self, socket: Socket) -> None:
@@ -137,7 +143,7 @@ class Sockets:
             bound = self._bound.get(key)
             if bound is not None and bound.socket is socket:
                 self._arrived[key] = (bound.place.epoch, through)
-        self._stir_up(socket)
+        self._stir_up(socket, self._clock())
 
     async def bind(self, socket: Socket, token: str) -> Close | None:
         """Bind what `token` opens; return why the socket must be closed instead.
@@ -173,6 +179,8 @@ class Sockets:
             if older is not None:
                 older.end(TAKEN_OVER)
             self._bound[one.bound.key] = one.bound
+            # What the last look found of it was nobody's; and it is held from now on.
+            self._behind, self._held = {}, None
             conversation.bind(
                 one.bound.key,
                 delivered=one.delivered,
@@ -183,7 +191,7 @@ class Sockets:
             )
         for key in again:
             conversation.bind_again(key, opened.expires)
-        self._stir_up(socket)
+        self._stir_up(socket, self._clock())
         return None
 
     async def _take(
@@ -246,11 +254,15 @@ class Sockets:
             return
         if self._decided is not None and self._decided[0] != self._access_epoch():
             self._doubt.set()
-        behind = await self._scan(socket_rows.BEHIND, (self._clock(),))
-        for tenant, subscription, number in behind:
-            bound = self._bound.get((tenant, subscription))
-            if bound is not None and bound.socket.conversation.numbered(bound.key, number):
-                self._stir_up(bound.socket)
+        now = self._clock()
+        rows = await self._scan(socket_rows.BEHIND, (now,))
+        before, self._behind = self._behind, {row[0]: frozenset(row[1].split(",")) for row in rows}
+        for tenant, found in self._behind.items():
+            for one in found.difference(before.get(tenant, ())):
+                subscription, _, number = one.partition(" ")
+                bound = self._bound.get((tenant, subscription))
+                if bound is not None and bound.socket.conversation.numbered(bound.key, int(number)):
+                    self._stir_up(bound.socket, now)
 
     async def make(self) -> None:
         """Make what the stirred sockets are owed, as far as their lines have room."""
@@ -258,7 +270,7 @@ class Sockets:
         now = self._clock()
         wanted: dict[int, list[tuple[Socket, Want]]] = defaultdict(list)
         for socket in stirred:
-            for want in socket.conversation.wants(now):
+            for want in socket.conversation.wants(now, beats=self._is_well()):
                 wanted[want.key[0]].append((socket, want))
         try:
             for tenant, several in wanted.items():
@@ -269,7 +281,7 @@ class Sockets:
                 # It changes nothing for those that were made.
                 socket.conversation.not_made(want.key)
             for socket in stirred & self._sockets:
-                self._stir_up(socket)
+                self._stir_up(socket, now)
 
     async def _make_some(self, tenant: int, wanted: Sequence[tuple[Socket, Want]]) -> None:
         current: dict[Bound, Want] = {}
@@ -332,12 +344,12 @@ class Sockets:
     async def renew(self) -> None:
         """Keep the leases of everything held here."""
         for tenant, several in self._by_tenant().items():
-            held = [(one.key[1], one.place.epoch) for one in several]
+            held = [Lease(one.key[1], one.place.epoch) for one in several]
             async with self._transactions(tenant) as tx:
                 still = await cursor_rows.renew(tx, held, LEASE)
-            for subscription, epoch in held:
-                if subscription not in still:
-                    self._lost((tenant, subscription), epoch)
+            for one in held:
+                if one.subscription not in still:
+                    self._lost((tenant, one.subscription), one.epoch)
 
     async def check(self) -> None:
         """Notice Subscriptions that were edited, ended or taken, and access that was lost."""
@@ -363,7 +375,7 @@ class Sockets:
             if why is not None:
                 socket.end(why)
             else:
-                self._stir_up(socket)
+                self._stir_up(socket, now)
 
     # What the loops share
 
@@ -372,13 +384,16 @@ class Sockets:
         if bound is not None and bound.place.epoch == epoch:
             bound.end(TAKEN_OVER)
 
-    def _stir_up(self, socket: Socket) -> None:
-        if socket.close is None and socket.conversation.is_waiting(self._clock()):
+    def _stir_up(self, socket: Socket, now: datetime) -> None:
+        waits = socket.conversation.is_waiting(now, beats=self._is_well())
+        if socket.close is None and waits:
             self._stirred.add(socket)
             self._stir.set()
 
-    def _by_tenant(self) -> dict[int, list[Bound]]:
-        found: dict[int, list[Bound]] = defaultdict(list)
-        for key in sorted(self._bound):
-            found[key[0]].append(self._bound[key])
-        return found
+    def _by_tenant(self) -> Mapping[int, Sequence[Bound]]:
+        if self._held is None:
+            found: dict[int, list[Bound]] = defaultdict(list)
+            for key in sorted(self._bound):
+                found[key[0]].append(self._bound[key])
+            self._held = found
+        return self._held

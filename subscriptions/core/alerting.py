@@ -7,7 +7,8 @@ Rules
 2. A higher priority, or a live sample after one too old to page, rings again from the first rung.
 3. A new crossing of an open alert: PH rings again as soon as somebody has answered (while nobody
    has, its ladder is running and a restart would only delay the next rung); PM and PL at most once
-   in ten minutes, the others are recorded as suppressed. Machine events are never damped.
+   in ten minutes, the others are recorded as suppressed. Machine events are never damped. A value
+   that has become worse ends a pause.
 4. A breach that goes on after its alert was closed is a new alert after two minutes; a new crossing
    is one at once.
 5. Pages only for readings of a bound device at most five minutes old, and never for PL. Older than
@@ -134,18 +135,25 @@ def _again(current: Alert, finding: Finding, now: datetime) -> Outcome | None:
     if pages(finding) and not current.pages and current.priority != "PL":
         live = replace(back.alert, pages=True, delayed=False)
         return Outcome(ring_again(live, now), current, "rang-again", "rang-again")
+    if finding.worse and current.signal == "paused":
+        return Outcome(ring_again(back.alert, now), current, "rang-again", "rang-again")
     if not back.applied:
         return None
     if current.condition != "absent":
         return Outcome(back.alert, current, "updated", "condition-back")
+    return _crossed_again(current, back.alert, finding, now)
+
+
+def _crossed_again(current: Alert, back: Alert, finding: Finding, now: datetime) -> Outcome:
+    """Return what a new crossing of an open alert does (rule 3)."""
     if current.priority == "PH" or not finding.damped:
         if current.response in _ANSWERED:
-            return Outcome(ring_again(back.alert, now), current, "rang-again", "rang-again")
-        return Outcome(back.alert, current, "updated", "condition-back")
+            return Outcome(ring_again(back, now), current, "rang-again", "rang-again")
+        return Outcome(back, current, "updated", "condition-back")
     last = current.rang or current.raised
     if (now - last).total_seconds() < DAMPED_FOR.value:
-        return Outcome(back.alert, current, "updated", "suppressed")
-    return Outcome(ring_again(back.alert, now), current, "rang-again", "rang-again")
+        return Outcome(back, current, "updated", "suppressed")
+    return Outcome(ring_again(back, now), current, "rang-again", "rang-again")
 
 
 def _over(current: Alert, finding: Finding, now: datetime) -> Outcome | None:

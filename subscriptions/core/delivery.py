@@ -22,7 +22,7 @@ from subscriptions.core.backoff import (
     gives_up,
     next_delay,
 )
-from subscriptions.core.timing import LEASE
+from subscriptions.core.timing import BEATS_AGAIN, EDIT_GRACE, LEASE
 
 Status = Literal["requested", "active", "error", "off"]
 Errand = Literal["handshake", "heartbeat", "event-notification", "replay"]
@@ -90,7 +90,12 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A worker looks whether there is something to do, and does it if so."""
+    """A worker looks whether there is something to do, and does it if so.
+
+    Without `beats` heartbeats wait: a server whose alarms do not work must be missed.
+    """
+
+    beats: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,7 @@ def step(cursor: Cursor, event: Event, now: datetime) -> Step:
         case Numbered():
             return _numbered(cursor, event.count, now), ()
         case Looked():
-            return _looked(cursor, now)
+            return _looked(cursor, now, beats=event.beats)
         case Rewound():
             return _rewound(cursor, event.since, now), ()
         case Replayed():
@@ -241,19 +246,32 @@ def _well(cursor: Cursor) -> Cursor:
 
 def _written(cursor: Cursor, status: Status, now: datetime) -> Cursor:
     after = replace(cursor, status=status, revision=cursor.revision + 1)
+    if cursor.lease_until is not None and not (cursor.by_socket or cursor.managed):
+        # What hangs must not hold up what it says now.
+        after = replace(after, lease_until=min(cursor.lease_until, now + EDIT_GRACE))
     if status in ("error", "off"):
         return replace(after, due_at=None)
     # Whoever starts it, starts it afresh.
     return replace(_rested(_well(after), now), batch=None)
 
 
+def wakes(status: Status, *, by_socket: bool, is_failing: bool, is_due: bool) -> bool:
+    """Return whether a cursor like this is due now that it has more events; failing ones keep their pause.
+
+    That, and the count, is all that numbering changes: so it can be asked without the whole cursor.
+    """
+    return status == "active" and not by_socket and not (is_failing and is_due)
+
+
 def _numbered(cursor: Cursor, count: int, now: datetime) -> Cursor:
     after = replace(cursor, last_number=cursor.last_number + count)
-    if cursor.status != "active" or cursor.by_socket:
-        return after
-    if cursor.failing_since is not None:
-        return replace(after, due_at=cursor.due_at or now)
-    return replace(after, due_at=now)
+    is_woken = wakes(
+        cursor.status,
+        by_socket=cursor.by_socket,
+        is_failing=cursor.failing_since is not None,
+        is_due=cursor.due_at is not None,
+    )
+    return replace(after, due_at=now) if is_woken else after
 
 
 def _rested(cursor: Cursor, now: datetime) -> Cursor:
@@ -272,7 +290,7 @@ def _rested(cursor: Cursor, now: datetime) -> Cursor:
     return replace(cursor, due_at=min(moments, default=None))
 
 
-def _looked(cursor: Cursor, now: datetime) -> Step:
+def _looked(cursor: Cursor, now: datetime, *, beats: bool) -> Step:
     if cursor.due_at is None or cursor.due_at > now:
         return cursor, ()
     if cursor.lease_until is not None and cursor.lease_until >= now:
@@ -286,6 +304,8 @@ def _looked(cursor: Cursor, now: datetime) -> Step:
     errand = _errand(cursor, now)
     if errand is None:
         return _rested(_free(cursor), now), ()
+    if errand == "heartbeat" and not beats:
+        return replace(_free(cursor), due_at=now + BEATS_AGAIN), ()
     leased = replace(cursor, lease_until=now + LEASE, epoch=cursor.epoch + 1)
     takes_over = cursor.lease_until is not None
     send = Send(errand, cursor.delivered_through, cursor.batch, leased.epoch, takes_over)

@@ -6,13 +6,14 @@ live, however late it arrives, unless the same batch also brings its end.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from fhirserver.kernel.canonical import MDC
+from fhirserver.kernel.canonical import ALERT_CODES, MDC
 from fhirserver.kernel.readings import DeviceEvent, Priority
-from subscriptions.core.alert import Family, more_urgent
+from subscriptions.core.alert import Alert, Family, more_urgent
 from subscriptions.core.constants import DELAYED_AFTER
-from subscriptions.core.event_codes import EVENTS, HIGH, LOW, STATED, EventCode
+from subscriptions.core.event_codes import EVENTS, HIGH, LOW, OWN_EVENTS, STATED, EventCode
 from subscriptions.core.findings import Finding, What
 from subscriptions.core.parameters import BY_CODE
 
@@ -47,7 +48,7 @@ def judge_event(event: DeviceEvent, *, ended_later: bool) -> Finding | None:
         key=f"event:{event.device}:{event.event}:{event.source or ''}",
         patient=event.patient,
         device=event.device,
-        system=MDC,
+        system=ALERT_CODES if event.event in OWN_EVENTS else MDC,
         code=event.event,
         display=known.display,
         kind="technical" if unbound else known.kind,
@@ -78,11 +79,41 @@ def judge_event(event: DeviceEvent, *, ended_later: bool) -> Finding | None:
     )
 
 
+def no_longer_repeated(alert: Alert, now: datetime) -> Finding:
+    """Return the finding for an alert whose machine has fallen silent about it: nobody knows."""
+    return Finding(
+        what="went-stale",
+        key=alert.key,
+        patient=alert.patient,
+        device=alert.device,
+        system=alert.system,
+        code=alert.code,
+        display=alert.display,
+        kind=alert.kind,
+        family=alert.family,
+        priority=alert.priority,
+        at=now,
+        age=0.0,
+        bound=alert.pages,
+        live=True,
+        damped=False,
+        rule=None,
+        rule_version=None,
+        evidence=None,
+        simulated=alert.simulated,
+        detail={"reason": "no longer repeated by the machine"},
+    )
+
+
 def event_code(code: str, source: str | None) -> EventCode:
     """Return what is known of an event; one out of limits is named after its parameter."""
     if code in (LOW, HIGH):
         return _out_of_limits(code, source)
-    return EVENTS.get(code) or EventCode(code, f"machine event {code}", "other", "technical", None)
+    return (
+        EVENTS.get(code)
+        or OWN_EVENTS.get(code)
+        or EventCode(code, f"machine event {code}", "other", "technical", None)
+    )
 
 
 def _out_of_limits(code: str, source: str | None) -> EventCode:

@@ -17,23 +17,28 @@ Rules of judgement
    (`reread_overdue`).
 6. What clears must be inside the limit by the hysteresis. Between limit and hysteresis nothing
    changes, except that a sustained breach has been interrupted and a second reading has been given.
+7. What is older than a day is history: it is stored, and judged by nobody.
+
+Changes over time: `subscriptions.core.trend`. What time itself raises: `subscriptions.core.overdue`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from fhirserver.kernel.canonical import ALERT_CODES, MDC
 from fhirserver.kernel.readings import Mode, Priority, Reading
+from subscriptions.core import overdue, trend
 from subscriptions.core.alert import more_urgent
 from subscriptions.core.constants import (
+    JUDGED_UNTIL,
     PAGES_UNTIL,
     REREAD_WITHIN,
     SECOND_IMPLAUSIBLE_WITHIN,
 )
 from subscriptions.core.event_codes import NOT_CREDIBLE
 from subscriptions.core.findings import Finding, finding_of
-from subscriptions.core.rules import CODE_OF_SIDE, Level, RuleSet, Side, SideWatch, Watch
+from subscriptions.core.rule import CODE_OF_SIDE, Level, RuleSet, Side, SideWatch, Watch
 from subscriptions.core.window import Entry, Window
 
 
@@ -42,19 +47,33 @@ def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> lis
     findings: list[Finding] = []
     watches = rules.watches
     opened = frozenset[str]()
-    if window.entries and readings:
-        findings += _no_longer_watched(window, rules, readings[0])
-        opened = window.parameters
+    oldest = JUDGED_UNTIL.value
+    if readings:
+        if window.traces and not window.traces.keys() <= rules.trends.keys():
+            trend.forget(window, rules)
+        if window.entries:
+            findings += _no_longer_watched(window, rules, readings[0])
+            opened = window.parameters
+        if rules.intervals:
+            findings += overdue.treated(window, rules, readings)
     for reading in readings:
         watch = watches.get(reading.code)
-        if watch is None:
+        if watch is None or reading.age > oldest:
             continue
         value = reading.value
-        if (
+        credible = (
             reading.unit == watch.unit
             and value.is_finite()
-            and watch.calm_low <= value <= watch.calm_high
             and watch.plausible_low <= value <= watch.plausible_high
+        )
+        if credible and reading.bound:
+            if watch.feeds:
+                findings += trend.follow(window, rules, watch, reading)
+            if watch.interval is not None:
+                findings += overdue.measured(window, watch.interval, reading)
+        if (
+            credible
+            and watch.calm_low <= value <= watch.calm_high
             and watch.parameter not in opened
         ):
             continue
@@ -64,12 +83,12 @@ def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> lis
 
 
 def _no_longer_watched(window: Window, rules: RuleSet, reading: Reading) -> list[Finding]:
-    """End what was open about parameters no rule speaks of any more."""
+    """End what was open about parameters or changes no rule speaks of any more."""
     watched = {watch.parameter for watch in rules.watches.values()}
+    gone = [(key, entry) for key, entry in window.entries.items() if entry.parameter not in watched]
+    gone += [one for one in trend.unwatched(window, rules) if one not in gone]
     findings: list[Finding] = []
-    for key, entry in list(window.entries.items()):
-        if entry.parameter in watched:
-            continue
+    for key, entry in gone:
         del window.entries[key]
         window.changed = True
         shared = any(other.alert_key == entry.alert_key for other in window.entries.values())
@@ -102,48 +121,6 @@ def judge(window: Window, watch: Watch, reading: Reading) -> list[Finding]:
     findings = _credible_again(window, watch, reading)
     for side in (watch.low, watch.high):
         findings += _judge_side(window, watch, side, reading)
-    return findings
-
-
-def reread_overdue(window: Window, rules: RuleSet, patient: str, now: datetime) -> list[Finding]:
-    """Return the PH findings of second readings that were due by `now`, updating `window`."""
-    findings: list[Finding] = []
-    for key, entry in window.entries.items():
-        if entry.reread_by is None or entry.reread_by > now:
-            continue
-        entry.reread_by = None
-        entry.priority = "PH"
-        window.changed = True
-        watch = rules.watches.get(entry.code)
-        if watch is None:
-            continue
-        side = watch.low if key.endswith(":low") else watch.high
-        owed = [level for level in side.levels if level.reread and level.key in entry.since]
-        level = next(iter([*owed, *side.levels]), None)
-        findings.append(
-            Finding(
-                what="breached",
-                key=entry.alert_key,
-                patient=patient,
-                device=entry.device or None,
-                system=MDC,
-                code=CODE_OF_SIDE[side.side],
-                display=side.display,
-                kind="physiological",
-                family=side.family,
-                priority="PH",
-                at=entry.last,
-                age=0.0,
-                bound=True,
-                live=True,
-                damped=True,
-                rule=None if level is None else level.source,
-                rule_version=None if level is None else level.version,
-                evidence=f"Observation/{entry.evidence}" if entry.evidence else None,
-                simulated=entry.simulated,
-                detail={"reason": "not measured again in time", "parameter": watch.parameter},
-            )
-        )
     return findings
 
 
@@ -284,6 +261,9 @@ def _raise(
     entry.code = reading.code
     entry.device, entry.evidence = reading.device, reading.observation
     entry.simulated = reading.simulated
+    worse = not new and _further(side.side, level, entry.worst, reading.value)
+    if new or worse or entry.worst is None:
+        entry.worst = reading.value
     window.changed = True
     return [
         finding_of(
@@ -296,6 +276,7 @@ def _raise(
             priority=entry.priority or priority,
             level=level,
             side=side,
+            worse=worse,
             detail={
                 "reason": reason,
                 "parameter": watch.parameter,
@@ -379,6 +360,12 @@ def _suppressed(watch: Watch, level: Level, mode: Mode | None) -> bool:
 
 def _beyond(side: Side, bound: Decimal, value: Decimal) -> bool:
     return value < bound if side == "low" else value > bound
+
+
+def _further(side: Side, level: Level, worst: Decimal | None, value: Decimal) -> bool:
+    if worst is None:
+        return False
+    return value < worst - level.hysteresis if side == "low" else value > worst + level.hysteresis
 
 
 def _eased(side: Side, level: Level) -> Decimal:

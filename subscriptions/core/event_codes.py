@@ -85,6 +85,43 @@ NOT_CREDIBLE: Final = EventCode(
 DEVICE_SILENT: Final = EventCode(
     "device-silent", "device silent", "monitoring-lost", "technical", "PM"
 )
+NOT_ARMED: Final = EventCode(
+    "monitoring-not-armed", "treatment while monitoring is not armed", "other", "technical", "PM"
+)
+SESSION_END_MISSING: Final = EventCode(
+    "session-end-missing", "end of treatment is missing", "other", "technical", "PM"
+)
+NOT_WELL: Final = EventCode("not-well", "patient not well", "other", "physiological", "PM")
 RULE_IGNORED: Final = EventCode(
     "rule-ignored", "monitoring rule beyond a safety floor ignored", "other", "advisory", "PL"
 )
+READINGS_MISSING: Final = EventCode(
+    "readings-missing", "messages of the device are missing", "other", "technical", "PL"
+)
+CLOCK_WRONG: Final = EventCode(
+    "clock-wrong", "clock of the device is wrong", "other", "technical", "PL"
+)
+DATA_QUALITY: Final = EventCode(
+    "data-quality", "device sends what cannot be used", "other", "technical", "PL"
+)
+EVALUATION_LATE: Final = EventCode(
+    "evaluation-late", "readings are evaluated late", "monitoring-lost", "technical", "PM"
+)
+NEEDLE_SUSPECTED: Final = EventCode(
+    "suspected-needle-dislodgement",
+    "suspected needle dislodgement, check the access",
+    "blood-loss",
+    "physiological",
+    "PH",
+)
+PRESSURE_OVERDUE: Final = EventCode(
+    "blood-pressure-overdue", "blood pressure not measured in time", "other", "technical", "PM"
+)
+
+POWER_LOST: Final = EventCode("power-lost", "mains power lost", "power", "technical", "PM")
+
+# What a gateway or machine reports for which there is no MDC code: codes of ours.
+OWN_EVENTS: Final[dict[str, EventCode]] = {POWER_LOST.code: POWER_LOST}
+
+# The codes of ours a rule may raise instead of "high" or "low".
+OWN_CODES: Final[dict[str, EventCode]] = {NEEDLE_SUSPECTED.code: NEEDLE_SUSPECTED}

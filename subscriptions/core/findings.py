@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from fhirserver.kernel.readings import Priority, Reading
 from subscriptions.core.alert import Family, Kind
-from subscriptions.core.rules import Level, SideWatch
+from subscriptions.core.rule import Level, SideWatch
 
 What = Literal["breached", "still-breached", "ended", "kept-alive", "went-stale"]
 
@@ -20,7 +20,8 @@ class Finding:
     of the same one. `at` is when it happened by the device, `age` how old that was on receipt
     (seconds). `live` True lifts the age rules (an event whose state is active, a silence noticed
     now). `damped` False for machine events: every crossing counts. `evidence` is a reference to the
-    Observation, `detail` what a person asking why will want to see.
+    Observation, `detail` what a person asking why will want to see. `worse`: further out of limits,
+    by more than the hysteresis, than anything told of this crossing before.
     """
 
     what: What
@@ -43,6 +44,7 @@ class Finding:
     evidence: str | None
     simulated: bool
     detail: Mapping[str, Any] = field(default_factory=dict)
+    worse: bool = False
 
 
 def finding_of(  # noqa: PLR0913 - every part of a finding, named at each call
@@ -56,6 +58,7 @@ def finding_of(  # noqa: PLR0913 - every part of a finding, named at each call
     priority: Priority,
     level: Level | None = None,
     side: SideWatch | None = None,
+    worse: bool = False,
     detail: dict[str, Any],
 ) -> Finding:
     """Return the finding of one reading; without a `side` it is about the reading's credibility."""
@@ -81,4 +84,5 @@ def finding_of(  # noqa: PLR0913 - every part of a finding, named at each call
         evidence=evidence if "/" in evidence or not evidence else f"Observation/{evidence}",
         simulated=reading.simulated,
         detail=detail,
+        worse=worse,
     )

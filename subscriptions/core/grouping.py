@@ -10,10 +10,16 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from fhirserver.kernel.canonical import MDC
-from subscriptions.core.alert import URGENCY, Alert, Family, more_urgent
+from fhirserver.kernel.canonical import ALERT_CODES, MDC
+from subscriptions.core.alert import URGENCY, Alert, Family
 from subscriptions.core.constants import GROUPED_WITHIN
-from subscriptions.core.event_codes import LOW, PUMP_STOP, VENOUS_ACCESS, VENOUS_AIR
+from subscriptions.core.event_codes import (
+    LOW,
+    NEEDLE_SUSPECTED,
+    PUMP_STOP,
+    VENOUS_ACCESS,
+    VENOUS_AIR,
+)
 
 _CHAINS: Final[dict[Family, str]] = {
     "blood-loss": "circuit",
@@ -24,8 +30,14 @@ _CHAINS: Final[dict[Family, str]] = {
 }
 
 # The larger, the nearer to the cause: an open access explains a stopped pump, which explains a low
-# pressure.
-_ROOT_RANK: Final[dict[str, int]] = {VENOUS_ACCESS: 4, VENOUS_AIR: 4, PUMP_STOP: 3, LOW: 2}
+# pressure. What the machine found outranks what this server suspects.
+_ROOT_RANK: Final[dict[tuple[str, str], int]] = {
+    (MDC, VENOUS_ACCESS): 4,
+    (MDC, VENOUS_AIR): 4,
+    (ALERT_CODES, NEEDLE_SUSPECTED.code): 3,
+    (MDC, PUMP_STOP): 2,
+    (MDC, LOW): 1,
+}
 
 
 def chain(family: Family) -> str:
@@ -52,22 +64,6 @@ def incident_of(
     return max(candidates, key=lambda alert: alert.raised).incident if candidates else None
 
 
-def starts_ladder(alert: Alert, others: Sequence[Alert]) -> bool:
-    """Return whether `alert`, just raised, needs people called anew.
-
-    False when an open alert of its incident that pages is at least as urgent: somebody is being
-    called already.
-    """
-    return alert.pages and not any(
-        other.id != alert.id
-        and other.incident == alert.incident
-        and other.is_open
-        and other.pages
-        and not more_urgent(alert.priority, other.priority)
-        for other in others
-    )
-
-
 def root_cause(alerts: Sequence[Alert]) -> Alert:
     """Return the alert nearest to the cause, then most urgent, then first.
 
@@ -76,7 +72,7 @@ def root_cause(alerts: Sequence[Alert]) -> Alert:
     return max(
         alerts,
         key=lambda alert: (
-            _ROOT_RANK.get(alert.code, 0) if alert.system == MDC else 0,
+            _ROOT_RANK.get((alert.system, alert.code), 0),
             URGENCY[alert.priority],
             -alert.raised.timestamp(),
         ),

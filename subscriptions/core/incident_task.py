@@ -32,10 +32,13 @@ _NOT_DONE: Final = "http://terminology.hl7.org/CodeSystem/communication-not-done
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What the Tasks of one incident have in common. `flag` and `care_team` are ids."""
+    """What the Tasks of one incident have in common. `flag` and `care_team` are ids.
+
+    `patient` is None where a device raised the alarm that nobody is bound to.
+    """
 
     id: UUID
-    patient: str
+    patient: str | None
     flag: str | None
     care_team: str | None
     priority: Priority
@@ -131,10 +134,11 @@ def communication(incident: Incident, task: str, member: str, medium: Medium) ->
         ],
         "priority": PRIORITIES[incident.priority],
         "medium": [concept],
-        "subject": {"reference": f"Patient/{incident.patient}"},
         "recipient": [{"reference": member}],
         "sender": {"reference": SERVER_DEVICE},
     }
+    if incident.patient is not None:
+        content["subject"] = {"reference": f"Patient/{incident.patient}"}
     if incident.flag is not None:
         content["about"] = [{"reference": f"Flag/{incident.flag}"}]
     return _tested(content, simulated=incident.simulated)
@@ -148,11 +152,12 @@ def answer_communication(
         "resourceType": "Communication",
         "status": "completed",
         "partOf": [{"reference": f"Task/{task_id}"}],
-        "subject": task["for"],
         "sender": {"reference": member},
         "recipient": [{"reference": SERVER_DEVICE}],
         "received": instant(now),
     }
+    if "for" in task:
+        content["subject"] = task["for"]
     if in_response_to is not None:
         content["inResponseTo"] = [{"reference": f"Communication/{in_response_to}"}]
     if "focus" in task:
@@ -216,6 +221,12 @@ def incident_of(task: Json) -> UUID | None:
     return UUID(value.removeprefix("urn:uuid:")) if value.startswith("urn:uuid:") else None
 
 
+def patient_of(task: Json) -> str | None:
+    """Return the id of the patient a Task is for, None for the incident of a device of nobody."""
+    reference = str(task.get("for", {}).get("reference", ""))
+    return reference.partition("/")[2] if reference.startswith("Patient/") else None
+
+
 def urgency_of(task: Json) -> Priority:
     """Return the alert priority behind a Task's priority."""
     return "PH" if task.get("priority") == "stat" else "PM"
@@ -232,11 +243,12 @@ def _task(incident: Incident, code: str, status: str, now: datetime) -> Json:
         "intent": "order",
         "priority": PRIORITIES[incident.priority],
         "code": _code(TASK_CODES, code),
-        "for": {"reference": f"Patient/{incident.patient}"},
         "authoredOn": instant(now),
         "lastModified": instant(now),
         "requester": {"reference": SERVER_DEVICE},
     }
+    if incident.patient is not None:
+        task["for"] = {"reference": f"Patient/{incident.patient}"}
     if incident.flag is not None:
         task["focus"] = {"reference": f"Flag/{incident.flag}"}
     return _tested(task, simulated=incident.simulated)

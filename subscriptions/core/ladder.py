@@ -7,13 +7,15 @@ do about it; it reads no clock and sends nothing.
 Rules
 -----
 1. Rung 1 is told at once. The next rung is told when its time comes, when somebody of the rungs
-   told says they cannot come, or when nobody on a rung can be reached, whichever is first.
+   told says they cannot come, or when nobody on a rung can be reached, whichever is first. Within a
+   rung a PH rings all at once, a PM one escalation order after the other.
 2. ``a`` (seen) stops the repeats to that person and nothing else. ``y`` (coming) does that and
-   holds the next rung for at most `timing.HOLD`, once a round. ``n`` (cannot) rings the next rung
+   holds the next rung for at most `timing.HOLD`, once. ``n`` (cannot) rings the next rung
    now; from the only one who was at the patient it rings from rung 1. ``h`` (at the patient) stops
    the ladder; it rings again after `timing.RECHECK` unless the alert was closed meanwhile.
-3. ``h`` from the patient, or from a telephone the patient shares, ends nothing where the priority
-   is PH or the alert is one that only another person may end: it counts as ``a``.
+3. ``h`` and ``y`` from the patient, or from a telephone the patient shares, end and delay nothing
+   where the priority is PH or the alert is one that only another person may end: both count as
+   ``a``.
 4. A second ``h``, given after that recheck by somebody who may end the alert, closes it when its
    condition is over.
 5. An answer covers only the alerts that were there when it was given: a new alert in the incident,
@@ -21,7 +23,16 @@ Rules
    alert of the same priority changes nothing: the telephones already ring.
 6. Timers ignore whether the condition ended. A stopped pump ends the alarm while the patient
    bleeds.
-7. When nobody is left to ask: everyone and the operator are told once, and the repeats go on.
+7. When nobody is left to ask: everyone and the operator are told once, and the repeats go on. What
+   is still open a while later rings from rung 1 again, and again: no ladder that is not over ever
+   waits for nothing. Only a PM whose condition has ended waits without ringing.
+8. In somebody's quiet hours anything less than a PH passes them over; when everybody has been asked
+   they are told like all others. An alert that says the alarm itself is deaf knows neither rungs
+   nor quiet hours.
+9. A PM that is not one of rule 3 may be paused, for at most `timing.PAUSE_AT_MOST`, by somebody who
+   has answered. It rings again when the pause ends and the condition lasts, and at once for
+   anything new.
+10. The roster is asked anew at every step and when it changes by itself.
 
 Which timers exist is a function of the state (`ladder_state.timers`); a timer of an earlier round
 is ignored.
@@ -32,18 +43,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from subscriptions.core.alert import more_urgent
-from subscriptions.core.ladder_commands import Cancel, Command, Schedule
+from subscriptions.core.ladder_commands import Cancel, Command, Schedule, TellOperator
 from subscriptions.core.ladder_events import (
     Due,
     Ended,
     Event,
+    Paused,
     Replied,
     Ring,
     RosterChanged,
     Unreached,
 )
 from subscriptions.core.ladder_state import Ladder, Roster, timers
-from subscriptions.core.ladder_turn import Turn, involved
+from subscriptions.core.ladder_telling import involved
+from subscriptions.core.ladder_turn import Turn
 
 
 def step(ladder: Ladder | None, event: Event, now: datetime) -> tuple[Ladder | None, list[Command]]:
@@ -68,14 +81,22 @@ def step(ladder: Ladder | None, event: Event, now: datetime) -> tuple[Ladder | N
             turn.unreached(event)
         elif isinstance(event, RosterChanged):
             turn.roster_changed()
+        elif isinstance(event, Paused):
+            turn.paused(event)
         else:
             turn.finish(event.by)
-    after = turn.ladder
+    after = _watching(turn.ladder, turn.roster)
     return after, [*turn.commands, *_timer_changes(ladder, after)]
 
 
 def _roster(event: Event) -> Roster:
-    return () if isinstance(event, Ended) else event.roster
+    return Roster() if isinstance(event, Ended) else event.roster
+
+
+def _watching(ladder: Ladder, roster: Roster) -> Ladder:
+    """Return `ladder` as it waits for the next change of its roster, while it rings."""
+    until = roster.until if ladder.phase == "ringing" else None
+    return ladder if ladder.roster_until == until else replace(ladder, roster_until=until)
 
 
 def _timer_changes(before: Ladder | None, after: Ladder) -> Iterable[Command]:
@@ -91,26 +112,39 @@ def _timer_changes(before: Ladder | None, after: Ladder) -> Iterable[Command]:
 
 def _ring(ladder: Ladder | None, event: Ring, now: datetime) -> Turn:
     if ladder is None:
-        fresh = Ladder(event.priority, event.needs_other, (event.alert,), 0, now)
-        turn = Turn(fresh, event.roster, now)
-        turn.start_round(())
-        return turn
+        fresh = Ladder(
+            priority=event.priority,
+            needs_other=event.needs_other,
+            alerts=(event.alert,),
+            round=0,
+            started=now,
+            begun=now,
+            everyone=event.everyone,
+        )
+        return _started(Turn(fresh, event.roster, now), event, ())
     known = event.alert in ladder.alerts
     closed = ladder.phase == "closed"
     higher = more_urgent(event.priority, ladder.priority)
+    wider = event.everyone and not ladder.everyone
     answered = ladder.phase == "at-patient" or any(p.answer for p in ladder.people)
     joined = replace(
         ladder,
         alerts=(event.alert,) if closed else (*ladder.alerts, *(() if known else (event.alert,))),
         priority=event.priority if closed or higher else ladder.priority,
         needs_other=event.needs_other or (ladder.needs_other and not closed),
+        everyone=event.everyone or (ladder.everyone and not closed),
         rechecked=False,
     )
-    if not (closed or higher or event.again or (answered and not known)):
+    if not (closed or higher or wider or event.again or (answered and not known)):
         turn = Turn(replace(joined, rechecked=ladder.rechecked), event.roster, now)
         if not known:
             turn.move("notify", "")
         return turn
-    turn = Turn(joined, event.roster, now)
-    turn.start_round(() if closed else involved(ladder))
+    return _started(Turn(joined, event.roster, now), event, () if closed else involved(ladder))
+
+
+def _started(turn: Turn, event: Ring, involved: tuple[str, ...]) -> Turn:
+    turn.start_round(involved)
+    if event.everyone:
+        turn.commands.append(TellOperator("monitoring-lost"))
     return turn

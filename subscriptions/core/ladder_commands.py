@@ -8,9 +8,20 @@ from subscriptions.core.ladder_state import TimerKind
 from subscriptions.core.life_cycle import Transition
 from subscriptions.core.timing import Medium
 
-Purpose = Literal["alert", "repeat", "emergency", "exhausted", "recheck"]
+Purpose = Literal["alert", "repeat", "emergency", "exhausted", "recheck", "test"]
 TaskStatus = Literal["received", "accepted", "rejected", "completed", "cancelled"]
-Outcome = Literal["seen", "coming", "declined", "here", "other-needed", "over", "ended"]
+Outcome = Literal[
+    "seen",
+    "coming",
+    "declined",
+    "here",
+    "other-needed",
+    "over",
+    "ended",
+    "tested",
+    "test-declined",
+]
+OperatorReason = Literal["exhausted", "monitoring-lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class Confirm:
 class TellOperator:
     """Open a Task for the operator."""
 
-    reason: str
+    reason: OperatorReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """The state of a ladder: who stands on it, what they were told and answered, what is due."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
 from fhirserver.kernel.readings import Priority
-from subscriptions.core.timing import LADDERS, LadderTiming
+from subscriptions.core.timing import LADDERS, LadderTiming, Medium
 
 Answer = Literal["a", "y", "n", "h"]
-TimerKind = Literal["rung", "repeat", "emergency", "recheck"]
+TimerKind = Literal["rung", "repeat", "emergency", "recheck", "realarm", "roster", "resume"]
 Phase = Literal["ringing", "at-patient", "closed"]
 
 _NURSE_RUNG: Final = 3
@@ -20,9 +20,11 @@ _NURSE_RUNG: Final = 3
 class Contact:
     """A care-team member who may be told.
 
-    `tier` is the CareTeam's escalation tier (1 first). `unreachable` says why nobody can be sent
-    to, None when the member's Subscription is active. `shares_with_patient` is true for the patient
-    and for whoever is reached at a number of the patient.
+    `tier` is the CareTeam's escalation tier (1 first), `order` the place within it. `unreachable`
+    says why nobody can be sent to, None when the member's Subscription is active.
+    `shares_with_patient` is true for the patient and for whoever is reached at a number of the
+    patient. `media` are the ways they may be told by. `quiet`: these are their quiet hours, in
+    which only a PH alert rings.
     """
 
     member: str
@@ -30,6 +32,9 @@ class Contact:
     professional: bool
     shares_with_patient: bool
     unreachable: str | None
+    order: int = 1
+    media: tuple[Medium, ...] = ("sms", "voice")
+    quiet: bool = False
 
     @property
     def rung(self) -> int:
@@ -37,7 +42,30 @@ class Contact:
         return max(self.tier, _NURSE_RUNG) if self.professional and self.tier > 1 else self.tier
 
 
-Roster = tuple[Contact, ...]
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who may be told now, and how fast; iterates over the contacts.
+
+    `until` is when it changes by itself next (a shift, quiet hours or a membership begins or ends),
+    None for never. `pace` holds the times of the ladder by priority.
+    """
+
+    contacts: tuple[Contact, ...] = ()
+    until: datetime | None = None
+    pace: Mapping[Priority, LadderTiming] = field(default_factory=lambda: LADDERS)
+
+    def __iter__(self) -> Iterator[Contact]:
+        """Iterate over the contacts."""
+        return iter(self.contacts)
+
+    def find(self, member: str) -> Contact | None:
+        """Return the contact of `member`, None when they are not on the ladder."""
+        return next((c for c in self.contacts if c.member == member), None)
+
+
+# A place on the ladder: the rung, and the order within it where a priority tells one by one.
+Step = tuple[int, int]
+BEFORE_THE_FIRST: Final[Step] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +82,33 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The state of one incident's ladder. `round` grows each time it rings from rung 1 again."""
+    """The state of one incident's ladder.
+
+    `round` grows each time it rings from rung 1 again; `begun` is when it last rang for something
+    new, `started` when this round did. `everyone`: all are told at once, whatever their rung.
+    `paused_until` silences it; nothing comes due before.
+    """
 
     priority: Priority
     needs_other: bool
     alerts: tuple[UUID, ...]
     round: int
     started: datetime
+    begun: datetime
     phase: Phase = "ringing"
-    rung: int = 0
+    reached: Step = BEFORE_THE_FIRST
     next_rung_at: datetime | None = None
     emergency_at: datetime | None = None
     recheck_at: datetime | None = None
+    realarm_at: datetime | None = None
+    roster_until: datetime | None = None
+    paused_until: datetime | None = None
+    everyone: bool = False
     held: bool = False
+    prompted: bool = False
     exhausted: bool = False
     rechecked: bool = False
     people: tuple[Person, ...] = ()
-
-    @property
-    def timing(self) -> LadderTiming:
-        """Return the times of this priority."""
-        return LADDERS[self.priority]
 
     def person(self, member: str) -> Person:
         """Return what is known of `member`, an untold person when nothing is."""
@@ -87,17 +121,41 @@ def timers(ladder: Ladder | None) -> Mapping[TimerKind, datetime]:
         return {}
     if ladder.phase == "at-patient":
         return {} if ladder.recheck_at is None else {"recheck": ladder.recheck_at}
+    if ladder.paused_until is not None:
+        return {"resume": ladder.paused_until}
     repeat = min((p.repeat_at for p in ladder.people if p.repeat_at is not None), default=None)
     due: dict[TimerKind, datetime | None] = {
         "rung": ladder.next_rung_at,
         "repeat": repeat,
         "emergency": ladder.emergency_at,
+        "realarm": ladder.realarm_at,
+        "roster": ladder.roster_until,
     }
     return {kind: at for kind, at in due.items() if at is not None}
 
 
-def rung_delay(timing: LadderTiming, rung: int) -> timedelta:
-    """Return how long after the start `rung` is told."""
+def is_unanswered(ladder: Ladder) -> bool:
+    """Return whether everyone was told of a danger, and nobody has come since."""
+    danger = ladder.priority == "PH" or ladder.needs_other
+    everyone_told = ladder.exhausted or ladder.started != ladder.begun
+    return ladder.phase == "ringing" and danger and everyone_told
+
+
+def step_of(contact: Contact, timing: LadderTiming) -> Step:
+    """Return where `contact` stands on a ladder with these times."""
+    return (contact.rung, contact.order if timing.between else 1)
+
+
+def delay_of(step: Step, roster: Roster, timing: LadderTiming) -> timedelta:
+    """Return how long after the start those at `step` are told."""
+    steps = {step_of(contact, timing) for contact in roster}
+    before = len({one for one in steps if one[0] == step[0] and one < step})
+    in_turn = _rung_delay(timing, step[0]) + before * timing.between
+    later = min((one[0] for one in steps if one[0] > step[0]), default=None)
+    return in_turn if later is None else min(in_turn, _rung_delay(timing, later))
+
+
+def _rung_delay(timing: LadderTiming, rung: int) -> timedelta:
     known = timing.rungs.get(rung)
     if known is not None:
         return known

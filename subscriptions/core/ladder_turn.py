@@ -1,146 +1,35 @@
-"""One step of a ladder being worked out: what each event does to the state (see `core.ladder`)."""
+"""What each event does to a ladder (see `core.ladder`)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from subscriptions.core.ladder_commands import (
-    Command,
-    Confirm,
-    Finish,
-    Mark,
-    Move,
-    Page,
-    Purpose,
-    Skip,
-    TellOperator,
-)
-from subscriptions.core.ladder_events import Due, Event, Replied, Unreached
-from subscriptions.core.ladder_state import (
-    Answer,
-    Contact,
-    Ladder,
-    Person,
-    Roster,
-    rung_delay,
-)
-from subscriptions.core.life_cycle import Transition
-from subscriptions.core.timing import HOLD, RECHECK, Medium
+from subscriptions.core.ladder_commands import Confirm, Finish, Mark, Skip
+from subscriptions.core.ladder_events import Due, Event, Paused, Replied, Unreached
+from subscriptions.core.ladder_state import Answer, Ladder, Person
+from subscriptions.core.ladder_telling import Telling, involved
+from subscriptions.core.timing import HOLD, PAUSE_AT_MOST, RECHECK
 
 
-def involved(ladder: Ladder) -> tuple[str, ...]:
-    """Return who rings at once in a new round besides rung 1: not who said they cannot come."""
-    if ladder.phase == "at-patient":
-        return tuple(p.member for p in ladder.people if p.answer == "h")
-    return tuple(p.member for p in ladder.people if p.told and p.answer != "n")
+def why_not_pause(ladder: Ladder, member: str, until: datetime, now: datetime) -> str | None:
+    """Return why `member` may not silence the ladder until `until`, None when they may."""
+    if ladder.phase != "ringing":
+        return "there is nothing to silence"
+    if _only_others_end(ladder):
+        return "an alert that only a person at the patient's side ends is not silenced"
+    if ladder.person(member).answer not in ("a", "y"):
+        return "only somebody who has answered may silence it"
+    if not now < until <= now + PAUSE_AT_MOST:
+        return f"it is silenced for at most {int(PAUSE_AT_MOST.total_seconds())} seconds"
+    return None
+
+
+def _only_others_end(ladder: Ladder) -> bool:
+    return ladder.priority == "PH" or ladder.needs_other
 
 
 @dataclass(slots=True)
-class Turn:
-    """One step being worked out: a mutable copy of the state beside the commands it has earned."""
-
-    ladder: Ladder
-    roster: Roster
-    now: datetime
-    commands: list[Command] = field(default_factory=list)
-
-    def start_round(self, involved: tuple[str, ...], *, rechecked: bool = False) -> None:
-        """Ring from rung 1, and those `involved` already at once with it."""
-        timing = self.ladder.timing
-        self.ladder = replace(
-            self.ladder,
-            round=self.ladder.round + 1,
-            started=self.now,
-            phase="ringing",
-            rung=0,
-            next_rung_at=None,
-            emergency_at=None if timing.emergency is None else self.now + timing.emergency,
-            recheck_at=None,
-            held=False,
-            exhausted=False,
-            rechecked=rechecked,
-            people=tuple(Person(p.member, p.pages) for p in self.ladder.people),
-        )
-        purpose: Purpose = "recheck" if rechecked else "alert"
-        self.move("notify", "")
-        for contact in self.roster:
-            if contact.member in involved and contact.unreachable is None:
-                self._page(contact.member, purpose, timing.first_media)
-        self._climb(purpose)
-
-    def _climb(self, purpose: Purpose = "alert") -> None:
-        """Tell the next rung that somebody can be reached on; the last step is exhaustion."""
-        while (rung := self._next_rung()) is not None:
-            reached = False
-            for contact in self.roster:
-                if contact.rung == rung:
-                    reached = self._tell(contact, purpose) or reached
-            if reached and self.ladder.rung > 0:
-                self.move("escalate", "")
-            self.ladder = replace(self.ladder, rung=rung)
-            if reached:
-                self._plan_next()
-                return
-        if self._anybody_left():
-            self._plan_next()
-        else:
-            self._exhaust()
-
-    def _next_rung(self) -> int | None:
-        return min((c.rung for c in self.roster if c.rung > self.ladder.rung), default=None)
-
-    def _anybody_left(self) -> bool:
-        """Return whether somebody who was told may still answer."""
-        return any(p.told and p.answer != "n" and p.skipped is None for p in self.ladder.people)
-
-    def _plan_next(self) -> None:
-        """Set when the next rung, or after the last one exhaustion, comes due."""
-        if self.ladder.exhausted:
-            return
-        timing, rung = self.ladder.timing, self._next_rung()
-        delay = timing.exhausted if rung is None else rung_delay(timing, rung)
-        self.ladder = replace(self.ladder, next_rung_at=max(self.now, self.ladder.started + delay))
-
-    def _tell(self, contact: Contact, purpose: Purpose) -> bool:
-        """Page `contact` unless that is done or impossible; return whether they are reached."""
-        person = self.ladder.person(contact.member)
-        if contact.unreachable is not None:
-            if person.skipped != contact.unreachable:
-                self.commands.append(Skip(contact.member, contact.unreachable))
-                self._keep(replace(person, skipped=contact.unreachable, repeat_at=None))
-            return False
-        if not person.told:
-            self._page(contact.member, purpose, self.ladder.timing.first_media)
-        return True
-
-    def _page(self, member: str, purpose: Purpose, media: tuple[Medium, ...]) -> None:
-        """Tell `member` once more and plan the repeat, unless they have answered."""
-        person = self.ladder.person(member)
-        repeat_at = None if person.answer else self._next_repeat()
-        number = person.pages + 1
-        skipped = person.skipped if purpose == "repeat" else None
-        self._keep(
-            replace(person, pages=number, told=True, skipped=skipped, repeat_at=repeat_at),
-        )
-        self.commands.append(Page(member, purpose, media, number, self.ladder.round))
-
-    def _next_repeat(self) -> datetime | None:
-        at = self.now + self.ladder.timing.repeat_every
-        return at if at <= self.ladder.started + self.ladder.timing.repeat_for else None
-
-    def _keep(self, person: Person) -> None:
-        others = self.ladder.people
-        if all(p.member != person.member for p in others):
-            self.ladder = replace(self.ladder, people=(*others, person))
-        else:
-            people = tuple(person if p.member == person.member else p for p in others)
-            self.ladder = replace(self.ladder, people=people)
-
-    def move(self, transition: Transition, by: str) -> None:
-        """Move every alert of the incident along the response axis."""
-        self.commands.append(Move(transition, by))
-
-    def _contact(self, member: str) -> Contact | None:
-        return next((c for c in self.roster if c.member == member), None)
+class Turn(Telling):
+    """One step being worked out, event by event."""
 
     def due(self, event: Due) -> None:
         """Do everything whose time has come, in its order; a timer of an earlier round does nothing."""
@@ -151,56 +40,65 @@ class Turn:
                 self.move("ring-again", "")
                 self.start_round(involved(self.ladder), rechecked=True)
             return
+        if self.ladder.paused_until is not None:
+            if _is_due(self.ladder.paused_until, self.now):
+                self._pause_over(event)
+            return
+        self._ringing(event)
+
+    def _ringing(self, event: Due) -> None:
+        if _is_due(self.ladder.roster_until, self.now):
+            self.roster_changed()
         if _is_due(self.ladder.next_rung_at, self.now):
-            if self._next_rung() is None:
-                self._exhaust()
+            if self.next_step() is None:
+                self.exhaust()
             else:
-                self._climb()
+                self.climb()
         if _is_due(self.ladder.emergency_at, self.now):
-            self._prompt_emergency()
+            self.prompt_emergency()
         for person in self.ladder.people:
             if _is_due(person.repeat_at, self.now):
-                self._repeat(person)
+                self.repeat(person)
+        if _is_due(self.ladder.realarm_at, self.now):
+            self._ring_anew(event)
 
-    def _repeat(self, person: Person) -> None:
-        """Tell somebody again who has not answered and can still be reached."""
-        contact = self._contact(person.member)
-        if contact is None or contact.unreachable is not None:
-            self._keep(replace(person, repeat_at=None))
-            return
-        self._page(person.member, "repeat", self.ladder.timing.repeat_media)
+    def _ring_anew(self, event: Due) -> None:
+        """Nobody has come and the incident is open: ring from rung 1, while there is a reason."""
+        if _only_others_end(self.ladder) or event.condition_present:
+            self.move("ring-again", "")
+            self.start_round(involved(self.ladder), still_open=True)
+        else:
+            self.ladder = replace(self.ladder, realarm_at=self.now + self.timing.nag)
 
-    def _prompt_emergency(self) -> None:
-        """Ask everyone told, whatever they answered, to call the emergency services."""
-        self.ladder = replace(self.ladder, emergency_at=None)
-        told = {p.member for p in self.ladder.people if p.told}
-        for contact in self.roster:
-            if contact.member in told and contact.unreachable is None:
-                self._page(contact.member, "emergency", self.ladder.timing.first_media)
-
-    def _exhaust(self) -> None:
-        """Tell everyone and the operator, once a round."""
-        if self.ladder.exhausted:
-            return
-        self.ladder = replace(self.ladder, exhausted=True, next_rung_at=None)
-        self.move("exhaust", "")
-        self.commands.append(TellOperator("exhausted"))
-        for contact in self.roster:
-            if contact.unreachable is None:
-                self._page(contact.member, "exhausted", self.ladder.timing.first_media)
+    def _pause_over(self, event: Due) -> None:
+        if event.condition_present:
+            self.move("ring-again", "")
+            self.start_round(involved(self.ladder))
+        else:
+            self.unpause()
 
     def replied(self, event: Replied) -> None:
         """Act on an answer; who is not on the roster any more is told it is over."""
-        contact = self._contact(event.member)
+        contact = self.roster.find(event.member)
         if contact is None:
             self.commands.append(Confirm(event.member, "ended"))
             return
-        if event.answer == "h":
-            self._arrived(event, contact)
+        helpless = contact.shares_with_patient and _only_others_end(self.ladder)
+        if helpless and event.answer in ("y", "h"):
+            self._other_needed(event.member)
+        elif event.answer == "h":
+            self._arrived(event)
         elif event.answer == "n":
             self._declined(event.member)
         else:
             self._seen(event.member, event.answer)
+
+    def _other_needed(self, member: str) -> None:
+        """Somebody at the patient's own telephone neither comes nor is there: they have seen it."""
+        self.keep(replace(self.ladder.person(member), answer="a", repeat_at=None))
+        self.commands.append(Mark(member, "received"))
+        self.move("acknowledge", member)
+        self.commands.append(Confirm(member, "other-needed"))
 
     def _seen(self, member: str, answer: Answer) -> None:
         """Act on ``a`` or ``y``; an answer never weakens a stronger one."""
@@ -209,7 +107,7 @@ class Turn:
         if person.answer == "h" or (person.answer == "y" and not coming):
             self.commands.append(Confirm(member, "coming" if coming else "seen"))
             return
-        self._keep(replace(person, answer=answer, repeat_at=None))
+        self.keep(replace(person, answer=answer, repeat_at=None))
         self.commands.append(Mark(member, "accepted" if coming else "received"))
         self.move("accept" if coming else "acknowledge", member)
         if coming and not self.ladder.held and self.ladder.next_rung_at is not None:
@@ -222,36 +120,21 @@ class Turn:
 
     def _declined(self, member: str) -> None:
         """Act on ``n``."""
-        self._keep(replace(self.ladder.person(member), answer="n", repeat_at=None))
+        self.unpause()
+        self.keep(replace(self.ladder.person(member), answer="n", repeat_at=None))
         self.commands.extend((Mark(member, "rejected"), Confirm(member, "declined")))
         if self.ladder.phase == "at-patient":
             if all(p.answer != "h" for p in self.ladder.people):
                 self.move("ring-again", "")
                 self.start_round(())
             return
-        self._next_now()
+        self.next_now()
 
-    def _next_now(self) -> None:
-        """Ring the next rung without waiting; exhaust when nobody is left to ask."""
-        if self.ladder.exhausted:
-            return
-        if self._next_rung() is not None:
-            self._climb()
-        elif not self._anybody_left():
-            self._exhaust()
-
-    def _arrived(self, event: Replied, contact: Contact) -> None:
+    def _arrived(self, event: Replied) -> None:
         """Act on ``h``."""
         member = event.member
-        if contact.shares_with_patient and (
-            self.ladder.priority == "PH" or self.ladder.needs_other
-        ):
-            self._keep(replace(self.ladder.person(member), answer="a", repeat_at=None))
-            self.commands.append(Mark(member, "received"))
-            self.move("acknowledge", member)
-            self.commands.append(Confirm(member, "other-needed"))
-            return
-        self._keep(replace(self.ladder.person(member), answer="h", repeat_at=None))
+        self.unpause()
+        self.keep(replace(self.ladder.person(member), answer="h", repeat_at=None))
         self.commands.append(Mark(member, "completed"))
         if self.ladder.rechecked and not event.condition_present:
             self.move("close", member)
@@ -270,18 +153,27 @@ class Turn:
             phase="at-patient",
             next_rung_at=None,
             emergency_at=None,
+            realarm_at=None,
             recheck_at=self.now + RECHECK,
             people=tuple(replace(p, repeat_at=None) for p in self.ladder.people),
         )
 
+    def paused(self, event: Paused) -> None:
+        """Silence the ladder for a while, where that is allowed."""
+        if why_not_pause(self.ladder, event.member, event.until, self.now) is None:
+            self.ladder = replace(self.ladder, paused_until=event.until)
+            self.move("pause", event.member)
+
     def unreached(self, event: Unreached) -> None:
-        """Ring the next rung when what was sent to somebody did not arrive, once a person."""
-        person = self.ladder.person(event.member)
-        if self.ladder.phase != "ringing" or person.answer or person.skipped or not person.told:
+        """Ring the next step when what was sent to somebody did not arrive, once a person."""
+        ladder, person = self.ladder, self.ladder.person(event.member)
+        if ladder.phase != "ringing" or ladder.paused_until is not None:
             return
-        self._keep(replace(person, skipped=event.reason))
+        if person.answer or person.skipped or not person.told:
+            return
+        self.keep(replace(person, skipped=event.reason))
         self.commands.append(Skip(event.member, event.reason))
-        self._next_now()
+        self.next_now()
 
     def roster_changed(self) -> None:
         """Drop who left, tell who joined a rung already told, pass over who cannot be reached."""
@@ -289,17 +181,32 @@ class Turn:
         for person in self.ladder.people:
             if person.told and person.member not in present:
                 self.commands.append(Mark(person.member, "cancelled"))
-        self.ladder = replace(
-            self.ladder, people=tuple(p for p in self.ladder.people if p.member in present)
-        )
-        if self.ladder.phase != "ringing":
-            return
         awaited = self._awaited()
+        # Of who left only the count stays: should they come back, their pages go on counting.
+        people = (
+            p if p.member in present else Person(p.member, p.pages) for p in self.ladder.people
+        )
+        self.ladder = replace(self.ladder, people=tuple(people))
+        if self.ladder.phase != "ringing" or self.ladder.paused_until is not None:
+            return
+        all_asked = self.ladder.everyone or self.ladder.exhausted
         for contact in self.roster:
-            if contact.rung <= self.ladder.rung:
-                self._tell(contact, "alert")
-        if awaited - self._awaited() or not self._anybody_left():
-            self._next_now()
+            asked = all_asked or self._stands_at(contact) <= self.ladder.reached
+            if asked or self.ladder.person(contact.member).told:
+                self.tell(contact, "alert")
+        if awaited - self._awaited() or not self.anybody_left():
+            self.next_now()
+        else:
+            self._hasten()
+
+    def _hasten(self) -> None:
+        """Let a shorter way to the next step count; what `y` holds back stays held."""
+        if self.ladder.held or self.ladder.next_rung_at is None:
+            return
+        planned = self.ladder.next_rung_at
+        self.plan_next()
+        if self.ladder.next_rung_at is not None:
+            self.ladder = replace(self.ladder, next_rung_at=min(planned, self.ladder.next_rung_at))
 
     def _awaited(self) -> set[str]:
         """Return who was told, can be reached and has not answered."""
@@ -317,6 +224,9 @@ class Turn:
             next_rung_at=None,
             emergency_at=None,
             recheck_at=None,
+            realarm_at=None,
+            roster_until=None,
+            paused_until=None,
             people=tuple(replace(p, repeat_at=None) for p in self.ladder.people),
         )
         self.commands.append(Finish(by))

@@ -22,8 +22,11 @@ Rules
 6. A transition the table does not know changes nothing and is not an error: answers arrive late,
    twice and out of order. The caller records it as ignored.
 7. An answer never weakens a stronger one: ``deliver`` does not undo ``acknowledge``,
-   ``acknowledge`` does not undo ``accept``, nothing but ``ring-again`` and ``close`` leaves
-   ``at-patient``.
+   ``acknowledge`` does not undo ``accept``, that others are asked or nobody is left to ask undoes
+   neither, nothing but ``ring-again`` and ``close`` leaves ``at-patient``.
+8. ``pause`` silences only what somebody has answered and what does not latch; how long, and what
+   ends it early, is `subscriptions.core.ladder`'s business. A paused alert that is rung again, or
+   answered by somebody who is at the patient's side, rings or rests like any other.
 """
 
 from dataclasses import dataclass, replace
@@ -84,13 +87,9 @@ RESPONSES: Final[dict[tuple[ResponseState, Transition], ResponseState]] = {
     ("delivered", "close"): "closed",
     ("acknowledged", "accept"): "accepted",
     ("acknowledged", "arrive"): "at-patient",
-    ("acknowledged", "escalate"): "escalated",
-    ("acknowledged", "exhaust"): "exhausted",
     ("acknowledged", "ring-again"): "notifying",
     ("acknowledged", "close"): "closed",
     ("accepted", "arrive"): "at-patient",
-    ("accepted", "escalate"): "escalated",
-    ("accepted", "exhaust"): "exhausted",
     ("accepted", "ring-again"): "notifying",
     ("accepted", "close"): "closed",
     ("escalated", "acknowledge"): "acknowledged",
@@ -156,7 +155,8 @@ def respond(alert: Alert, transition: Transition, by: str, now: datetime) -> Ste
         )
     if transition in ("pause", "resume"):
         signal = SIGNALS.get((alert.signal, transition))
-        if signal is None or not alert.is_open:
+        refused = transition == "pause" and (latches(alert) or alert.response not in _ANSWERED)
+        if signal is None or refused or not alert.is_open:
             return Step(alert, applied=False)
         return Step(replace(alert, signal=signal, updated=now), applied=True)
     response = RESPONSES.get((alert.response, transition))

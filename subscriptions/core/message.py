@@ -1,14 +1,16 @@
 """The words people read and hear: alarms, answers, verification, in English and Spanish.
 
 No name, number, value or diagnosis, ever: a text message is read on a lock screen by whoever holds
-the telephone. The only variable in any of them is the reply code. Texts keep to the GSM 03.38 basic
-alphabet (no accents outside it), so that each is one or two segments.
+the telephone. The only variables in any of them are the reply code and, where the server has a public
+address, a link made of letters. Texts keep to the GSM 03.38 basic alphabet (no accents outside it), so
+that each is one or two segments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from subscriptions.core.ladder_commands import Outcome, Purpose
+from subscriptions.core.ladder_state import Answer
 
 Language = Literal["en", "es"]
 Audience = Literal["partner", "professional", "patient"]
@@ -21,11 +23,14 @@ AnswerText = Literal[
     "other-needed",
     "over",
     "ended",
+    "tested",
+    "test-declined",
     "unclear",
     "which",
     "stopped",
     "started",
     "confirmed",
+    "answered",
     "help",
 ]
 
@@ -62,11 +67,13 @@ _PREFACES: Final[Mapping[tuple[Language, Purpose], str]] = {
         "ALERT {code}: everybody was asked and nobody is there. Go NOW or call for help."
     ),
     ("en", "recheck"): "ALERT {code}: is somebody still there? Check again NOW.",
+    ("en", "test"): "TEST {code}: no alarm. We check that we can reach you.",
     ("es", "alert"): "{call}",
     ("es", "repeat"): "{call}",
     ("es", "emergency"): "ALERTA {code}: nadie dice estar ahi. Llame YA al servicio de emergencia.",
     ("es", "exhausted"): "ALERTA {code}: se ha avisado a todos y no hay nadie. Vaya YA.",
     ("es", "recheck"): "ALERTA {code}: sigue alguien ahi? Revise otra vez YA.",
+    ("es", "test"): "PRUEBA {code}: no es una alarma. Comprobamos que le llegan los avisos.",
 }
 _VERIFICATION: Final[Mapping[Language, str]] = {
     "en": (
@@ -87,6 +94,8 @@ _ANSWERS: Final[Mapping[Language, Mapping[AnswerText, str]]] = {
         "other-needed": "Thank you. Somebody else must confirm too; we keep asking.",
         "over": "Thank you. This alert is closed.",
         "ended": "This alert is no longer open.",
+        "tested": "Thank you. Alerts reach you.",
+        "test-declined": "Understood. Somebody else must be there before the treatment begins.",
         "unclear": (
             "We did not understand. Reply the code and one letter: h there, y coming, n cannot."
         ),
@@ -94,9 +103,11 @@ _ANSWERS: Final[Mapping[Language, Mapping[AnswerText, str]]] = {
         "stopped": "You will get no more alerts from us, by text or call. START turns them on.",
         "started": "Alerts are on again. STOP ends them.",
         "confirmed": "Thank you. You will get alerts at this number. STOP ends them.",
+        "answered": "You have given this answer already. We have it.",
         "help": (
-            "Alerts about a person you care for. Reply the code and one letter: h there, y coming,"
-            " n cannot. STOP ends them."
+            "In danger call the emergency number. These are backup alerts about a person you care"
+            " for. Reply the code and one letter: h there, y coming, n cannot. STOP ends them."
+            " Message rates may apply."
         ),
     },
     "es": {
@@ -107,6 +118,8 @@ _ANSWERS: Final[Mapping[Language, Mapping[AnswerText, str]]] = {
         "other-needed": "Gracias. Otra persona debe confirmarlo; seguimos avisando.",
         "over": "Gracias. Esta alerta queda cerrada.",
         "ended": "Esta alerta ya no sigue abierta.",
+        "tested": "Gracias. Los avisos le llegan.",
+        "test-declined": "Entendido. Otra persona debe estar antes de empezar el tratamiento.",
         "unclear": (
             "No hemos entendido. Responda el codigo y una letra: h al llegar, y si va,"
             " n si no puede."
@@ -115,9 +128,11 @@ _ANSWERS: Final[Mapping[Language, Mapping[AnswerText, str]]] = {
         "stopped": "No recibe alertas nuestras, ni texto ni llamada. INICIAR las activa.",
         "started": "Las alertas se activan otra vez. ALTO las termina.",
         "confirmed": "Gracias. Va a recibir alertas en este telefono. ALTO las termina.",
+        "answered": "Ya ha dado esta respuesta. La tenemos.",
         "help": (
-            "Alertas de una persona que cuida. Responda el codigo y una letra: h al llegar,"
-            " y si va, n si no puede. ALTO las termina."
+            "En peligro llame al servicio de emergencia. Son avisos de apoyo sobre una persona que"
+            " cuida. Responda el codigo y una letra: h al llegar, y si va, n si no puede. ALTO los"
+            " termina. Pueden aplicarse tarifas."
         ),
     },
 }
@@ -125,11 +140,50 @@ _KEYS: Final[Mapping[Language, str]] = {
     "en": "Press 1 if you are there, 2 if you are coming, 3 if you cannot, 9 if you have heard.",
     "es": "Pulse 1 si esta ahi, 2 si va en camino, 3 si no puede, 9 si lo ha oido.",
 }
+_CARD_KEYS: Final[Mapping[Language, str]] = {
+    "en": (
+        "Press 1 if you are there, 2 if you are coming, 3 if you cannot,"
+        " 9 to hear the address for the emergency service."
+    ),
+    "es": (
+        "Pulse 1 si esta ahi, 2 si va en camino, 3 si no puede,"
+        " 9 para oir la direccion para el servicio de emergencia."
+    ),
+}
 _SEEN_KEY: Final[Mapping[Language, str]] = {
     "en": "Press 9 when you have heard.",
     "es": "Pulse 9 al oirlo.",
 }
-_SPOKEN_ALERT: Final[Mapping[Language, str]] = {"en": "Alert: ", "es": "Alerta: "}
+_BUTTONS: Final[Mapping[Language, tuple[str, Mapping[Answer, str]]]] = {
+    "en": (
+        "Alert",
+        {
+            "h": "I am there",
+            "y": "I am coming",
+            "n": "I cannot",
+            "a": "I have seen it",
+        },
+    ),
+    "es": (
+        "Alerta",
+        {
+            "h": "Ya he llegado",
+            "y": "Voy en camino",
+            "n": "No puedo",
+            "a": "Lo he visto",
+        },
+    ),
+}
+_NO_CARD: Final[Mapping[Language, str]] = {
+    "en": "No address is known. Ask the emergency service to call you back.",
+    "es": "No se conoce la direccion. Pida al servicio de emergencia que le llame.",
+}
+_OPENINGS: Final[Mapping[Language, tuple[tuple[str, str], ...]]] = {
+    "en": (("ALERT {code}: ", "Alert: "), ("TEST {code}: ", "Test: ")),
+    "es": (("ALERTA {code}: ", "Alerta: "), ("PRUEBA {code}: ", "Prueba: ")),
+}
+# The calls in which a key speaks where to send the ambulance.
+_SENDS_FOR_HELP: Final = frozenset[Purpose](("emergency", "exhausted"))
 
 
 def language_of(code: str | None) -> Language:
@@ -138,20 +192,50 @@ def language_of(code: str | None) -> Language:
 
 
 def alarm_text(
-    purpose: Purpose, urgency: Urgency, audience: Audience, language: Language, code: str
+    purpose: Purpose,
+    urgency: Urgency,
+    audience: Audience,
+    language: Language,
+    code: str,
+    link: str | None = None,
 ) -> str:
-    """Return the text message of one page."""
-    return _alarm(purpose, urgency, audience, language).format(code=code)
+    """Return the text message of one page, with `link` at its end where there is one."""
+    text = _alarm(purpose, urgency, audience, language).format(code=code)
+    return text if link is None else f"{text} {link}"
+
+
+def offers_card(purpose: Purpose, audience: Audience) -> bool:
+    """Return whether a call offers to speak address and fridge card (key 9)."""
+    return purpose in _SENDS_FOR_HELP and audience != "patient"
 
 
 def alarm_speech(
     purpose: Purpose, urgency: Urgency, audience: Audience, language: Language
 ) -> tuple[str, str]:
     """Return what a call says: the alarm, then the keys that answer it."""
-    opening = "ALERT {code}: " if language == "en" else "ALERTA {code}: "
-    alarm = _preface(purpose, urgency, audience, language).removeprefix(opening)
-    keys = _SEEN_KEY if audience == "patient" else _KEYS
-    return _SPOKEN_ALERT[language] + alarm, keys[language]
+    alarm = _preface(purpose, urgency, audience, language)
+    for written, spoken in _OPENINGS[language]:
+        if alarm.startswith(written):
+            alarm = spoken + alarm.removeprefix(written)
+    return alarm, key_speech(purpose, audience, language)
+
+
+def key_speech(purpose: Purpose, audience: Audience, language: Language) -> str:
+    """Return which keys a call offers."""
+    if offers_card(purpose, audience):
+        return _CARD_KEYS[language]
+    only_seen = audience == "patient" or purpose == "test"
+    return _SEEN_KEY[language] if only_seen else _KEYS[language]
+
+
+def card_speech(parts: Sequence[str], language: Language) -> str:
+    """Return what is spoken of an address and a fridge card; `parts` are their sentences."""
+    return ". ".join(parts) if parts else _NO_CARD[language]
+
+
+def button_words(language: Language) -> tuple[str, Mapping[Answer, str]]:
+    """Return the title of the page a link opens, and what its buttons say."""
+    return _BUTTONS[language]
 
 
 def verification_text(language: Language, code: str) -> str:
@@ -165,8 +249,13 @@ def answer_text(answer: AnswerText | Outcome, language: Language, code: str | No
     return text.format(code=code) if code is not None else text.replace("{code}", "")
 
 
+def is_unclear(text: str) -> bool:
+    """Return whether `text` is the answer to what nobody understood."""
+    return text in {_ANSWERS[language]["unclear"] for language in _ANSWERS}
+
+
 def _alarm(purpose: Purpose, urgency: Urgency, audience: Audience, language: Language) -> str:
-    reply = _SEEN if audience == "patient" else _REPLY
+    reply = _SEEN if audience == "patient" or purpose == "test" else _REPLY
     return f"{_preface(purpose, urgency, audience, language)} {reply[language]}"
 
 

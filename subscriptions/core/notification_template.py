@@ -2,15 +2,17 @@
 
 Subscriptions of one owner on one topic get Bundles that differ in three places only: which
 Subscription it is, its event numbers, and the id of the status entry. Those places are marked with
-values that occur nowhere else, and the marks replaced in the finished text.
+values that occur nowhere else; the finished text is cut at them, and put together anew for each.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Self
 from uuid import UUID
 
-_FIRST_NUMBER = 10**18
-_SPREAD = 10**17
+_FIRST_NUMBER: Final = 10**18
+_SPREAD: Final = 10**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,25 @@ def marks(draw: UUID, count: int) -> Marks:
     return Marks(f"mark-{draw.hex}", draw, tuple(range(first, first + count)))
 
 
-def fill(text: str, at: Marks, subscription: str, entry_id: UUID, numbers: Sequence[int]) -> str:
-    """Return `text` with the marks replaced; `numbers` are as many as there are marks."""
-    filled = text.replace(at.subscription, subscription).replace(str(at.entry_id), str(entry_id))
-    for mark, number in zip(at.numbers, numbers, strict=True):
-        filled = filled.replace(str(mark), str(number))
-    return filled
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text cut at its marks: between two pieces stands the value that `_values` has at that place."""
+
+    _pieces: Sequence[str]
+    _values: Sequence[int]
+
+    @classmethod
+    def cut(cls, text: str, at: Marks) -> Self:
+        """Return `text` as something to be filled in."""
+        values = [at.subscription, str(at.entry_id), *map(str, at.numbers)]
+        places = {value: place for place, value in enumerate(values)}
+        parts = re.split("(" + "|".join(map(re.escape, values)) + ")", text)
+        return cls(parts[::2], [places[mark] for mark in parts[1::2]])
+
+    def fill(self, subscription: str, entry_id: str, numbers: Sequence[int]) -> str:
+        """Return the text with the marks replaced; `numbers` are as many as there are marks."""
+        values = [subscription, entry_id, *map(str, numbers)]
+        parts = [""] * (2 * len(self._values) + 1)
+        parts[::2] = self._pieces
+        parts[1::2] = [values[place] for place in self._values]
+        return "".join(parts)

@@ -15,7 +15,7 @@ from fhirserver.kernel.canonical import LOINC, MDC
 from fhirserver.kernel.readings import Mode, Reading
 from fhirserver.kernel.resource import Json
 from subscriptions.core.parameters import BY_CODE, ucum
-from subscriptions.core.rule_reader import moment
+from subscriptions.core.rule_parts import moment
 
 # MDC partition 3 holds events: such an Observation records an alarm, which is heard as an alarm.
 _EVENT_PARTITION: Final = range(196_608, 262_144)

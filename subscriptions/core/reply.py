@@ -1,16 +1,19 @@
 """What a text message from a telephone means.
 
 People answer under stress: with or without the space, the code before or after the letter, upper or
-lower case, with a full stop. The words that switch messages off and on are those United States
-carriers and law require (STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT, REVOKE, OPT OUT; START,
-UNSTOP; HELP, INFO), with the Spanish ones beside them. They count only when they are the whole
-message. ``YES`` is no answer here: it could mean "coming" or "send me messages".
+lower case, with a full stop. The words that switch messages off and on are those United States law
+(47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel, unsubscribe) and carriers (STOPALL;
+START, UNSTOP; HELP, INFO) know, with the Spanish ones beside them. They count only when they are the
+whole message, politeness aside, because "I cannot stop it" is a cry for help; the law's "any
+reasonable means" are the few sentences below. ``YES`` is no answer here: it could mean "coming" or
+"send me messages".
 """
 
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, cast
+from unicodedata import combining, normalize
 
 from subscriptions.core.ladder_state import Answer
 from subscriptions.core.reply_code import ALPHABET, ANSWER_LETTERS, LENGTH
@@ -25,18 +28,35 @@ STOP_WORDS: Final = frozenset(
         "QUIT",
         "REVOKE",
         "OPTOUT",
-        "PLEASESTOP",
-        "STOPPLEASE",
         "ALTO",
         "PARAR",
         "PARE",
         "BAJA",
         "CANCELAR",
         "DETENER",
+        "REVOCAR",
+        "TERMINAR",
+        "FIN",
+        "SALIR",
+        "NOMAS",
     )
 )
-START_WORDS: Final = frozenset(("START", "UNSTOP", "INICIAR", "EMPEZAR", "COMENZAR"))
-HELP_WORDS: Final = frozenset(("HELP", "INFO", "AYUDA", "INFORMACION", "INFORMACIÓN"))
+START_WORDS: Final = frozenset(
+    ("START", "UNSTOP", "INICIAR", "EMPEZAR", "COMENZAR", "REANUDAR", "ACTIVAR")
+)
+HELP_WORDS: Final = frozenset(("HELP", "INFO", "AYUDA", "INFORMACION"))
+# Sentences that say the same, spaces and signs left out.
+_STOP_SENTENCES: Final = re.compile(
+    "(STOP|QUIT|END|CANCEL|NOMORE|DONT|DONOT)"
+    "(TEXTING|TEXTINGME|TEXT|TEXTME|TEXTS|MESSAGINGME|SENDINGME(TEXTS|MESSAGES)?|CALLINGME|CALLME"
+    "|MESSAGES|MESSAGE|ALERTS|ALLMESSAGES|ALLTEXTS|ALLALERTS|CONTACTINGME|CONTACTME)"
+    "|OPT(ME)?OUT|OPTINGOUT|UNSUBSCRIBEME|REMOVEME|TAKEMEOFF(THE)?LIST|LEAVEMEALONE"
+    "|IREVOKE(MY)?CONSENT|REVOKE(MY)?CONSENT"
+    "|(NO|NOME)(ENVIEN?|ESCRIBAN?|LLAMEN?|MANDEN?)(MAS)?(MENSAJES|AVISOS|ALERTAS)?"
+    "|DEJEN?DE(ESCRIBIRME|LLAMARME|ENVIARME(MENSAJES|AVISOS|ALERTAS)?)"
+    "|(NOMAS|CANCELAR|PARAR|DARDEBAJA)(MENSAJES|AVISOS|ALERTAS)?|DARMEDEBAJA|DARSEDEBAJA"
+)
+_POLITE: Final = re.compile("^(PLEASE|PLS|PORFAVOR)|(PLEASE|PLS|PORFAVOR|NOW|YA|THANKS|GRACIAS)$")
 
 _CODE: Final = f"[{ALPHABET}]{{{LENGTH},{LENGTH + 2}}}"
 _LETTER: Final = f"[{ANSWER_LETTERS}]"
@@ -44,6 +64,8 @@ _CODE_THEN_LETTER: Final = re.compile(f"({_CODE})({_LETTER})")
 _LETTER_THEN_CODE: Final = re.compile(f"({_LETTER})({_CODE})")
 _BARE_CODE: Final = re.compile(_CODE)
 _LONGEST: Final = 400
+
+Word = Literal["stop", "start", "help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +87,7 @@ class CodeReply:
 class WordReply:
     """One of the words that switch messages off or on, or ask for help."""
 
-    word: Literal["stop", "start", "help"]
+    word: Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +102,8 @@ def parse(body: str) -> Reply:
     """Return what `body` means; never raises, whatever was sent."""
     text = body[:_LONGEST].upper()
     compact = "".join(c for c in text if c.isalnum())
-    if compact in STOP_WORDS:
-        return WordReply("stop")
-    if compact in START_WORDS:
-        return WordReply("start")
-    if compact in HELP_WORDS:
-        return WordReply("help")
+    if (word := _word(compact)) is not None:
+        return WordReply(word)
     if len(compact) == 1 and compact in ANSWER_LETTERS:
         return AnswerReply(None, _answer(compact))
     whole = _coded(compact)
@@ -94,6 +112,17 @@ def parse(body: str) -> Reply:
     if _BARE_CODE.fullmatch(compact):
         return CodeReply(compact)
     return _only_one(text)
+
+
+def _word(compact: str) -> Word | None:
+    """Return which of the words a whole message is, accents and politeness aside."""
+    plain = "".join(c for c in normalize("NFKD", compact) if not combining(c))
+    plain = _POLITE.sub("", _POLITE.sub("", plain, count=1), count=1)
+    if plain in STOP_WORDS or _STOP_SENTENCES.fullmatch(plain):
+        return "stop"
+    if plain in START_WORDS:
+        return "start"
+    return "help" if plain in HELP_WORDS else None
 
 
 def _coded(compact: str) -> AnswerReply | None:

@@ -1,158 +1,72 @@
-"""Rules and the set of them that is in force for one patient.
+"""How rules become the set that is in force for one patient.
 
-A `Rule` is what a clinician or the default set wrote. `compile_rules` merges a patient's own rules
-with the defaults into a `RuleSet`: for every parameter two ladders of `Level`s, one below and one
-above, so that judging a reading is a few comparisons. How rules combine:
+`compile_rules` merges a patient's own rules and the defaults into a `RuleSet`: for every parameter
+two ladders of `Level`s, one below and one above, and the changes that are watched over time. How
+rules combine:
 
 - Limits are inclusive; a breach lies outside.
 - All of a patient's own active rules hold at once, so the tightest speaks first.
 - A patient rule adds a level. It replaces the default limit of its side only where it is looser,
-  and only down to the default's hard floor; beyond the floor it is ignored and recorded as a
-  problem. Floors always stay, and a rule's own floor counts where it is tighter.
+  and only down to the default's hard floor. Beyond the floor it is ignored and recorded as a
+  problem, unless two people have signed it. A rule's own floor counts where it is tighter.
+- A change watched by default stays watched whatever else is written, unless two people have signed
+  a rule on the change of the same parameter in the same direction.
 - Without an own rule the defaults hold, never nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
-from fhirserver.kernel.readings import Mode, Priority
+from fhirserver.kernel.canonical import ALERT_CODES, MDC
 from subscriptions.core.alert import Family
+from subscriptions.core.baseline import stretch_seconds, stretches
 from subscriptions.core.constants import PLAUSIBLE
-from subscriptions.core.parameters import BY_CODE
-
-Side = Literal["low", "high"]
+from subscriptions.core.event_codes import OWN_CODES
+from subscriptions.core.parameters import BY_CODE, Parameter
+from subscriptions.core.rule import (
+    CODE_OF_SIDE,
+    Interval,
+    Level,
+    Rule,
+    RuleSet,
+    Side,
+    SideWatch,
+    Trend,
+    Watch,
+)
 
 _LOWEST: Final = Decimal("-Infinity")
 _HIGHEST: Final = Decimal("Infinity")
-
-# MDC event codes for a value below or above its limit.
-CODE_OF_SIDE: Final[dict[Side, str]] = {"low": "196670", "high": "196648"}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One monitoring rule as written. Bounds in `unit` (UCUM), `sustained` in seconds.
-
-    `source` is who wrote it (``ServiceRequest/x`` or a canonical URL), `version` the exact version.
-    `family` None means the parameter's own. `modes` empty means any mode.
-    """
-
-    id: str
-    parameter: str
-    display: str
-    codes: tuple[str, ...]
-    unit: str
-    low: Decimal | None
-    high: Decimal | None
-    floor_low: Decimal | None
-    floor_high: Decimal | None
-    sustained: float
-    hysteresis: Decimal
-    priority: Priority
-    modes: tuple[Mode, ...]
-    reread: bool
-    family: Family | None
-    starts: datetime | None
-    ends: datetime | None
-    source: str
-    version: str
-
-    def active(self, now: datetime) -> bool:
-        """Return whether `now` lies in the rule's period."""
-        return (self.starts is None or self.starts <= now) and (
-            self.ends is None or now < self.ends
-        )
-
-    def limit(self, side: Side) -> Decimal | None:
-        """Return the limit on `side`, None when the rule has none there."""
-        return self.low if side == "low" else self.high
-
-    def floor(self, side: Side) -> Decimal | None:
-        """Return the hard floor (or ceiling) on `side`, None when the rule has none there."""
-        return self.floor_low if side == "low" else self.floor_high
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One bound of one side. `floor` True: beyond it PH on the first plausible reading."""
-
-    key: str
-    bound: Decimal
-    priority: Priority
-    sustained: float
-    hysteresis: Decimal
-    modes: tuple[Mode, ...]
-    reread: bool
-    floor: bool
-    source: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class SideWatch:
-    """The levels of one side, and what an alert of this side is about.
-
-    `alert_key`: one open alert per patient and key; all blood pressures share one key per
-    direction, so that systolic and mean falling together are one alert.
-    """
-
-    side: Side
-    levels: tuple[Level, ...]
-    alert_key: str
-    family: Family
-    display: str
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Everything watched about one parameter.
-
-    Between `calm_low` and `calm_high` nothing is wrong.
-    """
-
-    parameter: str
-    display: str
-    unit: str
-    calm_low: Decimal
-    calm_high: Decimal
-    plausible_low: Decimal
-    plausible_high: Decimal
-    in_circuit: bool
-    low: SideWatch
-    high: SideWatch
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """The rules in force for one patient until `valid_until` (None: until a rule changes)."""
-
-    watches: dict[str, Watch]
-    problems: tuple[str, ...] = ()
-    valid_until: datetime | None = None
-    sources: frozenset[str] = field(default_factory=frozenset)
 
 
 def compile_rules(own: Sequence[Rule], defaults: Sequence[Rule], now: datetime) -> RuleSet:
     """Return the rules in force at `now` for a patient with `own` rules over the `defaults`."""
     active_own = [rule for rule in own if rule.active(now)]
     active_defaults = [rule for rule in defaults if rule.active(now)]
-    names = dict.fromkeys(rule.parameter for rule in (*active_defaults, *active_own))
+    both = (*active_defaults, *active_own)
+    trends = _trends(active_own, active_defaults)
+    intervals = _intervals(both)
     problems: list[str] = []
     watches: dict[str, Watch] = {}
-    for name in names:
+    for name in dict.fromkeys(rule.parameter for rule in both):
         mine = [rule for rule in active_own if rule.parameter == name]
         theirs = [rule for rule in active_defaults if rule.parameter == name]
-        watch = _watch(name, mine, theirs, problems)
+        watch = replace(_watch(name, mine, theirs, problems), interval=intervals.get(name))
         for rule in (*mine, *theirs):
             watches.update(dict.fromkeys(rule.codes, watch))
+    for codes, companion in _companions(both):
+        for code in codes:
+            watches.setdefault(code, companion)
     return RuleSet(
-        watches,
+        _fed(watches, trends),
         tuple(problems),
         _next_boundary((*own, *defaults), now),
-        frozenset(rule.source for rule in (*active_own, *active_defaults)),
+        frozenset(rule.source for rule in both),
+        trends,
+        intervals,
     )
 
 
@@ -184,7 +98,8 @@ def _side(side: Side, own: list[Rule], defaults: list[Rule], problems: list[str]
         bound = rule.limit(side)
         if bound is None and rule.floor(side) is None:
             continue
-        if bound is not None and floor is not None and _looser(side, bound, floor):
+        beyond = bound is not None and floor is not None and _looser(side, bound, floor)
+        if beyond and not rule.signed:
             problems.append(
                 f"{rule.version} rule {rule.id}: {side} limit {bound} {rule.unit} is beyond the "
                 f"hard floor {floor} {rule.unit}; the default limit stays in force"
@@ -200,7 +115,14 @@ def _side(side: Side, own: list[Rule], defaults: list[Rule], problems: list[str]
             and bool(own_limits)
             and all(_looser(side, limit, bound) for limit in own_limits)
         )
-        levels += [level for level in _levels(side, rule) if level.floor or not replaced]
+        waived = floor is not None and any(
+            rule.signed and _looser(side, limit, floor)
+            for rule in accepted
+            if (limit := rule.limit(side)) is not None
+        )
+        levels += [
+            level for level in _levels(side, rule) if (not waived if level.floor else not replaced)
+        ]
     family = _family(side, [*accepted, *defaults] or [*own, *defaults])
     name = (own or defaults)[0].parameter
     display = (own or defaults)[0].display
@@ -270,3 +192,124 @@ def _family(side: Side, rules: Iterable[Rule]) -> Family:
 def _next_boundary(rules: Iterable[Rule], now: datetime) -> datetime | None:
     moments = (moment for rule in rules for moment in (rule.starts, rule.ends))
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def _trends(own: Sequence[Rule], defaults: Sequence[Rule]) -> dict[str, Trend]:
+    """Return the changes that are watched, by key."""
+    waived = {
+        (rule.parameter, rule.change.side)
+        for rule in own
+        if rule.signed and rule.change is not None
+    }
+    kept = [
+        rule
+        for rule in defaults
+        if rule.change is not None and (rule.parameter, rule.change.side) not in waived
+    ]
+    trends = [_trend(rule) for rule in (*own, *kept) if rule.change is not None]
+    return {trend.key: trend for trend in trends}
+
+
+def _trend(rule: Rule) -> Trend:
+    change = rule.change
+    assert change is not None
+    side = change.side
+    parameter = BY_CODE.get(rule.codes[0])
+    key = f"{rule.parameter}:change:{rule.source}#{rule.id}"
+    companions = [one.parameter for one in (change.steady, change.shared) if one is not None]
+    level = Level(
+        key=f"{rule.source}#{rule.id}",
+        bound=change.by,
+        priority=rule.priority,
+        sustained=rule.sustained,
+        hysteresis=rule.hysteresis,
+        modes=rule.modes,
+        reread=False,
+        floor=False,
+        source=rule.source,
+        version=rule.version,
+    )
+    return Trend(
+        key=key,
+        watched=rule.parameter,
+        columns=(rule.parameter, *companions),
+        change=change,
+        level=level,
+        side=SideWatch(
+            side=side,
+            levels=(level,),
+            alert_key=f"{rule.parameter}:change:{side}" if rule.alert is None else rule.alert,
+            family=_changing(rule, side),
+            display=f"{rule.display} {'fell' if side == 'low' else 'rose'}"
+            if rule.alert is None
+            else OWN_CODES[rule.alert].display,
+        ),
+        system=MDC if rule.alert is None else ALERT_CODES,
+        code=CODE_OF_SIDE[side] if rule.alert is None else rule.alert,
+        in_circuit=parameter is not None and parameter.in_circuit,
+        stretch=stretch_seconds(change),
+        remembered=stretches(change),
+    )
+
+
+def _changing(rule: Rule, side: Side) -> Family:
+    parameter = BY_CODE.get(rule.codes[0])
+    if rule.family is not None or parameter is None:
+        return rule.family or "other"
+    return parameter.low if side == "low" else parameter.high
+
+
+def _companions(rules: Iterable[Rule]) -> Iterator[tuple[tuple[str, ...], Watch]]:
+    """Return watches without limits for what is only looked at beside something else."""
+    for rule in rules:
+        if rule.change is None:
+            continue
+        for companion in (rule.change.steady, rule.change.shared):
+            known = None if companion is None else BY_CODE.get(companion.codes[0])
+            if known is not None:
+                yield known.codes, _watch(known.name, [], [_bare(rule, known)], [])
+
+
+def _bare(rule: Rule, parameter: Parameter) -> Rule:
+    """Return a rule of `rule`'s origin that limits nothing about `parameter`."""
+    return replace(
+        rule,
+        id=f"{rule.id}-{parameter.name}",
+        parameter=parameter.name,
+        display=parameter.display,
+        codes=parameter.codes,
+        unit=parameter.unit,
+        low=None,
+        high=None,
+        floor_low=None,
+        floor_high=None,
+        change=None,
+        interval=None,
+        alert=None,
+        family=None,
+    )
+
+
+def _fed(watches: Mapping[str, Watch], trends: Mapping[str, Trend]) -> dict[str, Watch]:
+    """Return `watches`, each knowing which trends remember its values."""
+    feeds: dict[str, list[tuple[str, int]]] = {}
+    for trend in trends.values():
+        for column, parameter in enumerate(trend.columns):
+            feeds.setdefault(parameter, []).append((trend.key, column))
+    done: dict[str, Watch] = {}
+    for watch in watches.values():
+        if watch.parameter not in done:
+            done[watch.parameter] = replace(watch, feeds=tuple(feeds.get(watch.parameter, ())))
+    return {code: done[watch.parameter] for code, watch in watches.items()}
+
+
+def _intervals(rules: Iterable[Rule]) -> dict[str, Interval]:
+    """Return the shortest interval each parameter is to be measured at."""
+    shortest: dict[str, Interval] = {}
+    for rule in rules:
+        known = shortest.get(rule.parameter)
+        if rule.interval is not None and (known is None or rule.interval < known.seconds):
+            shortest[rule.parameter] = Interval(
+                rule.parameter, rule.display, rule.interval, rule.source, rule.version
+            )
+    return shortest

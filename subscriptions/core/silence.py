@@ -12,6 +12,7 @@ from typing import Final, Literal
 from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.readings import Mode, Priority
 from subscriptions.core.constants import (
+    INTERVALS_MISSED,
     MODE_KNOWN_FOR,
     MONITORING_LOST_AFTER,
     SILENT_AFTER,
@@ -30,7 +31,8 @@ LOST: Final[Stage] = 2
 class Watched:
     """What is known of a bound device.
 
-    `mode_at` is when it last told its mode, None if it never did.
+    `mode_at` is when it last told its mode, None if it never did; `every` how many seconds apart it means
+    to send, None where it does not say.
     """
 
     device: str
@@ -41,6 +43,17 @@ class Watched:
     online: bool
     stage: Stage
     simulated: bool
+    every: float | None = None
+
+    @property
+    def silent_after(self) -> float:
+        """Return after how many seconds its silence is told: three of its intervals at least."""
+        return max(SILENT_AFTER.value, INTERVALS_MISSED.value * (self.every or 0.0))
+
+    @property
+    def lost_after(self) -> float:
+        """Return after how many seconds monitoring counts as lost."""
+        return self.silent_after + MONITORING_LOST_AFTER.value - SILENT_AFTER.value
 
 
 def expected_to_speak(watched: Watched) -> bool:
@@ -59,9 +72,9 @@ def judge_silence(watched: Watched, now: datetime, listening_since: datetime) ->
     if not expected_to_speak(watched):
         return watched.stage
     silent_for = (now - max(watched.last_contact, listening_since)).total_seconds()
-    if silent_for >= MONITORING_LOST_AFTER.value:
+    if silent_for >= watched.lost_after:
         return LOST
-    if silent_for >= SILENT_AFTER.value or not watched.online:
+    if silent_for >= watched.silent_after or not watched.online:
         return max(SILENT, watched.stage)
     return watched.stage
 

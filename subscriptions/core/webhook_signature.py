@@ -2,12 +2,18 @@
 
 https://www.twilio.com/docs/usage/security#validating-requests: HMAC-SHA1 under the account's token
 over the full public URL and, sorted by name, each parameter's name followed by its value; base64.
-Two tokens may be valid at once, so that the token can be changed without losing a message.
+Two tokens may be valid at once, so that the token can be changed without losing a message. The URL is
+the one the company called, not the one a proxy passed on, and companies disagree on whether it names
+the standard port.
 """
 
 import base64
 import hmac
 from collections.abc import Iterable, Sequence
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+_STANDARD_PORTS: Final = {"https": 443, "http": 80}
 
 
 def signature(token: str, url: str, parameters: Iterable[tuple[str, str]]) -> str:
@@ -22,6 +28,18 @@ def is_genuine(
     """Return whether `given` was made with one of `tokens`; takes as long for every wrong one."""
     genuine = False
     for token in tokens:
-        expected = signature(token, url, parameters)
-        genuine |= hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+        for spelled in _spellings(url):
+            expected = signature(token, spelled, parameters)
+            genuine |= hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
     return genuine
+
+
+def _spellings(url: str) -> tuple[str, ...]:
+    """Return `url` as it stands and with its scheme's port left out or spelled out."""
+    parts = urlsplit(url)
+    standard = _STANDARD_PORTS.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if standard is None or host is None or parts.port not in (None, standard):
+        return (url,)
+    other = host if parts.port == standard else f"{host}:{standard}"
+    return (url, urlunsplit(parts._replace(netloc=other)))

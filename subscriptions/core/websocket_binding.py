@@ -14,7 +14,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from subscriptions.core.notification import Kind
 
@@ -51,7 +51,6 @@ EXPIRED: Final = Close(1008, "the token has expired: get a new one and bind agai
 NO_ACCESS: Final = Close(1008, "access to a Subscription has ended")
 TOO_BIG: Final = Close(1009, "the message is too long")
 TOO_SLOW: Final = Close(1013, "nothing is read: bind again to go on where this ended")
-FULL: Final = Close(1013, "too many sockets: try again later")
 UNAVAILABLE: Final = Close(1013, "try again later")
 NOT_BOUND: Final = Close(4408, "nothing was bound")
 TAKEN_OVER: Final = Close(4409, "a newer socket has bound a Subscription of this one")
@@ -75,8 +74,7 @@ class Limits:
     bindings: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """A notification to be made: of an event notification, the events above `after` up to `through`."""
 
     key: Key
@@ -85,8 +83,7 @@ class Want:
     through: int
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A notification ready to be sent. `through` is the last event number in it, None without events."""
 
     key: Key
@@ -106,8 +103,7 @@ class _Binding:
     is_asked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _InFlight:
+class _InFlight(NamedTuple):
     mark: int
     sent: datetime
     size: int
@@ -193,17 +189,18 @@ class Conversation:
         binding.numbered = number
         return True
 
-    def wants(self, now: datetime) -> list[Want]:
+    def wants(self, now: datetime, *, beats: bool = True) -> list[Want]:
         """Return what shall be made now, as far as the line has room; each is asked for once.
 
-        Every answer is handed to `queue`, or to `not_made`.
+        Every answer is handed to `queue`, or to `not_made`. Without `beats` there are no heartbeats: a
+        server whose alarms do not work must be missed.
         """
         room = self._room()
         found: list[Want] = []
         for key, binding in self._bindings.items():
             if len(found) >= room:
                 break
-            kind = None if binding.is_asked else _next_kind(binding, now)
+            kind = None if binding.is_asked else _next_kind(binding, now, beats=beats)
             if kind is not None:
                 binding.is_asked = True
                 found.append(Want(key, kind, binding.queued, binding.numbered))
@@ -273,10 +270,10 @@ class Conversation:
             return EXPIRED
         return None
 
-    def is_waiting(self, now: datetime) -> bool:
+    def is_waiting(self, now: datetime, *, beats: bool = True) -> bool:
         """Return whether something is owed that nobody has asked for yet, and the line has room for it."""
         return self._room() > 0 and any(
-            not binding.is_asked and _next_kind(binding, now) is not None
+            not binding.is_asked and _next_kind(binding, now, beats=beats) is not None
             for binding in self._bindings.values()
         )
 
@@ -299,11 +296,11 @@ class Conversation:
         )
 
 
-def _next_kind(binding: _Binding, now: datetime) -> Kind | None:
+def _next_kind(binding: _Binding, now: datetime, *, beats: bool) -> Kind | None:
     if not binding.is_greeted:
         return "handshake"
     if binding.numbered > binding.queued:
         return "event-notification"
-    if binding.heartbeat is not None and now - binding.quiet_since >= binding.heartbeat:
+    if beats and binding.heartbeat is not None and now - binding.quiet_since >= binding.heartbeat:
         return "heartbeat"
     return None

@@ -1,17 +1,23 @@
 """What has to be remembered about a patient between two readings, and nothing more.
 
-A patient whose values are all within limits has an empty window. An entry is opened by the first
-breach of a side of a parameter and removed when the value is back. Everything that must survive a
-crash is in here: since when a limit is broken, that a second reading is owed and until when.
+An entry is opened by the first breach of a side of a parameter and removed when the value is back.
+Everything that must survive a crash is in here: since when a limit is broken, that a second reading
+is owed and until when, what trends remember, and when a blood pressure is overdue.
 """
 
 import json
+import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any, Final, cast
 
 from fhirserver.kernel.readings import Priority
+from subscriptions.core.trace import Trace
 
+# What a stored window begins with; the first ones were plain JSON.
+_MARK: Final = b"\x02"
+_LENGTH: Final = struct.Struct("<I")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,7 +29,8 @@ class Entry:
     broke a limit. `priority`: what has been raised, None while nothing was. `first`: the sample a
     second reading must confirm. `reread_by`: server time at which a missing second reading becomes
     PH. `bound`, `simulated`, `device`, `evidence` of the sample that opened it are needed when time
-    itself raises the alert.
+    itself raises the alert. `worst` is the value furthest out that was told; `reference` is,
+    for a change, what it was measured against.
     """
 
     parameter: str
@@ -37,14 +44,35 @@ class Entry:
     device: str = ""
     evidence: str = ""
     simulated: bool = False
+    worst: Decimal | None = None
+    reference: float | None = None
+
+
+@dataclass(slots=True)
+class Treated:
+    """That a treatment is under way, by server time: since when, and when it was last seen."""
+
+    since: datetime
+    seen: datetime
+    device: str
+    simulated: bool
 
 
 @dataclass(slots=True)
 class Window:
-    """The open entries of one patient, by ``parameter:side`` or ``parameter:credibility``."""
+    """What is remembered of one patient.
+
+    `entries` by ``parameter:side``, ``parameter:credibility``, ``parameter:overdue`` or the key of
+    a trend; `traces` by key of the trend; `measured`: when a parameter with an interval was last
+    measured, `overdue`: when its next value is too late, both server time.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     changed: bool = False
+    traces: dict[str, Trace] = field(default_factory=dict)
+    treated: Treated | None = None
+    measured: dict[str, datetime] = field(default_factory=dict)
+    overdue: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -53,28 +81,63 @@ class Window:
 
     @property
     def due(self) -> datetime | None:
-        """Return when time itself will raise something (a second reading that did not come)."""
+        """Return when time itself may raise something: a reading that did not come."""
+        moments = [entry.reread_by for entry in self.entries.values()] if self.entries else []
         return min(
-            (entry.reread_by for entry in self.entries.values() if entry.reread_by is not None),
+            (moment for moment in (*moments, *self.overdue.values()) if moment is not None),
             default=None,
         )
 
 
 def encode(window: Window) -> bytes:
     """Return the bytes of `window`, empty for an empty one."""
-    if not window.entries:
+    said: dict[str, Any] = {}
+    if window.entries:
+        said["e"] = {key: _entry_to_json(entry) for key, entry in window.entries.items()}
+    if window.treated is not None:
+        treated = window.treated
+        said["t"] = [
+            _micros(treated.since),
+            _micros(treated.seen),
+            treated.device,
+            treated.simulated,
+        ]
+    if window.measured:
+        said["m"] = {name: _micros(moment) for name, moment in window.measured.items()}
+    if window.overdue:
+        said["o"] = {name: _micros(moment) for name, moment in window.overdue.items()}
+    if not said and not window.traces:
         return b""
-    return json.dumps(
-        {key: _entry_to_json(entry) for key, entry in window.entries.items()},
-        separators=(",", ":"),
-    ).encode()
+    parts = [json.dumps(said, separators=(",", ":")).encode()]
+    for key, trace in window.traces.items():
+        parts += (key.encode(), trace.pack())
+    return _MARK + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
 
 def decode(data: bytes) -> Window:
     """Return the window that `encode` made `data` from."""
     if not data:
         return Window()
-    return Window({key: _entry_from_json(raw) for key, raw in json.loads(data).items()})
+    if not data.startswith(_MARK):
+        return Window({key: _entry_from_json(raw) for key, raw in json.loads(data).items()})
+    parts: list[bytes] = []
+    offset = len(_MARK)
+    while offset < len(data):
+        (length,) = _LENGTH.unpack_from(data, offset)
+        offset += _LENGTH.size + length
+        parts.append(data[offset - length : offset])
+    said = json.loads(parts[0])
+    window = Window({key: _entry_from_json(raw) for key, raw in said.get("e", {}).items()})
+    window.traces = {
+        key.decode(): Trace.unpack(packed)
+        for key, packed in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    if "t" in said:
+        since, seen, device, simulated = said["t"]
+        window.treated = Treated(_moment(since), _moment(seen), device, simulated)
+    window.measured = {name: _moment(micros) for name, micros in said.get("m", {}).items()}
+    window.overdue = {name: _moment(micros) for name, micros in said.get("o", {}).items()}
+    return window
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -90,6 +153,8 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
         "v": entry.device,
         "o": entry.evidence,
         "t": entry.simulated,
+        "w": None if entry.worst is None else str(entry.worst),
+        "b": entry.reference,
     }
 
 
@@ -106,6 +171,8 @@ def _entry_from_json(raw: dict[str, Any]) -> Entry:
         device=raw["v"],
         evidence=raw["o"],
         simulated=raw["t"],
+        worst=None if raw.get("w") is None else Decimal(raw["w"]),
+        reference=raw.get("b"),
     )
 
 

@@ -20,9 +20,8 @@ class Scanner(Protocol):
 class WatchTime:
     """Call it every second, in as many processes as there are.
 
-    `execute` reads due rows of every tenant, `transaction` opens a write transaction of one; `listening_since` is when
-    this process, and so the ingest beside it, began to hear devices: a server that was away must not take its own
-    absence for theirs.
+    `execute` reads due rows of every tenant, `transaction` opens a write transaction of one; `listening_since` returns
+    since when devices are heard in time: a server that was away, or late, must not take its own absence for theirs.
     """
 
     def __init__(
@@ -31,7 +30,7 @@ class WatchTime:
         transaction: Callable[[int], AbstractAsyncContextManager[Transaction]],
         execute: Execute,
         clock: Callable[[], datetime],
-        listening_since: datetime,
+        listening_since: Callable[[], datetime],
     ) -> None:
         self._scanner = scanner
         self._transaction = transaction
@@ -41,9 +40,10 @@ class WatchTime:
 
     async def __call__(self) -> None:
         """Raise everything that is due now. A tenant whose rows are contended is left for the next second."""
-        for tenant in await due_tenants(self._execute, self._clock(), self._listening_since):
+        since = self._listening_since()
+        for tenant in await due_tenants(self._execute, self._clock(), since):
             try:
                 async with self._transaction(tenant) as tx:
-                    await self._scanner.scan(tx, self._listening_since)
+                    await self._scanner.scan(tx, since)
             except Conflict:
                 continue

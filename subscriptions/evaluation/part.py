@@ -6,21 +6,28 @@ one locked row and a few comparisons.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    Reading,
+    StreamedObservation,
+)
 from fhirserver.kernel.resource import Json
-from subscriptions.core import device_alarm, evaluate, silence, window
+from subscriptions.core import device_alarm, evaluate, overdue, silence, window
 from subscriptions.core.constants import CONTACT_NOTED_EVERY
 from subscriptions.core.findings import Finding
 from subscriptions.core.observation_reader import device_of, read_observation
 from subscriptions.core.ports import AlertListener
 from subscriptions.core.window import Window
-from subscriptions.evaluation import alerts, bindings, rule_changes
+from subscriptions.evaluation import alerts, bindings, device_faults, rule_changes
 from subscriptions.evaluation.quiet import stale_findings
 from subscriptions.evaluation.rule_book import RuleBook, new_version
 from subscriptions.store import evaluation_rows, silence_rows
@@ -50,7 +57,7 @@ class Evaluation:
 
         Raises `Unprocessable` for monitoring rules that cannot be read.
         """
-        rule_changes.admit(resource)
+        await rule_changes.admit(tx, resource, self._rules)
         return resource
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
@@ -62,6 +69,8 @@ class Evaluation:
             evaluation_rows.create(tx, {change.id: change.bucket for change in created})
         orders = [change for change in changes if change.type == "ServiceRequest"]
         findings = await rule_changes.follow_orders(tx, orders, self._rules)
+        signed = [change for change in changes if change.type == "Provenance"]
+        findings += await rule_changes.follow_signatures(tx, signed, self._rules)
         if findings:
             await alerts.apply(tx, self._listener, findings)
         for change in changes:
@@ -142,6 +151,12 @@ class Evaluation:
         if findings:
             await alerts.apply(tx, self._listener, findings)
 
+    async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
+        """Note what is wrong with what devices send, and raise what has to be told of it."""
+        findings = await device_faults.take(tx, faults)
+        if findings:
+            await alerts.apply(tx, self._listener, findings)
+
     async def scan(self, tx: Transaction, listening_since: datetime) -> int:
         """Raise what time itself raises in this tenant, called every second; return how much.
 
@@ -156,6 +171,7 @@ class Evaluation:
                 await silence_rows.set_stage(tx, watched.device, stage)
                 findings.append(silence.silence_finding(watched, stage, tx.now))
         findings += await stale_findings(tx, _SCANNED_AT_MOST)
+        findings += await device_faults.look(tx, _SCANNED_AT_MOST)
         if findings:
             await alerts.apply(tx, self._listener, findings)
         return len(findings)
@@ -192,7 +208,7 @@ class Evaluation:
         states: list[NewState] = []
         for row in rows:
             remembered = await _open_window(tx, row)
-            findings += evaluate.reread_overdue(remembered, rules[row.patient], row.patient, tx.now)
+            findings += overdue.time_passed(remembered, rules[row.patient], row.patient, tx.now)
             states.append(await _closed_window(tx, row, buckets[row.patient], remembered))
         evaluation_rows.write(tx, states)
         return findings
@@ -222,15 +238,7 @@ def _merged(earlier: Contact | None, later: Contact) -> Contact:
     mode = later.mode if later.mode is not None else earlier.mode
     if newest.mode == mode:
         return newest
-    return Contact(
-        tenant=newest.tenant,
-        device=newest.device,
-        patient=newest.patient,
-        mode=mode,
-        online=newest.online,
-        received=newest.received,
-        simulated=newest.simulated,
-    )
+    return replace(newest, mode=mode)
 
 
 async def _serialize(tx: Transaction, patients: Iterable[str | None]) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.constants import KEEP_ALIVE_LOST_AFTER
+from subscriptions.core.device_alarm import no_longer_repeated
 from subscriptions.core.findings import Finding
 from subscriptions.store import alert_rows
 
@@ -12,27 +13,6 @@ async def stale_findings(tx: Transaction, limit: int) -> list[Finding]:
     """Return one finding for each alert whose machine has fallen silent about it."""
     before = tx.now - timedelta(seconds=KEEP_ALIVE_LOST_AFTER.value)
     return [
-        Finding(
-            what="went-stale",
-            key=alert.key,
-            patient=alert.patient,
-            device=alert.device,
-            system=alert.system,
-            code=alert.code,
-            display=alert.display,
-            kind=alert.kind,
-            family=alert.family,
-            priority=alert.priority,
-            at=tx.now,
-            age=0.0,
-            bound=alert.pages,
-            live=True,
-            damped=False,
-            rule=None,
-            rule_version=None,
-            evidence=None,
-            simulated=alert.simulated,
-            detail={"reason": "no longer repeated by the machine"},
-        )
+        no_longer_repeated(alert, tx.now)
         for alert in await alert_rows.gone_quiet(tx, before, limit)
     ]

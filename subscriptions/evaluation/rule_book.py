@@ -7,7 +7,7 @@ mistaken for one that happened.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from importlib import resources
@@ -17,8 +17,9 @@ from uuid import UUID
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
+from subscriptions.core.rule import Rule, RuleSet
 from subscriptions.core.rule_reader import read_defaults, read_order
-from subscriptions.core.rules import Rule, RuleSet, compile_rules
+from subscriptions.core.rules import compile_rules
 from subscriptions.store import evaluation_rows
 from subscriptions.store.evaluation_rows import DEFAULTS, EvaluationRow
 
@@ -78,6 +79,11 @@ class RuleBook:
             found.update(await self._load(tx, missing))
         return found
 
+    async def defaults(self, tx: Transaction) -> tuple[Rule, ...]:
+        """Return the default rules of the tenant."""
+        stored = (await evaluation_rows.rule_sets(tx, [DEFAULTS])).get(DEFAULTS)
+        return await self._default_rules(tx, 0 if stored is None else stored[0], stored)
+
     async def _load(self, tx: Transaction, rows: Sequence[EvaluationRow]) -> dict[str, RuleSet]:
         wanted = [row.patient for row in rows if row.rules]
         version = rows[0].defaults
@@ -123,14 +129,15 @@ async def seal_orders(tx: Transaction, patient: str, orders: Mapping[str, Json])
     return await tx.seal(patient, PURPOSE, fhir_json.write(dict(orders)))
 
 
-def order_entry(order: Json, version: int) -> Json:
-    """Return what is remembered of a ServiceRequest."""
+def order_entry(order: Json, version: int, *, signed: bool) -> Json:
+    """Return what is remembered of a ServiceRequest; `signed`: by two people."""
     kept = {key: order[key] for key in ("id", "extension", "occurrencePeriod") if key in order}
-    return {"version": version, "order": kept}
+    return {"version": version, "order": kept} | ({"signed": True} if signed else {})
 
 
 def _rules_of(entry: Json) -> tuple[Rule, ...]:
-    return read_order(entry["order"], int(entry["version"])).rules
+    rules = read_order(entry["order"], int(entry["version"])).rules
+    return tuple(replace(rule, signed=True) for rule in rules) if "signed" in entry else rules
 
 
 def _current(known: _Known, row: EvaluationRow, now: datetime) -> bool:

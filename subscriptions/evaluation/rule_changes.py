@@ -1,16 +1,18 @@
 """Orders and default sets as they change: the next reading sees the new rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.changes import Change
-from fhirserver.kernel.errors import Unprocessable
+from fhirserver.kernel.errors import Problem, Unprocessable
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core.event_codes import RULE_IGNORED
 from subscriptions.core.findings import Finding
+from subscriptions.core.rule import Rule, RuleSet
+from subscriptions.core.rule_provenance import Activity, provenance_of
 from subscriptions.core.rule_reader import (
     holds,
     is_default_set,
@@ -18,7 +20,8 @@ from subscriptions.core.rule_reader import (
     read_defaults,
     read_order,
 )
-from subscriptions.core.rules import RuleSet
+from subscriptions.core.rules import compile_rules
+from subscriptions.core.second_signature import digest_of, signed_orders
 from subscriptions.evaluation.rule_book import (
     PURPOSE,
     RuleBook,
@@ -27,20 +30,45 @@ from subscriptions.evaluation.rule_book import (
     order_entry,
     seal_orders,
 )
-from subscriptions.store import evaluation_rows
+from subscriptions.store import evaluation_rows, rule_signature_rows
 from subscriptions.store.evaluation_rows import DEFAULTS
 
 
-def admit(resource: Json) -> None:
-    """Raise `Unprocessable`, every problem located, when rules of `resource` cannot be read."""
-    if is_monitoring_order(resource):
-        problems = read_order(resource, 0).problems
-    elif is_default_set(resource):
+async def admit(tx: Transaction, resource: Json, rule_book: RuleBook) -> None:
+    """Refuse rules that must not be stored.
+
+    Raises `Unprocessable`, every problem located: rules that cannot be read, and those of an order
+    in force that are looser than a safety floor and not signed by two people.
+    """
+    if is_default_set(resource):
         problems = read_defaults(resource).problems
+    elif is_monitoring_order(resource):
+        read = read_order(resource, 0)
+        problems = read.problems
+        if not problems and holds(resource):
+            await _admit_order(tx, resource, read.rules, rule_book)
     else:
         return
     if problems:
         raise Unprocessable("a monitoring rule cannot be read", problems=problems)
+
+
+async def _admit_order(
+    tx: Transaction, order: Json, rules: Sequence[Rule], rule_book: RuleBook
+) -> None:
+    kind, _, patient = order.get("subject", {}).get("reference", "").partition("/")
+    loose = compile_rules(rules, await rule_book.defaults(tx), tx.now).problems
+    if not loose or kind != "Patient":
+        return
+    if not await rule_signature_rows.is_signed(tx, patient, digest_of(order)):
+        problems = [
+            Problem("error", "business-rule", "ServiceRequest.extension", text) for text in loose
+        ]
+        raise Unprocessable(
+            "looser than a safety floor: store it as a draft, have it signed by two people in a "
+            "Provenance, then activate it",
+            problems=problems,
+        )
 
 
 async def follow_orders(
@@ -49,12 +77,15 @@ async def follow_orders(
     """Bring the patients' rules in step with changed ServiceRequests.
 
     Returns an advisory finding for each patient some of whose rules are ignored, or no longer are.
+    Each change of what holds is recorded in a Provenance.
     """
     patients: set[str] = set()
     for change in changes:
         for patient in sorted(_concerned(change)):
-            if await _follow_order(tx, change, patient):
+            before = await _orders_of(tx, patient)
+            if await _follow_order(tx, change, patient, before):
                 patients.add(patient)
+                await _record(tx, change, known=change.reference in before)
     if not patients:
         return []
     buckets = {patient: tx.bucket(patient, "Patient", patient) for patient in patients}
@@ -88,6 +119,37 @@ def ignored_finding(patient: str, rules: RuleSet, now: datetime) -> Finding:
     )
 
 
+async def follow_signatures(
+    tx: Transaction, changes: Sequence[Change], rule_book: RuleBook
+) -> list[Finding]:
+    """Note which rules two people have signed; those in force hold as they are from then on."""
+    signed: list[Change] = []
+    for change in changes:
+        for identity, version in signed_orders(change.resource or {}):
+            order = await tx.current("ServiceRequest", identity)
+            if order is None or order.resource is None:
+                continue
+            patient = order.resource.get("subject", {}).get("reference", "")
+            if version not in (None, order.stored.version) or not patient.startswith("Patient/"):
+                continue
+            patient = patient.removeprefix("Patient/")
+            rule_signature_rows.write(tx, patient, digest_of(order.resource))
+            signed.append(
+                Change(
+                    tenant=tx.tenant,
+                    action="update",
+                    type="ServiceRequest",
+                    id=identity,
+                    version=order.stored.version,
+                    bucket=tx.bucket(patient, "Patient", patient),
+                    patient=patient,
+                    resource=order.resource,
+                    previous=order.resource,
+                )
+            )
+    return await follow_orders(tx, signed, rule_book) if signed else []
+
+
 async def follow_defaults(tx: Transaction, change: Change) -> None:
     """Bring the tenant's default set in step with a changed PlanDefinition.
 
@@ -95,9 +157,12 @@ async def follow_defaults(tx: Transaction, change: Change) -> None:
     """
     if change.previous is not None and is_default_set(change.previous) and change.resource is None:
         await evaluation_rows.delete_rule_set(tx, DEFAULTS)
+        await tx.put(provenance_of(change.reference, change.version, "DELETE", None, tx.now))
     plan = change.resource
     if plan is None or not is_default_set(plan):
         return
+    if change.previous is not None:
+        await tx.put(provenance_of(change.reference, change.version, "UPDATE", None, tx.now))
     read = read_defaults(plan)
     if plan.get("status") != "active" or read.problems or not read.rules:
         await evaluation_rows.delete_rule_set(tx, DEFAULTS)
@@ -106,13 +171,18 @@ async def follow_defaults(tx: Transaction, change: Change) -> None:
     await evaluation_rows.write_rule_set(tx, DEFAULTS, new_version(tx), sealed)
 
 
-async def _follow_order(tx: Transaction, change: Change, patient: str) -> bool:
-    """Return whether the patient's orders changed."""
+async def _orders_of(tx: Transaction, patient: str) -> dict[str, Json]:
     bucket = tx.bucket(patient, "Patient", patient)
     await evaluation_rows.lock(tx, {patient: bucket})
     stored = await evaluation_rows.rule_sets(tx, [patient])
-    orders = await open_orders(tx, patient, stored[patient][1]) if patient in stored else {}
-    before = dict(orders)
+    return await open_orders(tx, patient, stored[patient][1]) if patient in stored else {}
+
+
+async def _follow_order(
+    tx: Transaction, change: Change, patient: str, before: Mapping[str, Json]
+) -> bool:
+    """Return whether the patient's orders changed."""
+    orders = dict(before)
     orders.pop(change.reference, None)
     order = change.resource
     if (
@@ -121,7 +191,8 @@ async def _follow_order(tx: Transaction, change: Change, patient: str) -> bool:
         and is_monitoring_order(order)
         and holds(order)
     ):
-        orders[change.reference] = order_entry(order, change.version)
+        signed = await rule_signature_rows.is_signed(tx, patient, digest_of(order))
+        orders[change.reference] = order_entry(order, change.version, signed=signed)
     if orders == before:
         return False
     if orders:
@@ -130,6 +201,14 @@ async def _follow_order(tx: Transaction, change: Change, patient: str) -> bool:
     else:
         await evaluation_rows.delete_rule_set(tx, patient)
     return True
+
+
+async def _record(tx: Transaction, change: Change, *, known: bool) -> None:
+    resource = change.resource or change.previous or {}
+    author = resource.get("requester", {}).get("reference")
+    holding = change.resource is not None and holds(change.resource)
+    activity: Activity = "DELETE" if not holding else "UPDATE" if known else "CREATE"
+    await tx.put(provenance_of(change.reference, change.version, activity, author, tx.now))
 
 
 def _concerned(change: Change) -> set[str]:

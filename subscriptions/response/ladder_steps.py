@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.alert import URGENCY, Alert
-from subscriptions.core.care_team import is_professional
+from subscriptions.core.grouping import root_cause
 from subscriptions.core.incident_task import (
     SERVER_DEVICE,
     Incident,
@@ -29,15 +28,14 @@ from subscriptions.core.ladder_commands import (
     TellOperator,
 )
 from subscriptions.core.ladder_events import Ended, Event, Ring
-from subscriptions.core.ladder_state import Contact, Ladder, Roster
+from subscriptions.core.ladder_state import Ladder, Roster, is_unanswered
+from subscriptions.core.on_call import reference_of
 from subscriptions.response.pages import Pages
 from subscriptions.response.ports import Alerts
+from subscriptions.response.rosters import People, people_of, people_on_call
 from subscriptions.response.story import Story
-from subscriptions.store import alert_rows, contact_rows, ladder_rows, timer_rows
-from subscriptions.store.contact_rows import Reachable
+from subscriptions.store import alert_rows, ladder_rows, timer_rows
 from subscriptions.store.ladder_rows import LadderRow, PersonTask
-
-_UNREACHABLE: Final = {"requested": "not-verified", "off": "stopped", "error": "number-dead"}
 
 MakeEvent = Callable[[Roster, Ladder | None], Event]
 
@@ -46,10 +44,10 @@ MakeEvent = Callable[[Roster, Ladder | None], Event]
 class _Scene:
     """One incident while a step of it is carried out."""
 
-    patient: str
+    patient: str | None
     incident_id: UUID
     alerts: list[Alert]
-    people: dict[str, Reachable]
+    people: People
     row: LadderRow | None
     ladder: Ladder | None
     tasks: dict[str, PersonTask]
@@ -66,11 +64,12 @@ class _Scene:
     def incident(self) -> Incident:
         """Return what the incident's Tasks have in common."""
         lead = self.lead
-        teams = [reachable.contact.care_team for reachable in self.people.values()]
+        cause = root_cause([alert for alert in self.alerts if alert.is_open] or self.alerts)
+        teams = [reachable.contact.care_team for reachable in self.people.rows.values()]
         return Incident(
             id=self.incident_id,
             patient=self.patient,
-            flag=lead.flag,
+            flag=cause.flag or lead.flag,
             care_team=teams[0] if teams else None,
             priority=lead.priority if self.ladder is None else self.ladder.priority,
             simulated=lead.simulated,
@@ -87,11 +86,11 @@ class Steps:
         self._story = story
 
     async def run(
-        self, tx: Transaction, patient: str, incident: UUID, make: MakeEvent
+        self, tx: Transaction, patient: str | None, incident: UUID, make: MakeEvent
     ) -> Outcome | None:
         """Take one step with the event `make` builds; return what to tell whoever replied."""
         scene = await self._scene(tx, patient, incident)
-        event = make(_roster(scene.people), scene.ladder)
+        event = make(scene.people.roster, scene.ladder)
         if scene.ladder is None and not isinstance(event, Ring):
             return None
         await self._advance(tx, scene, event)
@@ -101,15 +100,17 @@ class Steps:
                 await self._advance(tx, scene, Ended(SERVER_DEVICE))
         return scene.outcome
 
-    async def _scene(self, tx: Transaction, patient: str, incident: UUID) -> _Scene:
+    async def _scene(self, tx: Transaction, patient: str | None, incident: UUID) -> _Scene:
         row = await ladder_rows.lock(tx, patient, incident)
-        people: dict[str, Reachable] = {}
-        for reachable in await contact_rows.of_patient(tx, patient):
-            people.setdefault(reachable.contact.member, reachable)
+        alerts = await alert_rows.of_incident(tx, incident)
+        if patient is not None:
+            people = await people_of(tx, patient)
+        else:
+            people = await people_on_call(tx, await _owner(tx, alerts))
         return _Scene(
             patient=patient,
             incident_id=incident,
-            alerts=await alert_rows.of_incident(tx, incident),
+            alerts=alerts,
             people=people,
             row=row,
             ladder=None if row is None else row.ladder,
@@ -126,6 +127,8 @@ class Steps:
         if reopened and ladder.phase != "closed":
             scene.parent = (await tx.put(parent_task(scene.incident, tx.now))).id
             scene.tasks = {}
+        elif isinstance(event, Ring):
+            await self._pages.refocus(tx, scene.parent, scene.incident)
         await self._save(tx, scene)
         for command in commands:
             await self._carry_out(tx, scene, command)
@@ -134,8 +137,14 @@ class Steps:
     async def _save(self, tx: Transaction, scene: _Scene) -> None:
         if scene.ladder is None:
             return
+        unanswered = is_unanswered(scene.ladder) and not scene.lead.simulated
         row = LadderRow(
-            scene.incident_id, scene.patient, scene.parent, scene.ladder, dict(scene.tasks)
+            scene.incident_id,
+            scene.patient,
+            scene.parent,
+            scene.ladder,
+            dict(scene.tasks),
+            unanswered,
         )
         if row != scene.row:
             await ladder_rows.save(tx, row)
@@ -152,7 +161,7 @@ class Steps:
             case Schedule(kind, at, round_):
                 await timer_rows.set_timer(tx, scene.patient, scene.incident_id, kind, at, round_)
             case Cancel(kind):
-                await timer_rows.remove(tx, scene.patient, scene.incident_id, kind)
+                await timer_rows.remove(tx, scene.incident_id, kind)
             case Move(transition, by):
                 await self._move(tx, scene, Move(transition, by or SERVER_DEVICE))
             case Confirm():
@@ -165,7 +174,7 @@ class Steps:
                 self._story("closed", incident=str(scene.incident_id), by=command.by)
 
     async def _page(self, tx: Transaction, scene: _Scene, page: Page) -> None:
-        reachable = scene.people[page.member]
+        reachable = scene.people.rows[page.member]
         known = scene.tasks.get(page.member)
         task = known.id if known is not None and known.round == page.round else None
         deadline = None if scene.ladder is None else scene.ladder.next_rung_at
@@ -194,8 +203,12 @@ class Steps:
 
     async def _mark(self, tx: Transaction, scene: _Scene, mark: Mark) -> None:
         known = scene.tasks.get(mark.member)
-        if known is not None:
-            await self._pages.mark(tx, known.id, mark.status)
+        if known is None:
+            return
+        await self._pages.mark(tx, known.id, mark.status)
+        if mark.status == "cancelled":
+            # Should they be told again, by another Task: this one is over.
+            del scene.tasks[mark.member]
 
     async def _move(self, tx: Transaction, scene: _Scene, move: Move) -> None:
         if scene.ladder is None:
@@ -208,22 +221,9 @@ class Steps:
                 scene.closed.add(alert)
 
 
-def _roster(people: dict[str, Reachable]) -> Roster:
-    return tuple(
-        Contact(
-            member=member,
-            tier=reachable.contact.tier,
-            professional=is_professional(member),
-            shares_with_patient=reachable.contact.shares_with_patient,
-            unreachable=_unreachable(reachable),
-        )
-        for member, reachable in people.items()
-    )
-
-
-def _unreachable(reachable: Reachable) -> str | None:
-    if reachable.contact.phone_lookup is None:
-        return "no-number"
-    if reachable.status == "active":
-        return None
-    return _UNREACHABLE.get(reachable.status or "", "not-verified")
+async def _owner(tx: Transaction, alerts: list[Alert]) -> str | None:
+    """Return the id of the organization whose device raised `alerts`, None where nobody knows."""
+    device = next((alert.device for alert in alerts if alert.device is not None), None)
+    resource = None if device is None else await tx.get("Device", device)
+    owner = "" if resource is None else reference_of(resource.get("owner"))
+    return owner.partition("/")[2] if owner.startswith("Organization/") else None

@@ -28,6 +28,8 @@ from subscriptions.store.match_rows import Anchor, Found, MatchRow
 _RESIDUALS: Final = 4096
 _KINDS: Final = 65_536
 _STREAMED: Final = "Observation"
+# Kind and reference as a row has them; without either, the server itself.
+Owner = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,14 @@ class _Fired:
         about = facts.about(self.change.patient)
         return keys_of_change(self.topic, self.resource, names, about)
 
-    def is_visible(self, access: Access) -> bool:
-        """Whether `access` covers reading what changed."""
-        type_ = self.change.type
-        patients = patients_of(self.resource)
-        return access.everything or may(access, "read", type_, patients, belongs_to(type_).kind)
+    def seen_by(self, accesses: Mapping[Owner, Access]) -> Mapping[Owner, bool]:
+        """Return of each owner whether their access covers reading what changed."""
+        type_, patients = self.change.type, patients_of(self.resource)
+        kind = belongs_to(type_).kind
+        return {
+            owner: access.everything or may(access, "read", type_, patients, kind)
+            for owner, access in accesses.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +253,20 @@ class Matching:
         self, tx: Transaction, wanted: Sequence[tuple[_Fired, MatchRow]]
     ) -> Sequence[tuple[NewEvent, str]]:
         """Return the events of those whose owners may see what changed, in the order of changes."""
-        owners = {owner for _, row in wanted if (owner := _owner(tx, row)) is not None}
-        accesses = await self._visibility.accesses(tx, owners) if owners else {}
-        events = []
-        for one, row in wanted:
-            owner = _owner(tx, row)
-            if owner is None or one.is_visible(accesses[owner]):
-                events.append((one.event, row.subscription))
-        return events
+        owners = {(row.owner_kind, row.owner) for _, row in wanted}
+        known = {owner: principal for owner in owners if (principal := _owner(tx, owner))}
+        found = await self._visibility.accesses(tx, set(known.values())) if known else {}
+        accesses = {owner: found[principal] for owner, principal in known.items()}
+        # There may be a thousand rows of one change: whatever is the same for all is asked once.
+        changes = {id(one): one for one, _ in wanted}
+        owed = {place: one.event for place, one in changes.items()}
+        seen = {place: one.seen_by(accesses) for place, one in changes.items()}
+        return [
+            (owed[id(one)], row.subscription)
+            for one, row in wanted
+            # Who has no owner is the server's own.
+            if seen[id(one)].get((row.owner_kind, row.owner), True)
+        ]
 
 
 def _fired(catalog: Catalog, changes: Iterable[Change]) -> Sequence[_Fired]:
@@ -308,7 +319,8 @@ def _hashes(tx: Transaction, keys: Iterable[str]) -> frozenset[int]:
     return frozenset(match_rows.key_hash(tx, key) for key in keys)
 
 
-def _owner(tx: Transaction, row: MatchRow) -> Principal | None:
-    if row.owner_kind is None or row.owner is None:
+def _owner(tx: Transaction, owner: Owner) -> Principal | None:
+    kind, reference = owner
+    if kind is None or reference is None:
         return None
-    return Principal(tx.tenant, cast("PrincipalKind", row.owner_kind), row.owner)
+    return Principal(tx.tenant, cast("PrincipalKind", kind), reference)

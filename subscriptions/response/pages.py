@@ -6,6 +6,7 @@ from datetime import datetime
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from subscriptions.core.incident_task import (
+    PRIORITIES,
     Incident,
     PageInput,
     communication,
@@ -78,6 +79,16 @@ class Pages:
         current: Json | None = await tx.get("Task", parent, lock=True)
         if current is not None and current["status"] not in _TERMINAL:
             await tx.put({**current, "status": "completed"}, id_=parent)
+
+    async def refocus(self, tx: Transaction, parent: str, incident: Incident) -> None:
+        """Let the Task of the incident be about what has turned out to be its cause."""
+        current = await tx.get("Task", parent, lock=True)
+        if current is None or incident.flag is None or current["status"] in _TERMINAL:
+            return
+        focus = {"reference": f"Flag/{incident.flag}"}
+        urgency = PRIORITIES[incident.priority]
+        if current.get("focus") != focus or current["priority"] != urgency:
+            await tx.put({**current, "focus": focus, "priority": urgency}, id_=parent)
 
     async def _code(self, tx: Transaction, incident: Incident, contact: ContactRow) -> None:
         phone, subscription = contact.phone_lookup, contact.subscription

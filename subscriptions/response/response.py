@@ -6,13 +6,20 @@ from uuid import UUID
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    Reading,
+    StreamedObservation,
+)
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert, Cause
 from subscriptions.core.channel_kind import ChannelKinds
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.subscription_check import Offer
 from subscriptions.core.topic_catalog import Topics
+from subscriptions.response import fridge_cards
 from subscriptions.response.admission import admit
 from subscriptions.response.channel_secrets import ChannelSecrets
 from subscriptions.response.contacts import Contacts
@@ -51,8 +58,9 @@ class Response:
         self.token = token
         self._channels = channels
         self._endpoints = endpoints
-        self.ladders = Ladders(alerts, Pages(token), story)
-        self.receipts = Receipts(self.ladders)
+        self.pages = Pages(token)
+        self.ladders = Ladders(alerts, self.pages, story)
+        self.receipts = Receipts(self.ladders, story)
         self.replies = Replies(self.ladders, story)
         self._contacts = Contacts(self.ladders)
         self._secrets = ChannelSecrets()
@@ -73,6 +81,7 @@ class Response:
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
         """Follow care teams, Subscriptions and Tasks; append events for what topics speak of."""
         await self._contacts.changed(tx, changes)
+        await fridge_cards.changed(tx, changes)
         await self._index.changed(tx, changes)
         await self._matching.changed(tx, changes)
         for change in changes:
@@ -92,6 +101,9 @@ class Response:
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Do nothing: silences reach us as alerts."""
 
+    async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
+        """Do nothing: what is wrong with devices reaches us as alerts."""
+
     async def alert_changed(
         self, tx: Transaction, alert: Alert, previous: Alert | None, cause: Cause
     ) -> None:
@@ -102,6 +114,6 @@ class Response:
         """Act on a text message and return its answer; see `Replies.text`."""
         return await self.replies.text(tx, sender, body, message)
 
-    async def timers_due(self, tx: Transaction, patient: str, incident: UUID) -> int:
+    async def timers_due(self, tx: Transaction, patient: str | None, incident: UUID) -> int:
         """Carry out the due timers of one ladder; see `Ladders.timers_due`."""
         return await self.ladders.timers_due(tx, patient, incident)

@@ -52,7 +52,7 @@ class SubscriptionIndex:
             if change.type != "Subscription":
                 continue
             if change.resource is None:
-                if await contact_rows.patients_of_subscription(tx, change.id):
+                if await contact_rows.is_needed(tx, change.id):
                     raise Unprocessable(
                         "this Subscription is managed by the server", expression="Subscription"
                     )

@@ -1,4 +1,4 @@
-"""``GET /metrics``: how every Subscription stands, for Prometheus.
+"""``GET /metrics``: how the server is and how every Subscription stands, for Prometheus.
 
 Read from the database when asked, so that any process answers for all of them. Which Subscriptions
 there are and where they fail is the operator's business: a bearer token of an administrator opens
@@ -8,7 +8,7 @@ Spec: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -20,11 +20,17 @@ from starlette.routing import Route
 
 from fhirserver.kernel.errors import Unavailable
 from fhirserver.kernel.principal import Principal
-from subscriptions.store import standing_rows
+from subscriptions.store import standing_rows, synthetic_rows, try_counts, watch_rows
 from subscriptions.store.standing_rows import Standing
+from subscriptions.store.synthetic_rows import Runs
+from subscriptions.store.try_counts import TryCount
+from subscriptions.store.watch_rows import Health
+from subscriptions.watching.beats import FRESH_FOR
+from subscriptions.watching.synthetic_patient import GIVEN_UP_AFTER
 from subscriptions.worker.ports import Clock, Scan
 
 STATUSES = ("requested", "active", "error", "off")
+_RUNS_OF = timedelta(hours=1)
 _LABELS = ("tenant", "subscription", "topic", "channel")
 
 
@@ -94,6 +100,65 @@ class Standings(Collector):
         return [tenant, one.subscription, one.topic, one.channel]
 
 
+class ServerHealth(Collector):
+    """Tells Prometheus what the watchdog found last and how the synthetic patient fares."""
+
+    def __init__(self, health: Health | None, runs: Runs, now: datetime) -> None:
+        """Tell of `health` and of the `runs` of the last hour."""
+        self._health = health
+        self._runs = runs
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family after the other."""
+        health, runs = self._health, self._runs
+        yield GaugeMetricFamily(
+            "fhir_server_well",
+            "1 while the watchdog finds everything in order and is alive itself.",
+            value=int(health is not None and health.is_well and self._now - health.at <= FRESH_FOR),
+        )
+        if health is not None and health.lag_ms is not None:
+            yield GaugeMetricFamily(
+                "fhir_evaluation_lag_seconds",
+                "For how long the oldest message of a device that is not evaluated has waited.",
+                value=health.lag_ms / 1000,
+            )
+        counted = GaugeMetricFamily(
+            "fhir_synthetic_runs",
+            "Runs of the synthetic patient in the last hour, by result.",
+            labels=("result",),
+        )
+        counted.add_metric(["arrived"], runs.arrived)
+        counted.add_metric(["missed"], runs.runs - runs.arrived)
+        yield counted
+        if runs.seconds is not None:
+            yield GaugeMetricFamily(
+                "fhir_synthetic_seconds",
+                "From the synthetic device's message to its page with the sink, the last time.",
+                value=runs.seconds,
+            )
+
+
+class Tries(Collector):
+    """Tells Prometheus how the telephone companies have fared in the last hour."""
+
+    def __init__(self, counts: Iterable[TryCount]) -> None:
+        """Tell of `counts`."""
+        self._counts = list(counts)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the one family."""
+        gauge = GaugeMetricFamily(
+            "fhir_telephone_tries",
+            "Texts and calls begun in the last hour, by company, medium and result. Of 'lost' and "
+            "'unheard' ones a copy went another way: some of them rang twice.",
+            labels=("company", "medium", "result"),
+        )
+        for one in self._counts:
+            gauge.add_metric([one.company, one.medium, one.result], one.count)
+        yield gauge
+
+
 def route(
     scan: Scan,
     principal: Callable[[str], Awaitable[Principal | None]],
@@ -111,12 +176,19 @@ def route(
             return Response(status_code=403)
         try:
             rows = await scan(standing_rows.OF_TENANT, (caller.tenant,))
+            health = await watch_rows.health(scan)
+            now = clock()
+            # A run that has just begun has not failed yet.
+            runs = await synthetic_rows.runs(scan, now - _RUNS_OF, now - GIVEN_UP_AFTER)
+            tries = await scan(try_counts.OF_TENANT, (caller.tenant, now - _RUNS_OF))
         except Unavailable:
             return Response(status_code=503)
         names = {number: name for name, number in tenants().items()}
         registry = CollectorRegistry(auto_describe=False)
         standings = [standing_rows.standing(row) for row in rows]
         registry.register(Standings(standings, names, clock()))
+        registry.register(ServerHealth(health, runs, clock()))
+        registry.register(Tries(map(try_counts.try_count, tries)))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", scrape, methods=["GET"])

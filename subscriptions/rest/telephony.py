@@ -9,7 +9,6 @@ the tenant's number. The answers to people are TwiML.
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import structlog
@@ -19,14 +18,20 @@ from starlette.routing import Route
 
 from fhirserver.kernel.errors import Conflict, Unavailable
 from subscriptions.core import twiml
-from subscriptions.core.message import answer_text, language_of
+from subscriptions.core.message import (
+    AnswerText,
+    answer_text,
+    card_speech,
+    key_speech,
+    language_of,
+)
 from subscriptions.core.webhook_signature import is_genuine
 from subscriptions.response.response import Response
+from subscriptions.response.spoken_card import spoken_card
+from subscriptions.rest.forms import read_form
 from subscriptions.store import attempt_rows, cursor_rows
 from subscriptions.worker.ports import Transactions
 
-LARGEST_FORM: Final = 64 * 1024
-_MOST_FIELDS: Final = 200
 _TRIES: Final = 3
 _log = structlog.get_logger("telephony")
 Fields = dict[str, str]
@@ -57,7 +62,7 @@ class Webhooks:
 
         async def handle(request: Request) -> HttpResponse:
             tenant = self._tenant(request.path_params["tenant"])
-            fields = await _form(request)
+            fields = await read_form(request)
             if fields is None:
                 return HttpResponse(status_code=413)
             given = request.headers.get("X-Twilio-Signature", "")
@@ -106,21 +111,38 @@ class Webhooks:
         if attempt is None or not status:
             return HttpResponse(status_code=400)
         async with self._transactions(tenant) as tx:
-            await self._response.receipts.received(tx, attempt, status, fields.get("ErrorCode"))
+            await self._response.receipts.received(
+                tx,
+                attempt,
+                status,
+                error=fields.get("ErrorCode"),
+                reference=fields.get("MessageSid") or fields.get("CallSid"),
+            )
         return HttpResponse(status_code=204)
 
     async def voice(self, request: Request, tenant: int, fields: Fields) -> HttpResponse:
-        """A key was pressed during a call."""
+        """A key was pressed during a call; ``?menu=card`` stands in calls that ask for help."""
         attempt_id = _uuid(request.path_params["attempt"])
-        answer = twiml.KEYS.get(fields.get("Digits", ""))
+        digits = fields.get("Digits", "")
+        answer = twiml.KEYS.get(digits)
+        has_card = request.query_params.get("menu") == twiml.CARD_MENU
         async with self._transactions(tenant) as tx:
             attempt = None if attempt_id is None else await attempt_rows.find(tx, attempt_id)
             if attempt is None or attempt.medium != "voice":
                 return HttpResponse(status_code=404)
             language = language_of(await cursor_rows.language(tx, attempt.subscription))
+            if has_card and digits == twiml.CARD_KEY:
+                parts = await spoken_card(tx, attempt)
+                if parts is None:
+                    return _xml(twiml.say(answer_text("ended", language, None), language))
+                keys = key_speech("emergency", "partner", language)
+                spoken = card_speech(parts, language)
+                return _xml(twiml.say_and_ask(spoken, keys, self._url(request), language))
             if answer is None:
                 return _xml(twiml.say(answer_text("unclear", language, None), language))
-            said = await self._response.replies.key_pressed(tx, attempt, answer)
+            said: AnswerText = "answered"
+            if await attempt_rows.answer_once(tx, attempt.id, answer):
+                said = await self._response.replies.pressed(tx, attempt, answer)
         return _xml(twiml.say(answer_text(said, language, ""), language))
 
 
@@ -146,21 +168,6 @@ def routes(
         Route(f"{base}/status", hooks.genuine(hooks.status), methods=["POST"]),
         Route(f"{base}/voice/{{attempt}}", hooks.genuine(hooks.voice), methods=["POST"]),
     ]
-
-
-async def _form(request: Request) -> list[tuple[str, str]] | None:
-    """Return the fields of a bounded form; None when it is too large."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            return None
-    try:
-        return parse_qsl(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
-        )
-    except ValueError:
-        return None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -118,7 +118,8 @@ class _Session:
         while True:
             await wake.wait()
             wake.clear()
-            while (frame := conversation.next(clock())) is not None:
+            now = clock()
+            while (frame := conversation.next(now)) is not None:
                 mark = conversation.mark
                 if self._line is None:
                     await self._websocket.send_text(frame.text)

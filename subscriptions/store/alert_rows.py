@@ -105,13 +105,29 @@ async def of_unbound_devices(
     return [Alert(*row) for row in found]
 
 
-async def of_incident(tx: Transaction, incident: UUID) -> list[Alert]:
-    """Return every alert of an incident, oldest first."""
+async def of_incident(tx: Transaction, incident: UUID, *, lock: bool = False) -> list[Alert]:
+    """Return every alert of an incident, oldest first; `lock` holds their rows until commit."""
+    tail: LiteralString = " FOR UPDATE" if lock else ""
     found = await tx.execute(
         "SELECT "
         + _COLUMNS
-        + " FROM alert WHERE tenant = %s AND incident = %s ORDER BY raised, id",
+        + " FROM alert WHERE tenant = %s AND incident = %s ORDER BY raised, id"
+        + tail,
         (tx.tenant, incident),
+    )
+    return [Alert(*row) for row in found]
+
+
+async def present_between(
+    tx: Transaction, patient: str, since: datetime, until: datetime
+) -> list[Alert]:
+    """Return the alerts of `patient` whose condition was present in [since, until), oldest first."""
+    found = await tx.execute(
+        "SELECT "
+        + _COLUMNS
+        + " FROM alert WHERE tenant = %s AND bucket = %s AND patient = %s AND raised < %s "
+        "AND coalesce(ended, closed, 'infinity') >= %s ORDER BY raised, id",
+        (tx.tenant, tx.bucket(patient, "Patient", patient), patient, until, since),
     )
     return [Alert(*row) for row in found]
 

@@ -12,26 +12,33 @@ from uuid import UUID
 
 from fhirserver.kernel.keys import bucket_of_row
 from fhirserver.kernel.ports import Transaction
+from subscriptions.core.carriage import Fate
+from subscriptions.core.receipt import stage, verdict
+from subscriptions.core.timing import Medium
 
-Outcome = Literal["handed-over", "refused", "unavailable", "not-sent", "lost"]
+Outcome = Literal["handed-over", "refused", "unavailable", "not-sent", "lost", "unheard"]
 
 
 # Run by the scanning role: which tenants hold attempts that began before a moment.
 EXPIRED: Final[LiteralString] = "SELECT DISTINCT tenant FROM attempt WHERE started < %s LIMIT 100"
+# Run by the scanning role: which tenants wait for a report that is overdue.
+OVERDUE: Final[LiteralString] = (
+    "SELECT DISTINCT tenant FROM attempt WHERE receipt_due <= %s LIMIT 100"
+)
 _BATCH: Final = 5000
+_OVERDUE_BATCH: Final = 200
+_DELIVERED: Final = stage("delivered")
 
 
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
-    """What is about to be sent to a person, by which Subscription and about what.
-
-    `medium` is ``sms`` or ``voice``.
-    """
+    """What is about to be sent to a person, by which Subscription and company, and about what."""
 
     id: UUID
     subscription: str
     epoch: int
-    medium: str
+    medium: Medium
+    company: str
     task: str | None
     page: int | None
     incident: UUID | None
@@ -69,7 +76,8 @@ class AttemptRow:
 
     id: UUID
     subscription: str
-    medium: str
+    medium: Medium
+    company: str | None
     task: str | None
     page: int | None
     incident: UUID | None
@@ -83,9 +91,23 @@ class AttemptRow:
     receipt: str | None
     receipt_stage: int
 
+    @property
+    def fate(self) -> Fate:
+        """Return what became of it, as far as the choice of the next company goes."""
+        if self.outcome is None:
+            return "open"
+        if self.outcome in ("refused", "not-sent"):
+            return "refused"
+        if self.outcome in ("unavailable", "lost"):
+            return "failed"
+        said = verdict(self.receipt or "")
+        if said == "arrived" or (self.outcome == "handed-over" and said == "on-its-way"):
+            return "taken"
+        return "unheard"
+
 
 _COLUMNS = (
-    "id, subscription, medium, task, page, incident, patient, member, communication, started,"
+    "id, subscription, medium, company, task, page, incident, patient, member, communication, started,"
     " finished, outcome, provider_ref, receipt, receipt_stage"
 )
 
@@ -93,9 +115,9 @@ _COLUMNS = (
 async def begin(tx: Transaction, attempt: NewAttempt) -> None:
     """Record that the attempt begins now."""
     await tx.execute(
-        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, medium, task, page,"
+        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, medium, company, task, page,"
         " incident, patient, member, communication, phone_lookup, started, detail)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             bucket_of_row(attempt.id),
             tx.tenant,
@@ -103,6 +125,7 @@ async def begin(tx: Transaction, attempt: NewAttempt) -> None:
             attempt.subscription,
             attempt.epoch,
             attempt.medium,
+            attempt.company,
             attempt.task,
             attempt.page,
             attempt.incident,
@@ -184,6 +207,29 @@ async def forget_before(tx: Transaction, deliveries: datetime, pages: datetime) 
     return len(rows)
 
 
+async def begin_again(
+    tx: Transaction, earlier: UUID, attempt: UUID, company: str, epoch: int
+) -> None:
+    """Record that what `earlier` could not hand over begins now with another company."""
+    await tx.execute(
+        "INSERT INTO attempt (bucket, tenant, id, subscription, epoch, medium, company, task, page,"
+        " incident, patient, member, communication, phone_lookup, started, detail)"
+        " SELECT %s, tenant, %s, subscription, %s, medium, %s, task, page, incident, patient, member,"
+        " communication, phone_lookup, %s, detail FROM attempt"
+        " WHERE bucket = %s AND tenant = %s AND id = %s",
+        (
+            bucket_of_row(attempt),
+            attempt,
+            epoch,
+            company,
+            tx.now,
+            bucket_of_row(earlier),
+            tx.tenant,
+            earlier,
+        ),
+    )
+
+
 async def finish(
     tx: Transaction, attempt: UUID, outcome: Outcome, provider_ref: str | None
 ) -> bool:
@@ -192,6 +238,47 @@ async def finish(
         "UPDATE attempt SET finished = %s, outcome = %s, provider_ref = coalesce(%s, provider_ref)"
         " WHERE bucket = %s AND tenant = %s AND id = %s AND outcome IS NULL RETURNING 1",
         (tx.now, outcome, provider_ref, bucket_of_row(attempt), tx.tenant, attempt),
+    )
+    return bool(rows)
+
+
+async def expect_receipt(tx: Transaction, attempt: UUID, due: datetime, settled: int) -> None:
+    """Wait until `due` for a report of at least the stage `settled`, unless it is there already."""
+    await tx.execute(
+        "UPDATE attempt SET receipt_due = %s WHERE bucket = %s AND tenant = %s AND id = %s"
+        " AND receipt_stage < %s AND outcome = 'handed-over'",
+        (due, bucket_of_row(attempt), tx.tenant, attempt, settled),
+    )
+
+
+async def take_overdue(tx: Transaction) -> list[AttemptRow]:
+    """Mark what no report came of in time as unheard and return it; each once."""
+    rows = await tx.execute(
+        "UPDATE attempt SET receipt_due = NULL, outcome = 'unheard' WHERE (bucket, tenant, id) IN ("
+        "SELECT bucket, tenant, id FROM attempt WHERE tenant = %s AND receipt_due <= %s"
+        " ORDER BY receipt_due LIMIT %s FOR UPDATE SKIP LOCKED)"
+        f" RETURNING {_COLUMNS}",
+        (tx.tenant, tx.now, _OVERDUE_BATCH),
+    )
+    return [AttemptRow(*row) for row in rows]
+
+
+async def of_reference(tx: Transaction, company: str, reference: str) -> UUID | None:
+    """Return the attempt that `company` knows as `reference`, None when there is none here."""
+    rows = await tx.execute(
+        "SELECT id FROM attempt WHERE tenant = %s AND provider_ref = %s AND company = %s LIMIT 1",
+        (tx.tenant, reference, company),
+    )
+    return rows[0][0] if rows else None
+
+
+async def answer_once(tx: Transaction, attempt: UUID, answer: str) -> bool:
+    """Record that a call's key, or a message's link, gave `answer`; False when it did before."""
+    rows = await tx.execute(
+        "UPDATE attempt SET answers = answers || %s"
+        " WHERE bucket = %s AND tenant = %s AND id = %s AND position(%s IN answers) = 0"
+        " RETURNING 1",
+        (answer, bucket_of_row(attempt), tx.tenant, attempt, answer),
     )
     return bool(rows)
 
@@ -225,22 +312,58 @@ async def unfinished(tx: Transaction, subscription: str) -> list[AttemptRow]:
     return [AttemptRow(*row) for row in rows]
 
 
+async def troubled_tasks(tx: Transaction, subscription: str, since: datetime) -> list[str]:
+    """Return the Tasks of pages begun since then that a company took and did not deliver."""
+    rows = await tx.execute(
+        "SELECT DISTINCT task FROM attempt WHERE tenant = %s AND subscription = %s AND started > %s"
+        " AND task IS NOT NULL AND (outcome = 'unheard'"
+        " OR (outcome = 'handed-over' AND receipt IN ('undelivered', 'failed'))) ORDER BY task",
+        (tx.tenant, subscription, since),
+    )
+    return [row[0] for row in rows]
+
+
+async def unheard_companies(tx: Transaction, since: datetime) -> frozenset[str]:
+    """Return the companies that took something since then and never reported on it."""
+    rows = await tx.execute(
+        "SELECT DISTINCT company FROM attempt WHERE tenant = %s AND outcome = 'unheard'"
+        " AND started > %s AND receipt_stage < %s",
+        (tx.tenant, since, _DELIVERED),
+    )
+    return frozenset(row[0] for row in rows)
+
+
 async def messages_since(tx: Transaction, phone_lookup: int, since: datetime) -> int:
     """Return how many text messages went to a telephone since then, or are on their way."""
     rows = await tx.execute(
         "SELECT count(*) FROM attempt WHERE tenant = %s AND phone_lookup = %s AND started > %s"
-        " AND medium = 'sms' AND (outcome IS NULL OR outcome = 'handed-over')",
+        " AND medium = 'sms' AND (outcome IS NULL OR outcome IN ('handed-over', 'lost', 'unheard'))",
         (tx.tenant, phone_lookup, since),
     )
     return int(rows[0][0])
 
 
-async def receive(tx: Transaction, attempt: UUID, receipt: str, stage: int) -> bool:
-    """Record a report of the telephone company unless a later stage is known; False then."""
+async def messages_beside(tx: Transaction, attempt: UUID, since: datetime) -> int:
+    """Return how many text messages went to the telephone of `attempt`, itself among them."""
     rows = await tx.execute(
-        "UPDATE attempt SET receipt = %s, receipt_stage = %s, receipt_at = %s"
+        "SELECT phone_lookup FROM attempt WHERE bucket = %s AND tenant = %s AND id = %s",
+        (bucket_of_row(attempt), tx.tenant, attempt),
+    )
+    return await messages_since(tx, rows[0][0], since) if rows else 0
+
+
+async def receive(
+    tx: Transaction, attempt: UUID, receipt: str, reached: int, *, settled: bool
+) -> bool:
+    """Record a report of the telephone company unless a later stage is known; False then.
+
+    `settled`: no further report is waited for.
+    """
+    rows = await tx.execute(
+        "UPDATE attempt SET receipt = %s, receipt_stage = %s, receipt_at = %s,"
+        " receipt_due = CASE WHEN %s THEN NULL ELSE receipt_due END"
         " WHERE bucket = %s AND tenant = %s AND id = %s AND receipt_stage < %s RETURNING 1",
-        (receipt, stage, tx.now, bucket_of_row(attempt), tx.tenant, attempt, stage),
+        (receipt, reached, tx.now, settled, bucket_of_row(attempt), tx.tenant, attempt, reached),
     )
     return bool(rows)
 

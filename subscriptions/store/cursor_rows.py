@@ -7,12 +7,15 @@ a step, and what came out is saved. A statement serves as many Subscriptions as 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString
+from functools import lru_cache
+from typing import Any, Final, LiteralString, NamedTuple
 
 from fhirserver.kernel.canonical import TOPIC_DEVICE_ALERT
+from fhirserver.kernel.keys import bucket_of
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.delivery import Cursor, Written, step
 from subscriptions.core.lanes import Lane
+from subscriptions.store import columns
 
 MANAGED: Final = "sms"
 BY_SOCKET: Final = "websocket"
@@ -35,6 +38,12 @@ DUE: Final[LiteralString] = (
     " UNION ALL (SELECT tenant, subscription, channel, 'failing' FROM free, asked"
     " WHERE channel <> 'sms' AND failing_since IS NOT NULL"
     " ORDER BY topic = asked.alerts DESC, due_at LIMIT %s)"
+)
+
+# Run by the scanning role: those whose end has come while nobody delivers them.
+ENDED_UNNOTICED: Final[LiteralString] = (
+    "SELECT tenant, subscription FROM subscription_cursor WHERE ends <= %s"
+    " AND (status = 'error' OR (channel = 'websocket' AND status <> 'off')) LIMIT %s"
 )
 
 _COLUMNS: Final[LiteralString] = (
@@ -102,9 +111,22 @@ class Saved:
     missed: int = 0
 
 
+class Lease(NamedTuple):
+    """A lease somebody has; with `revision` only while the Subscription is as it was then (-1: however it is)."""
+
+    subscription: str
+    epoch: int
+    revision: int = -1
+
+
 def bucket(tx: Transaction, subscription: str) -> int:
     """Return the bucket of a Subscription's cursor."""
-    return tx.bucket(None, "subscription-cursor", subscription)
+    return _bucket(tx.tenant, subscription)
+
+
+@lru_cache(maxsize=65_536)
+def _bucket(tenant: int, subscription: str) -> int:
+    return bucket_of(tenant, "subscription-cursor", subscription)
 
 
 async def follow(tx: Transaction, new: NewCursor) -> None:
@@ -149,10 +171,12 @@ async def locked(
     tail: LiteralString = " SKIP LOCKED" if skip_busy else ""
     ordered = sorted(subscriptions)
     rows = await tx.execute(
-        "SELECT " + _COLUMNS + " FROM unnest(%s::int[], %s::text[]) AS w (bucket, subscription)"
+        "SELECT "
+        + _COLUMNS
+        + " FROM unnest(%s::int[], string_to_array(%s, ',')) AS w (bucket, subscription)"
         " JOIN subscription_cursor c ON c.bucket = w.bucket AND c.subscription = w.subscription"
         " WHERE c.tenant = %s ORDER BY c.bucket, c.subscription FOR UPDATE OF c" + tail,
-        ([bucket(tx, one) for one in ordered], ordered, tx.tenant),
+        (columns.numbers(bucket(tx, one) for one in ordered), columns.ids(ordered), tx.tenant),
     )
     return {row[0]: _claim(row) for row in rows}
 
@@ -258,22 +282,28 @@ async def last_numbers(tx: Transaction, subscriptions: Sequence[str]) -> dict[st
     return dict(rows)
 
 
-async def renew(
-    tx: Transaction, held: Iterable[tuple[str, int]], lease: timedelta
-) -> frozenset[str]:
-    """Extend leases, given as (subscription, epoch), and return those that are still held."""
-    pairs = sorted(held)
+async def renew(tx: Transaction, held: Iterable[Lease], lease: timedelta) -> frozenset[str]:
+    """Extend leases and return the Subscriptions of those that are still held.
+
+    What was edited is not extended, and held until its lease ends.
+    """
+    ordered = sorted(held)
     rows = await tx.execute(
-        "UPDATE subscription_cursor c SET lease_until = %s"
-        " FROM unnest(%s::int[], %s::text[], %s::bigint[]) AS h (bucket, subscription, epoch)"
+        "UPDATE subscription_cursor c SET lease_until ="
+        " CASE WHEN h.revision IN (c.revision, -1) THEN %s ELSE c.lease_until END"
+        " FROM unnest(%s::int[], string_to_array(%s, ','), %s::bigint[], %s::bigint[])"
+        " AS h (bucket, subscription, epoch, revision)"
         " WHERE c.bucket = h.bucket AND c.tenant = %s AND c.subscription = h.subscription"
-        " AND c.epoch = h.epoch AND c.lease_until IS NOT NULL RETURNING c.subscription",
+        " AND c.epoch = h.epoch AND c.lease_until IS NOT NULL"
+        " AND (h.revision IN (c.revision, -1) OR c.lease_until > %s) RETURNING c.subscription",
         (
             tx.now + lease,
-            [bucket(tx, one) for one, _ in pairs],
-            [one for one, _ in pairs],
-            [epoch for _, epoch in pairs],
+            columns.numbers(bucket(tx, one.subscription) for one in ordered),
+            columns.ids(one.subscription for one in ordered),
+            columns.numbers(one.epoch for one in ordered),
+            columns.numbers(one.revision for one in ordered),
             tx.tenant,
+            tx.now,
         ),
     )
     return frozenset(row[0] for row in rows)

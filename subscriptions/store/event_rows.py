@@ -6,13 +6,14 @@ transactions would have to wait for each other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 from uuid import UUID
 
+from fhirserver.kernel.keys import BUCKETS
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.notification import Action
+from subscriptions.store import columns
 
 # Run by the scanning role: Subscriptions with events nobody has numbered, those behind the pair
 # (tenant, subscription) that is given. It goes from one to the next through the index, however many
@@ -32,8 +33,7 @@ EXPIRED: Final[LiteralString] = "SELECT DISTINCT tenant FROM event WHERE at < %s
 _BATCH: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     """One numbered event of one Subscription."""
 
     number: int
@@ -45,8 +45,7 @@ class EventRow:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """What is appended: the change itself, once per Subscription."""
 
     action: Action
@@ -56,8 +55,7 @@ class NewEvent:
     patient: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Events of one Subscription: numbers above `after` up to `through`, at most `limit`."""
 
     subscription: str
@@ -73,55 +71,47 @@ async def append(tx: Transaction, events: Sequence[tuple[NewEvent, str]]) -> Non
     """
     if not events:
         return
+    places = {event: _Place.of(tx, event) for event in {event for event, _ in events}}
+    each = [places[event] for event, _ in events]
     tx.execute_later(
         "INSERT INTO event (bucket, tenant, id, subscription, action, focus_type, focus_id,"
         " focus_version, patient, at)"
         " SELECT n.bucket, %s, n.id, n.subscription, n.action, n.focus_type, n.focus_id,"
-        " n.focus_version, n.patient, %s FROM unnest(%s::int[], %s::uuid[], %s::text[], %s::text[],"
-        " %s::text[], %s::text[], %s::int[], %s::text[]) WITH ORDINALITY AS n (bucket, id,"
-        " subscription, action, focus_type, focus_id, focus_version, patient, place)"
-        " ORDER BY n.place",
+        " n.focus_version, n.patient, %s FROM unnest(%s::int[], %s::uuid[],"
+        " string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ','),"
+        " string_to_array(%s, ','), %s::int[], string_to_array(%s, ',', ''))"
+        " WITH ORDINALITY AS n (bucket, id, subscription, action, focus_type, focus_id,"
+        " focus_version, patient, place) ORDER BY n.place",
         (
             tx.tenant,
             tx.now,
-            [tx.bucket(event.patient, event.focus_type, event.focus_id) for event, _ in events],
-            [UUID(tx.new_id(event.patient)) for event, _ in events],
-            [subscription for _, subscription in events],
-            [event.action for event, _ in events],
-            [event.focus_type for event, _ in events],
-            [event.focus_id for event, _ in events],
-            [event.focus_version for event, _ in events],
-            [event.patient for event, _ in events],
+            columns.numbers(place.bucket for place in each),
+            columns.numbers(place.id(number) for number, place in enumerate(each)),
+            columns.ids(subscription for _, subscription in events),
+            columns.ids(event.action for event, _ in events),
+            columns.ids(event.focus_type for event, _ in events),
+            columns.ids(event.focus_id for event, _ in events),
+            columns.numbers(event.focus_version for event, _ in events),
+            columns.ids(event.patient or "" for event, _ in events),
         ),
     )
 
 
-async def number(tx: Transaction, last_numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
-    """Number what is committed and unnumbered of each (subscription, last number given so far).
+class _Place(NamedTuple):
+    """Where the rows of one event lie, and the id that those of its rows are made of."""
 
-    Return how many there were of each. The caller holds the cursors, and has held them since before
-    this statement: so nobody else numbers these, and what others have numbered is seen.
-    """
-    rows = await tx.execute(
-        "WITH placed AS ("
-        " SELECT e.bucket, e.id, h.subscription, h.last_number"
-        "  + row_number() OVER (PARTITION BY h.subscription ORDER BY e.appended) AS number"
-        " FROM unnest(%s::text[], %s::bigint[]) AS h (subscription, last_number)"
-        " CROSS JOIN LATERAL (SELECT bucket, id, appended FROM event"
-        "  WHERE tenant = %s AND subscription = h.subscription AND number IS NULL"
-        "  ORDER BY appended LIMIT %s) e),"
-        " given AS (UPDATE event e SET number = p.number FROM placed p"
-        "  WHERE e.bucket = p.bucket AND e.tenant = %s AND e.id = p.id RETURNING e.subscription)"
-        " SELECT subscription, count(*) FROM given GROUP BY subscription",
-        (
-            [subscription for subscription, _ in last_numbers],
-            [last for _, last in last_numbers],
-            tx.tenant,
-            _BATCH,
-            tx.tenant,
-        ),
-    )
-    return {subscription: int(count) for subscription, count in rows}
+    bucket: int
+    drawn: int
+
+    @classmethod
+    def of(cls, tx: Transaction, event: NewEvent) -> "_Place":
+        """Draw an id for `event`."""
+        bucket = tx.bucket(event.patient, event.focus_type, event.focus_id)
+        return cls(bucket, UUID(tx.new_id(event.patient)).int)
+
+    def id(self, number: int) -> str:
+        """Return the id of row `number` of a statement: what was drawn, with `number` put into its random bits."""
+        return f"{self.drawn ^ number * BUCKETS:032x}"
 
 
 async def numbered(
@@ -139,17 +129,17 @@ async def numbered_of(tx: Transaction, wanted: Sequence[Wanted]) -> dict[str, li
     rows = await tx.execute(
         "SELECT w.subscription, e.number, e.action, e.focus_type, e.focus_id, e.focus_version,"
         " e.patient, e.at"
-        " FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::int[])"
+        " FROM unnest(string_to_array(%s, ','), %s::bigint[], %s::bigint[], %s::int[])"
         " AS w (subscription, after, through, most)"
         " CROSS JOIN LATERAL (SELECT * FROM event"
         "  WHERE tenant = %s AND subscription = w.subscription AND number IS NOT NULL"
         "  AND number > w.after AND number <= w.through ORDER BY number LIMIT w.most) e"
         " ORDER BY w.subscription, e.number",
         (
-            [one.subscription for one in wanted],
-            [one.after for one in wanted],
-            [one.through for one in wanted],
-            [one.limit for one in wanted],
+            columns.ids(one.subscription for one in wanted),
+            columns.numbers(one.after for one in wanted),
+            columns.numbers(one.through for one in wanted),
+            columns.numbers(one.limit for one in wanted),
             tx.tenant,
         ),
     )

@@ -1,11 +1,13 @@
-"""Rows of `ladder`: the sealed state of one incident's ladder."""
+"""Rows of `ladder`: the sealed state of one incident's ladder. The bucket is the incident's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
 
+from fhirserver.kernel.keys import bucket_of_row
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.ladder_state import Ladder
 
@@ -22,13 +24,18 @@ class PersonTask:
 
 @dataclass(frozen=True, slots=True)
 class LadderRow:
-    """A ladder, whose it is, the id of its parent Task and each member's Task."""
+    """A ladder, whose it is, the id of its parent Task and each member's Task.
+
+    `patient` is None for the incident of a device nobody is bound to. `unanswered`: everyone was
+    told and nobody came, which whoever runs the server must hear.
+    """
 
     incident: UUID
-    patient: str
+    patient: str | None
     parent: str
     ladder: Ladder
     tasks: Mapping[str, PersonTask]
+    unanswered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +47,31 @@ class _Sealed:
 _decoder = msgspec.json.Decoder(_Sealed)
 
 
-async def lock(tx: Transaction, patient: str, incident: UUID) -> LadderRow | None:
+async def lock(tx: Transaction, patient: str | None, incident: UUID) -> LadderRow | None:
     """Return the ladder of `incident`, held until commit; None when there is none yet."""
     rows = await tx.execute(
-        "SELECT parent, state FROM ladder WHERE bucket = %s AND tenant = %s AND incident = %s"
+        "SELECT parent, state, unanswered FROM ladder WHERE bucket = %s AND tenant = %s AND incident = %s"
         " FOR UPDATE",
-        (tx.bucket(patient, "", ""), tx.tenant, incident),
+        (bucket_of_row(incident), tx.tenant, incident),
     )
     if not rows:
         return None
-    parent, state = rows[0]
+    parent, state, unanswered = rows[0]
     opened = _decoder.decode(await tx.unseal(patient, _PURPOSE, bytes(state)))
-    return LadderRow(incident, patient, parent, opened.ladder, opened.tasks)
+    return LadderRow(incident, patient, parent, opened.ladder, opened.tasks, unanswered)
 
 
 async def save(tx: Transaction, row: LadderRow) -> None:
     """Insert or replace the ladder."""
     sealed = msgspec.json.encode(_Sealed(row.ladder, dict(row.tasks)))
     await tx.execute(
-        "INSERT INTO ladder (bucket, tenant, incident, patient, parent, open, state, updated)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO ladder (bucket, tenant, incident, patient, parent, open, state, updated,"
+        " unanswered) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (bucket, tenant, incident) DO UPDATE SET parent = excluded.parent,"
-        " open = excluded.open, state = excluded.state, updated = excluded.updated",
+        " open = excluded.open, state = excluded.state, updated = excluded.updated,"
+        " unanswered = excluded.unanswered",
         (
-            tx.bucket(row.patient, "", ""),
+            bucket_of_row(row.incident),
             tx.tenant,
             row.incident,
             row.patient,
@@ -71,24 +79,25 @@ async def save(tx: Transaction, row: LadderRow) -> None:
             row.ladder.phase != "closed",
             await tx.seal(row.patient, _PURPOSE, sealed),
             tx.now,
+            row.unanswered,
         ),
     )
 
 
-async def open_incidents(tx: Transaction, patient: str) -> list[UUID]:
-    """Return the incidents of `patient` whose ladder is not over."""
-    rows = await tx.execute(
-        "SELECT incident FROM ladder WHERE bucket = %s AND tenant = %s AND patient = %s AND open"
-        " ORDER BY incident",
-        (tx.bucket(patient, "", ""), tx.tenant, patient),
-    )
+async def open_incidents(tx: Transaction, patient: str | None) -> list[UUID]:
+    """Return the incidents of `patient` (None: of nobody) whose ladder is not over."""
+    select: LiteralString = "SELECT incident FROM ladder WHERE tenant = %s AND open AND patient "
+    if patient is None:
+        rows = await tx.execute(select + "IS NULL ORDER BY incident", (tx.tenant,))
+    else:
+        rows = await tx.execute(select + "= %s ORDER BY incident", (tx.tenant, patient))
     return [row[0] for row in rows]
 
 
-async def is_open(tx: Transaction, patient: str, incident: UUID) -> bool:
+async def is_open(tx: Transaction, incident: UUID) -> bool:
     """Return whether the ladder of `incident` is not over."""
     rows = await tx.execute(
         "SELECT 1 FROM ladder WHERE bucket = %s AND tenant = %s AND incident = %s AND open",
-        (tx.bucket(patient, "", ""), tx.tenant, incident),
+        (bucket_of_row(incident), tx.tenant, incident),
     )
     return bool(rows)

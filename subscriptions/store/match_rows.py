@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from fhirserver.kernel.keys import BUCKETS
 from fhirserver.kernel.ports import Transaction
@@ -38,10 +38,14 @@ _INSERT: Final[LiteralString] = (
     " FROM unnest(%(buckets)s::int[], %(keys)s::bigint[], %(required)s::text[], %(residual)s::bytea[])"
     " AS new (b, k, r, x)"
 )
-# The row's lock puts writers in order; within one transaction the number of names tells contents apart.
+# The row's lock puts writers of new names in order; within one transaction the number of names tells
+# contents apart. Names are never taken away: who finds its own there needs no lock.
 _ANCHORED: Final[LiteralString] = (
     "INSERT INTO subscription_anchor AS a (tenant, names, stamp)"
-    " VALUES (%(tenant)s, %(names)s::text[], pg_current_xact_id()::text || '/' || cardinality(%(names)s::text[]))"
+    " SELECT %(tenant)s::int, %(names)s::text[],"
+    " pg_current_xact_id()::text || '/' || cardinality(%(names)s::text[])"
+    " WHERE NOT EXISTS (SELECT FROM subscription_anchor k WHERE k.tenant = %(tenant)s::int"
+    "  AND k.names @> %(names)s::text[])"
     " ON CONFLICT (tenant) DO UPDATE SET"
     " names = a.names || ARRAY(SELECT unnest(excluded.names) EXCEPT SELECT unnest(a.names)),"
     " stamp = pg_current_xact_id()::text || '/' || (SELECT count(*)"
@@ -74,8 +78,7 @@ class Subscriber:
     owner: tuple[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class MatchRow:
+class MatchRow(NamedTuple):
     """A candidate. `required`: filters by name, of each one of the hashes must be met; `residual` is sealed."""
 
     subscription: str
@@ -158,7 +161,7 @@ async def candidates(tx: Transaction, keys: Sequence[int]) -> Found:
     found: dict[int, list[MatchRow]] = {}
     for _, key, subscription, topic, required, *rest in rows:
         if key is not None:
-            must = tuple((name, frozenset(hashes)) for name, hashes in required)
+            must = tuple([(name, frozenset(hashes)) for name, hashes in required])
             found.setdefault(key, []).append(MatchRow(subscription, topic, must, *rest))
     return Found(found, rows[0][0])
 

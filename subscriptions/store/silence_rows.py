@@ -2,18 +2,29 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.readings import Contact
-from subscriptions.core.constants import CONTACT_NOTED_EVERY, MONITORING_LOST_AFTER, SILENT_AFTER
+from subscriptions.core.constants import (
+    CONTACT_NOTED_EVERY,
+    INTERVALS_MISSED,
+    MONITORING_LOST_AFTER,
+    SILENT_AFTER,
+)
 from subscriptions.core.silence import Stage, Watched
 
 Execute = Callable[[LiteralString, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
 
 _COLUMNS: Final[LiteralString] = (
-    "w.device, w.patient, w.mode, w.mode_at, w.last_contact, w.online, w.stage, w.simulated"
+    "w.device, w.patient, w.mode, w.mode_at, w.last_contact, w.online, w.stage, w.simulated, w.every"
 )
+
+# A device that means to send seldom is given more time before its silence counts.
+_WAITED: Final[LiteralString] = (
+    "w.last_contact + make_interval(secs => greatest(0, %s::float8 * coalesce(w.every, 0) - %s::float8))"
+)
+_PATIENCE: Final = (INTERVALS_MISSED.value, SILENT_AFTER.value)
 
 
 async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
@@ -28,19 +39,20 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
         "WITH said AS (SELECT * FROM unnest(%(buckets)s::smallint[], %(devices)s::text[], "
         "%(patients)s::text[], "
         "%(modes)s::text[], %(at)s::timestamptz[], %(online)s::boolean[], "
-        "%(simulated)s::boolean[]) "
-        "AS s(bucket, device, patient, mode, at, online, simulated)), "
+        "%(simulated)s::boolean[], %(intervals)s::real[]) "
+        "AS s(bucket, device, patient, mode, at, online, simulated, every)), "
         "known AS (SELECT w.* FROM device_watch w WHERE w.tenant = %(tenant)s AND (w.bucket, "
         "w.device) IN "
         "(SELECT s.bucket, s.device FROM said s) ORDER BY w.bucket, w.device FOR UPDATE), "
         "noted AS (INSERT INTO device_watch AS w (bucket, tenant, device, patient, mode, "
         "mode_at, last_contact, "
-        "online, simulated) "
+        "online, simulated, every) "
         "SELECT s.bucket, %(tenant)s, s.device, coalesce(s.patient, k.patient), s.mode, "
-        "CASE WHEN s.mode IS NULL THEN NULL ELSE s.at END, s.at, s.online, s.simulated "
+        "CASE WHEN s.mode IS NULL THEN NULL ELSE s.at END, s.at, s.online, s.simulated, s.every "
         "FROM said s LEFT JOIN known k ON k.bucket = s.bucket AND k.device = s.device "
         "WHERE (k.device IS NULL AND s.patient IS NOT NULL) OR (k.device IS NOT NULL AND ("
         "s.at >= k.last_contact + %(every)s OR s.online <> k.online OR k.stage > 0 "
+        "OR (s.every IS NOT NULL AND s.every IS DISTINCT FROM k.every) "
         "OR (s.mode IS NOT NULL AND (s.mode IS DISTINCT FROM k.mode OR k.mode_at IS NULL)) "
         "OR (s.patient IS NOT NULL AND s.patient IS DISTINCT FROM k.patient))) "
         "ORDER BY s.bucket, s.device "
@@ -49,10 +61,11 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
         "last_contact = CASE WHEN excluded.online THEN greatest(excluded.last_contact, "
         "w.last_contact) "
         "ELSE w.last_contact END, "
-        "online = excluded.online, simulated = excluded.simulated) "
+        "online = excluded.online, simulated = excluded.simulated, "
+        "every = coalesce(excluded.every, w.every)) "
         "SELECT k.device, coalesce(s.patient, k.patient), k.mode, k.mode_at, k.last_contact, "
         "s.online, k.stage, "
-        "s.simulated FROM known k JOIN said s ON s.bucket = k.bucket AND s.device = k.device "
+        "s.simulated, coalesce(s.every, k.every) FROM known k JOIN said s ON s.bucket = k.bucket AND s.device = k.device "
         "WHERE coalesce(s.patient, k.patient) IS NOT NULL AND (k.stage > 0 OR (NOT s.online AND "
         "k.online))",
         {
@@ -65,6 +78,7 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
             "at": [contact.received for contact in ordered],
             "online": [contact.online for contact in ordered],
             "simulated": [contact.simulated for contact in ordered],
+            "intervals": [contact.every for contact in ordered],
         },
     )
     return [Watched(*row) for row in found]
@@ -86,9 +100,17 @@ async def due(tx: Transaction, listening_since: datetime, limit: int) -> list[Wa
     found = await tx.execute(
         "SELECT " + _COLUMNS + " FROM device_watch w WHERE w.tenant = %s AND w.patient IS NOT NULL "
         "AND w.mode_at IS NOT NULL AND w.stage < 2 AND w.last_contact < %s "
-        "AND (w.stage = 0 OR w.last_contact < %s) ORDER BY w.last_contact LIMIT %s FOR UPDATE "
-        "SKIP LOCKED",
-        (tx.tenant, first, second or datetime.min.replace(tzinfo=tx.now.tzinfo), limit),
+        "AND " + _WAITED + " < %s AND (w.stage = 0 OR " + _WAITED + " < %s) "
+        "ORDER BY w.last_contact LIMIT %s FOR UPDATE SKIP LOCKED",
+        (
+            tx.tenant,
+            first,
+            *_PATIENCE,
+            first,
+            *_PATIENCE,
+            second or datetime.min.replace(tzinfo=tx.now.tzinfo),
+            limit,
+        ),
     )
     return [Watched(*row) for row in found]
 
@@ -117,16 +139,38 @@ async def in_use(tx: Transaction, device: str, patient: str, at: datetime) -> bo
     return bool(found)
 
 
+class Use(NamedTuple):
+    """A time in which somebody used a device; None is open."""
+
+    starts: datetime | None
+    ends: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        """Return whether `at` lies in it."""
+        return (self.starts is None or self.starts <= at) and (self.ends is None or self.ends > at)
+
+
+async def uses(tx: Transaction, device: str, patient: str) -> list[Use]:
+    """Return when `patient` used `device`."""
+    found = await tx.execute(
+        "SELECT starts, ends FROM device_binding WHERE bucket = %s AND tenant = %s AND device = %s "
+        "AND patient = %s",
+        (tx.bucket(None, "Device", device), tx.tenant, device, patient),
+    )
+    return [Use(*row) for row in found]
+
+
 async def due_tenants(execute: Execute, now: datetime, listening_since: datetime) -> list[int]:
     """Return the tenants a scan would find something in; needs a role that sees all of them."""
     first, _ = _thresholds(now, listening_since)
+    silent_before = first or datetime.min.replace(tzinfo=now.tzinfo)
     found = await execute(
         "SELECT DISTINCT tenant FROM evaluation WHERE due <= %s UNION SELECT DISTINCT tenant "
-        "FROM device_watch "
-        "WHERE patient IS NOT NULL AND mode_at IS NOT NULL AND stage < 2 AND last_contact < %s "
+        "FROM device_watch w WHERE w.patient IS NOT NULL AND w.mode_at IS NOT NULL AND w.stage < 2 "
+        "AND w.last_contact < %s AND " + _WAITED + " < %s "
         "UNION SELECT DISTINCT tenant FROM alert WHERE kept_alive IS NOT NULL AND closed IS NULL "
-        "AND condition = 'present'",
-        (now, first or datetime.min.replace(tzinfo=now.tzinfo)),
+        "AND condition = 'present' UNION SELECT DISTINCT tenant FROM device_trouble WHERE look_at <= %s",
+        (now, silent_before, *_PATIENCE, silent_before, now),
     )
     return [tenant for (tenant,) in found]
 

@@ -1,4 +1,4 @@
-"""Rows of `timer`: what comes due on a ladder.
+"""Rows of `timer`: what comes due on a ladder. The bucket is the incident's.
 
 A timer is carried out in the transaction that removes its row, so it needs no lease: when the
 worker dies the row is simply still there.
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
+from fhirserver.kernel.keys import bucket_of_row
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.ladder_state import TimerKind
 
@@ -28,7 +29,7 @@ class DueTimer:
 
 async def set_timer(
     tx: Transaction,
-    patient: str,
+    patient: str | None,
     incident: UUID,
     kind: TimerKind,
     due_at: datetime,
@@ -40,19 +41,19 @@ async def set_timer(
         " VALUES (%s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (bucket, tenant, incident, kind) DO UPDATE SET due_at = excluded.due_at,"
         " generation = excluded.generation",
-        (tx.bucket(patient, "", ""), tx.tenant, incident, kind, patient, due_at, generation),
+        (bucket_of_row(incident), tx.tenant, incident, kind, patient, due_at, generation),
     )
 
 
-async def remove(tx: Transaction, patient: str, incident: UUID, kind: TimerKind) -> None:
+async def remove(tx: Transaction, incident: UUID, kind: TimerKind) -> None:
     """Remove one timer; nothing happens when it is not there."""
     await tx.execute(
         "DELETE FROM timer WHERE bucket = %s AND tenant = %s AND incident = %s AND kind = %s",
-        (tx.bucket(patient, "", ""), tx.tenant, incident, kind),
+        (bucket_of_row(incident), tx.tenant, incident, kind),
     )
 
 
-async def due_incidents(tx: Transaction, bucket: int, limit: int) -> list[tuple[str, UUID]]:
+async def due_incidents(tx: Transaction, bucket: int, limit: int) -> list[tuple[str | None, UUID]]:
     """Return (patient, incident) of the ladders in one bucket with something due, oldest first."""
     rows = await tx.execute(
         "SELECT patient, incident FROM timer WHERE bucket = %s AND tenant = %s AND due_at <= %s"
@@ -62,7 +63,7 @@ async def due_incidents(tx: Transaction, bucket: int, limit: int) -> list[tuple[
     return [(row[0], row[1]) for row in rows]
 
 
-async def claim(tx: Transaction, patient: str, incident: UUID) -> Sequence[DueTimer]:
+async def claim(tx: Transaction, incident: UUID) -> Sequence[DueTimer]:
     """Take what is due of one ladder, oldest first; rows another worker holds are passed over."""
     rows = await tx.execute(
         "DELETE FROM timer WHERE (bucket, tenant, incident, kind) IN ("
@@ -70,6 +71,6 @@ async def claim(tx: Transaction, patient: str, incident: UUID) -> Sequence[DueTi
         " WHERE bucket = %s AND tenant = %s AND incident = %s AND due_at <= %s"
         " FOR UPDATE SKIP LOCKED)"
         " RETURNING kind, due_at, generation",
-        (tx.bucket(patient, "", ""), tx.tenant, incident, tx.now),
+        (bucket_of_row(incident), tx.tenant, incident, tx.now),
     )
     return sorted((DueTimer(*row) for row in rows), key=lambda timer: timer.due_at)

@@ -4,7 +4,7 @@ Attempts are committed before anything is sent, so that whatever dies in between
 without a result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -50,12 +50,18 @@ class Claiming:
     """Leases what is due, for the client channels of this process."""
 
     def __init__(
-        self, *, channels: Mapping[str, Channel], parcels: Parcels, transactions: Transactions
+        self,
+        *,
+        channels: Mapping[str, Channel],
+        parcels: Parcels,
+        transactions: Transactions,
+        is_well: Callable[[], bool],
     ) -> None:
-        """Serve `channels`, by their code; `parcels` makes what they carry."""
+        """Serve `channels`, by their code; `parcels` makes what they carry. Beat while `is_well`."""
         self._channels = channels
         self._parcels = parcels
         self._transactions = transactions
+        self._is_well = is_well
 
     async def take(self, tenant: int, subscriptions: Sequence[str]) -> Taken:
         """Lease those of `subscriptions` that are due and free, and return what is to be sent.
@@ -112,9 +118,10 @@ class Claiming:
         self, tx: Transaction, claims: Mapping[str, Claim]
     ) -> tuple[Taken, list[Saved], list[Order]]:
         taken, saved, orders = Taken(), list[Saved](), list[Order]()
+        looked = Looked(beats=self._is_well())
         for subscription, claim in claims.items():
             shakes = self._channels[claim.channel].needs_handshake
-            cursor, commands = step(replace(claim.cursor, shakes=shakes), Looked(), tx.now)
+            cursor, commands = step(replace(claim.cursor, shakes=shakes), looked, tx.now)
             send = next((one for one in commands if isinstance(one, Send)), None)
             if send is not None:
                 orders.append(Order(replace(claim, cursor=cursor), send))

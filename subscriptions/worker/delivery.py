@@ -20,7 +20,7 @@ from subscriptions.channels.managed import ManagedChannel
 from subscriptions.core.delivery import Handed, Missed
 from subscriptions.core.timing import LEASE
 from subscriptions.store import cursor_rows
-from subscriptions.store.cursor_rows import Due
+from subscriptions.store.cursor_rows import Due, Lease
 from subscriptions.worker.claiming import Claiming
 from subscriptions.worker.flights import Flights
 from subscriptions.worker.managed_delivery import ManagedDelivery
@@ -65,7 +65,9 @@ class Delivery:
         self._due = due
         self._flights = Flights()
         self._taking = asyncio.Semaphore(_TAKING)
-        self._claiming = Claiming(channels=channels, parcels=parcels, transactions=transactions)
+        self._claiming = Claiming(
+            channels=channels, parcels=parcels, transactions=transactions, is_well=around.is_well
+        )
         self._people = ManagedDelivery(channels=managed, transactions=transactions)
         self._settling = Settling(
             channels=channels, transactions=transactions, settled=self._settled
@@ -97,13 +99,13 @@ class Delivery:
         return len(started)
 
     async def beat(self) -> None:
-        """Extend the leases of everything under way; break off what somebody else has taken over."""
+        """Extend the leases of everything under way; break off what was taken over or edited."""
         for tenant, held in self._flights.held().items():
             async with self._transactions(tenant) as tx:
                 kept = await cursor_rows.renew(tx, held, LEASE)
-            for subscription, epoch in held:
-                if subscription not in kept:
-                    self._flights.break_off((tenant, subscription), epoch)
+            for lease in held:
+                if lease.subscription not in kept:
+                    self._flights.break_off(tenant, lease)
 
     async def land(self) -> None:
         """Wait a few seconds for what is being sent, then break the rest off.
@@ -131,7 +133,7 @@ class Delivery:
             self._settled(*key, more=more)
 
     def _leased(self, key: tuple[int, str], epoch: int) -> None:
-        self._flights.leased(key, epoch, self._clock())
+        self._flights.leased(key[0], Lease(key[1], epoch), self._clock())
 
     async def _take(
         self, tasks: asyncio.TaskGroup, tenant: int, subscriptions: Sequence[str], *, urgent: bool
@@ -146,7 +148,9 @@ class Delivery:
                     taken = await self._claiming.take(tenant, subscriptions)
             for shipment in taken.shipments:
                 going.add(shipment.claim.subscription)
-                self._leased((tenant, shipment.claim.subscription), shipment.claim.cursor.epoch)
+                cursor = shipment.claim.cursor
+                lease = Lease(shipment.claim.subscription, cursor.epoch, cursor.revision)
+                self._flights.leased(tenant, lease, self._clock())
                 tasks.create_task(self._send(tenant, shipment))
             for claim, missed in taken.refused:
                 going.add(claim.subscription)

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from subscriptions.core.lanes import Lane, free_places
+from subscriptions.store.cursor_rows import Lease
 
 Key = tuple[int, str]
 
 
 @dataclass(slots=True)
 class Flight:
-    """One delivery. `epoch` None: not leased yet. `sending`: the task that may be broken off."""
+    """One delivery. `lease` None: not leased yet. `sending`: the task that may be broken off."""
 
     lane: Lane
     since: datetime
-    epoch: int | None = None
+    lease: Lease | None = None
     sending: asyncio.Task[None] | None = None
 
 
@@ -37,10 +38,10 @@ class Flights:
         """Note that `key` is being delivered."""
         self._all[key] = Flight(lane, now)
 
-    def leased(self, key: Key, epoch: int, since: datetime) -> None:
-        """Note the lease `key` is delivered under; it began to be sent at `since`."""
-        flight = self._all[key]
-        flight.epoch, flight.since = epoch, since
+    def leased(self, tenant: int, lease: Lease, since: datetime) -> None:
+        """Note the lease a Subscription is delivered under; it began to be sent at `since`."""
+        flight = self._all[tenant, lease.subscription]
+        flight.lease, flight.since = lease, since
 
     def sent_by(self, key: Key, task: asyncio.Task[None] | None) -> None:
         """Note the task that is sending, None when it is done and must not be broken off."""
@@ -54,18 +55,18 @@ class Flights:
         """Return how many more deliveries may begin in each lane."""
         return free_places(((one.lane, one.since) for one in self._all.values()), now)
 
-    def held(self) -> Mapping[int, list[tuple[str, int]]]:
-        """Return what is leased, as (Subscription, epoch) by tenant."""
-        found: dict[int, list[tuple[str, int]]] = {}
-        for (tenant, subscription), flight in self._all.items():
-            if flight.epoch is not None:
-                found.setdefault(tenant, []).append((subscription, flight.epoch))
+    def held(self) -> Mapping[int, list[Lease]]:
+        """Return the leases by tenant."""
+        found: dict[int, list[Lease]] = {}
+        for (tenant, _), flight in self._all.items():
+            if flight.lease is not None:
+                found.setdefault(tenant, []).append(flight.lease)
         return found
 
-    def break_off(self, key: Key, epoch: int) -> None:
-        """Stop sending what somebody else has taken over; its result would count for nothing."""
-        flight = self._all.get(key)
-        if flight is not None and flight.epoch == epoch and flight.sending is not None:
+    def break_off(self, tenant: int, lease: Lease) -> None:
+        """Stop sending what somebody else has taken over, or what its Subscription does not ask for any more."""
+        flight = self._all.get((tenant, lease.subscription))
+        if flight is not None and flight.lease == lease and flight.sending is not None:
             flight.sending.cancel()
 
     def break_off_all(self) -> None:

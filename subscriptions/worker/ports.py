@@ -46,9 +46,13 @@ class Settled(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every loop needs of its process. `draw` returns a random number in [0, 1)."""
+    """What every loop needs of its process. `draw` returns a random number in [0, 1).
+
+    `is_well` says whether alarms work as far as this process knows.
+    """
 
     transactions: Transactions
     scan: Scan
     clock: Clock
     draw: Callable[[], float]
+    is_well: Callable[[], bool]

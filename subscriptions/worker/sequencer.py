@@ -4,9 +4,10 @@ import asyncio
 from typing import Final
 
 from fhirserver.kernel.ports import Transaction
-from subscriptions.core.delivery import Numbered, step
-from subscriptions.store import cursor_rows, event_rows
-from subscriptions.store.cursor_rows import Saved
+from subscriptions.core.delivery import wakes
+from subscriptions.store import cursor_rows, event_rows, numbering_rows
+from subscriptions.store.cursor_rows import BY_SOCKET
+from subscriptions.store.numbering_rows import Counter
 from subscriptions.worker.ports import Scan, Transactions
 
 _AT_ONCE: Final = 500
@@ -40,19 +41,13 @@ class Sequencer:
         return done
 
     async def _number(self, tx: Transaction, subscriptions: list[str]) -> int:
-        held = await cursor_rows.locked(tx, subscriptions, skip_busy=True)
+        held = await numbering_rows.free(tx, subscriptions)
         if len(held) < len(subscriptions):
-            await self._forget_orphans(tx, [one for one in subscriptions if one not in held])
+            locked = {one.subscription for one in held}
+            await self._forget_orphans(tx, [one for one in subscriptions if one not in locked])
         if not held:
             return 0
-        last_numbers = [(one, claim.cursor.last_number) for one, claim in held.items()]
-        counts = await event_rows.number(tx, last_numbers)
-        saved = [
-            Saved(held[one], step(held[one].cursor, Numbered(count), tx.now)[0])
-            for one, count in counts.items()
-        ]
-        cursor_rows.save_later(tx, saved)
-        return sum(counts.values())
+        return await numbering_rows.number(tx, [(one, _wakes(one)) for one in held])
 
     async def _forget_orphans(self, tx: Transaction, missing: list[str]) -> None:
         """Forget events of Subscriptions deleted while they were being matched."""
@@ -60,3 +55,12 @@ class Sequencer:
         orphans = [one for one in missing if one not in existing]
         if orphans:
             await event_rows.forget_all(tx, orphans)
+
+
+def _wakes(counter: Counter) -> bool:
+    return wakes(
+        counter.status,
+        by_socket=counter.channel == BY_SOCKET,
+        is_failing=counter.failing_since is not None,
+        is_due=counter.due_at is not None,
+    )

@@ -1,6 +1,6 @@
 """The worker of one process: the loops of its roles, until it is told to stop.
 
-Role ``engine`` runs timers, numbering, retention and what other parts want done each second; role
+Role ``engine`` runs timers, numbering, retention, ends and what other parts want done each second; role
 ``deliver`` sends. Each may run in any number of processes: work is claimed, never owned.
 """
 
@@ -13,6 +13,7 @@ from subscriptions.channels.managed import ManagedChannel
 from subscriptions.core.timing import BEAT
 from subscriptions.response.response import Response
 from subscriptions.worker.delivery import Delivery
+from subscriptions.worker.ending import Ending
 from subscriptions.worker.pace import periodically
 from subscriptions.worker.parcels import Parcels
 from subscriptions.worker.ports import EverySecond, Surroundings
@@ -23,6 +24,7 @@ from subscriptions.worker.timers import Timers
 ALERT_LANE_SECONDS: Final = 0.04
 TIMER_SECONDS: Final = 0.05
 RETENTION_SECONDS: Final = 60.0
+ENDING_SECONDS: Final = 20.0
 
 
 class Worker:
@@ -51,6 +53,7 @@ class Worker:
             due=self._due,
         )
         self.retention = Retention(transactions=transactions, scan=scan, clock=clock)
+        self.ending = Ending(transactions=transactions, scan=scan, clock=clock)
         self._every_second = tuple(every_second)
 
     async def run(self, roles: Collection[str], stop: asyncio.Event) -> None:
@@ -83,6 +86,7 @@ class Worker:
             ("timers", TIMER_SECONDS, self.timers.run_due),
             ("sequencer", ALERT_LANE_SECONDS, self.sequencer.run_due),
             ("retention", RETENTION_SECONDS, self.retention.run_due),
+            ("ending", ENDING_SECONDS, self.ending.run_due),
             *((f"second {i}", 1.0, act) for i, act in enumerate(self._every_second)),
         ]
         for name, seconds, act in loops:

@@ -1,6 +1,7 @@
 """The documents stay true: what they name exists, and what exists is named."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from adapters.mqtt import messages, worker
 from fhirserver.kernel import errors
 from fhirserver.kernel.errors import FhirError
 from fhirserver.settings import Settings
-from subscriptions.core import constants, timing
+from subscriptions.core import constants, ladder_pace, timing
 from subscriptions.core.rule_reader import read_defaults
 from subscriptions.evaluation.rule_book import shipped_plan
 from tests.architecture import settings_table
@@ -25,7 +26,9 @@ from tests.architecture.repository import (
 
 DOCUMENTS = documents()
 HAZARDS = "docs/hazards.md"
-ALARMS = "docs/alarms.md"
+RULES = "docs/rules.md"
+WATCHING = "docs/watching.md"
+LADDER = "docs/ladder.md"
 # A path of one person's machine; `/home` inside a topic or URL is none.
 MACHINE_PATH = re.compile(r"(?<![\w./}])/(?:work|tmp|root|home|Users|mnt)/")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -85,7 +88,7 @@ def test_every_dead_letter_reason_is_told_to_device_makers() -> None:
 
 
 def test_the_ladder_is_told_as_it_is_timed() -> None:
-    told = {row[0]: row[1:] for row in rows(ALARMS, "## The ladder")}
+    told = {row[0]: row[1:] for row in rows(LADDER, "## The ladder")}
     high, medium = timing.LADDERS["PH"], timing.LADDERS["PM"]
     for rung in (1, 2, 3):
         wanted = [f"{int(one.rungs[rung].total_seconds())} s" for one in (high, medium)]
@@ -97,14 +100,32 @@ def test_the_ladder_is_told_as_it_is_timed() -> None:
     assert told["everyone and the operator"][:2] == exhausted
     repeats = [f"every {int(one.repeat_every.total_seconds())} s" for one in (high, medium)]
     assert [cell.split(" for ")[0].split(" by ")[0] for cell in told["repeat"][:2]] == repeats
+    again = [f"{int(high.realarm.total_seconds())} s", f"{medium.realarm.seconds // 60} minutes"]
+    assert [cell.split(" after ")[0] for cell in told["rings again"][:2]] == again
+    assert told["rings again"][0].endswith(f"every {high.nag.seconds // 60} minutes")
+
+
+def test_the_times_a_patient_may_have_are_told_as_they_are_checked() -> None:
+    told = {row[0].strip("`"): row[1:] for row in rows(LADDER, "### Times of a patient's own")}
+    for column, priority in enumerate(("PH", "PM")):
+        bounds = ladder_pace.BOUNDS[priority]  # type: ignore[index]  # a literal
+        for part, cells in told.items():
+            between = bounds.get(part)  # type: ignore[call-overload]  # text of a table
+            wanted = "none" if between is None else f"{between[0]} to {between[1]} s"
+            assert cells[column] == wanted, part
+        assert set(bounds) <= set(told)
 
 
 def test_the_default_rules_are_told_as_they_are() -> None:
-    told = {row[0].split("`")[1]: " ".join(row[1:]) for row in rows(ALARMS, "## Default rules")}
+    told = {row[0].split("`")[1]: " ".join(row[1:]) for row in rows(RULES, "## Default rules")}
     rules = {rule.id: rule for rule in read_defaults(shipped_plan()).rules}
     assert set(told) == set(rules)
     for name, rule in rules.items():
-        numbers = (rule.low, rule.high, rule.floor_low, rule.floor_high, rule.hysteresis)
+        numbers = [rule.low, rule.high, rule.floor_low, rule.floor_high, rule.hysteresis or None]
+        if rule.change is not None:
+            numbers.append(abs(rule.change.by))
+        if rule.interval is not None:
+            numbers.append(Decimal(rule.interval) / 60)
         for number in (one for one in numbers if one is not None):
             assert re.search(rf"(?<![\d-]){number}\b", told[name]), f"{name}: {number}"
         assert told[name].endswith(rule.priority), name
@@ -112,7 +133,7 @@ def test_the_default_rules_are_told_as_they_are() -> None:
 
 
 def test_silence_is_told_as_it_is_timed() -> None:
-    page = text(ALARMS)
+    page = text(WATCHING)
     assert f"{constants.SILENT_AFTER.value:.0f} s" in page
     assert f"{constants.MONITORING_LOST_AFTER.value:.0f} s" in page
 

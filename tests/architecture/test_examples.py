@@ -1,7 +1,7 @@
 """The examples in the documents do what the documents say: they are read, taken and understood."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,8 @@ from subscriptions.core.rule_reader import holds, read_order
 from subscriptions.core.subscription_check import Offer, check
 from subscriptions.core.topic_reader import topic_of
 from subscriptions.response import shipped_topics
+from subscriptions.watching.heartbeat import SCHEMA as BEAT
+from subscriptions.watching.heartbeat import beat_message
 from tests.architecture.repository import documents, text
 from tests.unit.subscriptions.core.topics import change
 
@@ -54,6 +56,10 @@ def test_every_kind_of_device_message_has_an_example_that_is_understood() -> Non
         if "schema" not in example:
             assert read_acknowledgement(fhir_json.write(example)).through
             continue
+        if example["schema"] == BEAT:
+            said = beat_message(datetime.fromisoformat(example["time"]), timedelta(milliseconds=12))
+            assert fhir_json.read(said) == example
+            continue
         kind, meaning = KINDS[example["schema"]]
         decoded = messages.decode(Topic("home", DEVICE, kind), fhir_json.write(example))
         assert not isinstance(decoded, Rejected), example
@@ -63,7 +69,8 @@ def test_every_kind_of_device_message_has_an_example_that_is_understood() -> Non
 
 
 def test_the_order_of_own_limits_holds() -> None:
-    order, participant = examples("docs/alarms.md")
+    order, *_ = examples("docs/rules.md")
+    (participant,) = examples("docs/alarms.md")
     assert validate(order) == []
     assert holds(order)
     read = read_order(order, 1)

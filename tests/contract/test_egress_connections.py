@@ -73,12 +73,24 @@ async def test_any_status_is_an_answer(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("5", 5.0), ("3600", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)],
+    [
+        ("5", 5.0),
+        ("3600", 60.0),
+        ("-1", None),
+        ("Wed, 21 Oct 2026 07:28:07 GMT", 7.0),
+        ("Wednesday, 21-Oct-26 07:28:07 GMT", 7.0),
+        ("Wed Oct 21 07:28:07 2026", 7.0),
+        ("Wed, 21 Oct 2026 09:28:00 GMT", 60.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+        ("Wed, 99 Oct 2026 07:28:00 GMT", None),
+        ("soon", None),
+    ],
 )
 async def test_the_pause_a_receiver_asks_for(header: str, seconds: float | None) -> None:
+    """A date is one of the receiver's clock, which stands in its answer."""
     async with http_receiver() as receiver, sending() as out:
         receiver.status = 503
-        receiver.answer_headers = {"Retry-After": header}
+        receiver.answer_headers = {"Retry-After": header, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
         assert await post(out, receiver.url()) == Answer(503, seconds)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import psutil
@@ -28,15 +29,17 @@ from conformance.subscriptions.mortal_server import (
     fired_by_writing,
     suffer,
 )
+from conformance.subscriptions.ordeal import planned
 from conformance.subscriptions.receiver import Arrival, Endpoint, listening
-from conformance.subscriptions.schedule import Cast
+from conformance.subscriptions.schedule import FAILURES, Cast, Deed
 from conformance.subscriptions.stimulus import Stimulus
 from conformance.subscriptions.subscription import Wish
 
 # A killed worker's lease of 5 s, and how often others look for leases that have ended.
 ELSEWHERE_SECONDS = 7.0
-SEEDS_IN_CI = 4
-SHORT = Cast(seconds=6.0)
+SEEDS_IN_CI = 20
+# So many side by side on one server.
+AT_ONCE = 5
 LONG = Cast(seconds=15.0, kills=4, api_kills=1, freezes=1, restarts=1, edits=8, removals=3)
 
 
@@ -84,10 +87,28 @@ def _seed() -> int:
     return int(given) if given else random.SystemRandom().getrandbits(32)
 
 
+def _short(number: int) -> Cast:
+    """Return the cast of schedule `number`: what hurts the server is dealt out over those beside each other."""
+    return Cast(
+        seconds=5.0,
+        patients=2,
+        kills=1 if number % 3 == 0 else 0,
+        api_kills=1 if number % 10 == 1 else 0,
+        restarts=1 if number == AT_ONCE + 2 else 0,
+        freezes=1 if number == 2 * AT_ONCE + 2 else 0,
+        edits=3,
+        pause=(0.05, 0.4),
+    )
+
+
 async def test_nothing_is_lost_disordered_or_told_without_right(server: Server) -> None:
     first = _seed()
     print(f"FHIR_HISTORY_SEED={first} repeats this run")
-    found = await suffer(server, range(first, first + SEEDS_IN_CI), SHORT, print)
+    plans = [planned(first + number, _short(number)) for number in range(SEEDS_IN_CI)]
+    assert {step.deed for plan in plans for step in plan.steps} == set(get_args(Deed))
+    moods = {mood for plan in plans for one in plan.weather.values() for _, mood in one.changes}
+    assert moods >= set(FAILURES)
+    found = await suffer(server, plans, print, at_once=AT_ONCE)
     assert len(found) == SEEDS_IN_CI
     assert not any(found.values()), found
 
@@ -96,7 +117,8 @@ async def test_nothing_is_lost_disordered_or_told_without_right(server: Server) 
 async def test_the_same_for_longer_and_with_restarts(server: Server) -> None:
     first = _seed()
     print(f"FHIR_HISTORY_SEED={first} repeats this run")
-    found = await suffer(server, range(first, first + 20), LONG, print)
+    plans = [planned(first + number, LONG) for number in range(20)]
+    found = await suffer(server, plans, print)
     assert len(found) == 20
     assert not any(found.values()), found
 

@@ -38,7 +38,7 @@ app = typer.Typer(name="subscription-matching", add_completion=False)
 PROMISED: Final = 1.10
 _SYSTEM: Final = "urn:load:matching"
 _BUNDLE: Final = 250
-_SENDERS: Final = 8
+_SENDERS: Final = 3
 _CLIENTS: Final = 16
 _WANTED_EVERY: Final = 100
 _WARM_SECONDS: Final = 5.0
@@ -142,7 +142,7 @@ async def _topics(target: Target) -> tuple[str, ...]:
 
 
 async def _subscribe(target: Target, crowd: _Crowd, first: int, end: int) -> None:
-    """Write Subscriptions `first` .. `end` by batches, and see that each is active."""
+    """Write Subscriptions `first` .. `end`, many in one transaction, and see that each is active."""
     starts = iter(range(first, end, _BUNDLE))
 
     async def work(client: Client, _number: int, _going_on: Callable[[], bool]) -> None:
@@ -155,8 +155,8 @@ async def _subscribe(target: Target, crowd: _Crowd, first: int, end: int) -> Non
                 }
                 for one in resources
             ]
-            body = orjson.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries})
-            answer: Json = (await client.ask("batch", "POST", "", body)).json()
+            body = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+            answer: Json = (await client.ask("transaction", "POST", "", body)).json()
             for entry in answer["entry"]:
                 if not entry["response"]["status"].startswith("20"):
                     raise UnexpectedError(f"a Subscription was refused: {json.dumps(entry)[:400]}")

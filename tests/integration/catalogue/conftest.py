@@ -21,6 +21,7 @@ from fhirserver.store.visibility import Visibility
 from subscriptions.composition import Options, Subscriptions
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.topic_catalog import Topics
+from subscriptions.telephones import Companies
 from tests.conftest import ROLE_PASSWORDS, Database
 from tests.integration.rest.conftest import BASE, Bystander, issue, ready, seed
 
@@ -63,7 +64,7 @@ async def open_process(database: Database, *, subscribing: bool = False) -> Asyn
         record: Record
         catalogue = Catalogue(pools.work, known, lambda tenant: record.work(tenant))  # noqa: PLW0108
         parts = Subscriptions(
-            Options(None, BASE, BASE, EndpointPolicy(allow_insecure=True), demo=False),
+            Options(Companies(), BASE, BASE, EndpointPolicy(allow_insecure=True), demo=False),
             Visibility(),
             catalogue.definitions_of,
             lambda access, query: record.search(access, query),  # noqa: PLW0108

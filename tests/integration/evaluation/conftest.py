@@ -83,6 +83,17 @@ class Home:
         async with self.record.transaction(1) as tx:
             return await tx.execute(sql, args)
 
+    async def resources(self, type_: str) -> list[Json]:
+        """Return every resource of a type, in the order of their ids."""
+        async with self.record.transaction(1) as tx:
+            number = tx.definitions.type_number(type_)
+            ids = await tx.execute(
+                "SELECT coalesce(fhir_id, id::text) FROM resource WHERE type = %s ORDER BY id",
+                (number,),
+            )
+            found = [await tx.get(type_, id_) for (id_,) in ids]
+        return [one for one in found if one is not None]
+
     def reading(
         self, code: str, value: int, *, patient: str = "ann", unit: str = "mm[Hg]"
     ) -> Reading:

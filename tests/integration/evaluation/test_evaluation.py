@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, LiteralString
 
 import pytest
@@ -13,6 +14,7 @@ from fhirserver.kernel.errors import Forbidden, NotFound, Unprocessable
 from fhirserver.kernel.principal import Principal
 from subscriptions.evaluation import alerts, defaults
 from subscriptions.evaluation.every_second import WatchTime
+from subscriptions.evaluation.part import Evaluation
 from tests.conftest import Database
 from tests.integration.evaluation.conftest import DEVICE_USE, Home, order
 
@@ -40,7 +42,7 @@ async def test_a_breach_leaves_alert_event_and_flag_in_one_transaction(home: Hom
     assert (flag["status"], flag["subject"]) == ("active", {"reference": "Patient/ann"})
     urls = {extension["url"].rsplit("/", 1)[1]: extension for extension in flag["extension"]}
     assert urls["flag-detail"]["valueReference"] == {"reference": "Observation/o-1"}
-    assert urls["rule-version"]["valueString"].endswith("PlanDefinition/default-rules|1.0.0")
+    assert urls["rule-version"]["valueString"].endswith("PlanDefinition/default-rules|1.1.0")
     assert why["value"] == "70"
     assert why["limit"] == "80"
 
@@ -52,8 +54,9 @@ async def test_the_window_survives_between_transactions_and_processes(home: Home
     assert home.listener.causes == ["raised PM 196670", "priority-raised PH 196670"]
 
 
-async def test_a_patient_in_order_leaves_no_state(home: Home) -> None:
-    await home.measure(*(home.reading(SYSTOLIC, 120) for _ in range(20)))
+async def test_a_patient_in_order_who_is_not_treated_leaves_no_state(home: Home) -> None:
+    pulses = [home.reading("149546", 70, unit="/min")._replace(mode=None) for _ in range(20)]
+    await home.measure(*pulses)
     assert await home.query("SELECT version, state FROM evaluation") == [(0, None)]
 
 
@@ -84,6 +87,90 @@ async def test_an_order_beyond_the_floor_is_recorded_as_an_advisory(home: Home) 
     assert home.listener.causes == ["raised PL rule-ignored"]
     await home.measure(home.reading(SYSTOLIC, 75))
     assert home.listener.causes[-1] == "raised PH 196670"
+
+
+async def test_looser_than_a_floor_needs_two_signatures_on_the_draft(home: Home) -> None:
+    async with home.record.transaction(1) as tx:
+        with pytest.raises(Unprocessable) as refusal:
+            await home.evaluation.admit(tx, ADMIN, order(70), None)
+        await home.evaluation.admit(tx, ADMIN, order(70, status="draft"), None)
+    assert "hard floor" in refusal.value.problems[0].message
+    await home.put(order(70, status="draft"))
+    await home.put(
+        {
+            "resourceType": "Provenance",
+            "id": "signed",
+            "target": [{"reference": "ServiceRequest/limits/_history/1"}],
+            "recorded": "2026-08-01T09:00:00Z",
+            "agent": [{"who": {"reference": "Practitioner/dr"}}],
+            "signature": [
+                {"who": {"reference": f"Practitioner/{who}"}} for who in ("dr", "second")
+            ],
+        }
+    )
+    async with home.record.transaction(1) as tx:
+        await home.evaluation.admit(tx, ADMIN, order(70), None)
+        with pytest.raises(Unprocessable):
+            await home.evaluation.admit(tx, ADMIN, order(60), None)
+    await home.put(order(70))
+    await home.measure(home.reading(SYSTOLIC, 75))
+    assert home.listener.causes == []
+    await home.measure(home.reading(SYSTOLIC, 69))
+    assert home.listener.causes == ["raised PM 196670"]
+
+
+async def test_a_changed_rule_holds_in_every_process_with_the_next_reading(home: Home) -> None:
+    elsewhere = Evaluation(home.listener)
+    for low, value in ((110, 115), (120, 115), (100, 115)):
+        await home.put(order(low))
+        home.pass_time(1)
+        async with home.record.transaction(1) as tx:
+            await elsewhere.readings(tx, [home.reading(SYSTOLIC, value)])
+    assert home.listener.causes == ["raised PM 196670", "condition-ended PM 196670"]
+    assert home.listener.told[0][1].rule_version == "ServiceRequest/limits/_history/2"
+
+
+async def test_every_change_of_rules_is_recorded_in_a_provenance(home: Home) -> None:
+    await home.put(order(110))
+    await home.put(order(112))
+    await home.put(order(112, status="revoked"))
+    await home.put(order(112, status="revoked"))
+    found = await home.resources("Provenance")
+    recorded = [
+        (one["target"][0]["reference"], one["activity"]["coding"][0]["code"])
+        for one in sorted(found, key=lambda one: one["target"][0]["reference"])
+        if one["target"][0]["reference"].startswith("ServiceRequest")
+    ]
+    assert recorded == [
+        ("ServiceRequest/limits/_history/1", "CREATE"),
+        ("ServiceRequest/limits/_history/2", "UPDATE"),
+        ("ServiceRequest/limits/_history/3", "DELETE"),
+    ]
+    assert found[0]["agent"][0]["who"]["reference"] == "Practitioner/dr"
+
+
+async def test_an_import_of_old_vitals_makes_no_alert_at_all(home: Home) -> None:
+    old = home.reading(SYSTOLIC, 60)._replace(age=86_401.0)
+    await home.measure(old, old._replace(value=Decimal(500)))
+    assert home.listener.causes == []
+    assert await home.query("SELECT count(*) FROM alert") == [(0,)]
+    await home.measure(home.reading(SYSTOLIC, 60)._replace(age=86_000.0))
+    (alert,) = [told[1] for told in home.listener.told]
+    assert alert.delayed
+    assert not alert.pages
+
+
+async def test_a_slipped_needle_is_found_across_transactions(home: Home) -> None:
+    for second in range(0, 400, 4):
+        await home.measure(
+            home.reading("158776", 170 - (25 if second > 360 else 0)),
+            home.reading("158740", 400, unit="mL/min"),
+        )
+        home.pass_time(4)
+    assert home.listener.causes == ["raised PH suspected-needle-dislodgement"]
+    ((_, sealed),) = await home.query("SELECT version, state FROM evaluation")
+    assert sealed is not None
+    assert len(sealed) < 2000
 
 
 async def test_a_malformed_rule_is_refused_with_its_place(home: Home) -> None:
@@ -272,7 +359,7 @@ async def test_every_second_every_tenant_is_watched_by_the_worker_role(
             home.record.transaction,
             execute,
             home.clock,
-            home.now - timedelta(hours=1),
+            lambda: home.now - timedelta(hours=1),
         )
         await tick()
         await tick()

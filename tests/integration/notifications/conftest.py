@@ -26,6 +26,7 @@ from fhirserver.store.visibility import Visibility
 from fhirserver.supervisor.postgres import PostgresServer
 from subscriptions.composition import Options, Subscriptions
 from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.telephones import Companies
 from subscriptions.worker.sequencer import Sequencer
 from tests.conftest import ROLE_PASSWORDS, Database, _database
 from tests.integration.rest.conftest import BASE, JSON, issue, put, ready, seed
@@ -138,7 +139,7 @@ async def ward(shared_database: Database) -> AsyncIterator[Ward]:
 
     parts = Subscriptions(
         Options(
-            account=None,
+            companies=Companies(),
             public_url=BASE.removesuffix("/fhir"),
             fhir_base=BASE,
             endpoints=EndpointPolicy(allow_insecure=False),

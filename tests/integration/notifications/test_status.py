@@ -190,3 +190,31 @@ async def test_a_body_is_parameters_or_nothing(ward: Ward) -> None:
     )
     assert answer.status_code == 400
     assert BASE not in answer.text
+
+
+async def test_many_come_in_parts(ward: Ward) -> None:
+    ids = [await ward.subscribe(subscription()) for _ in range(5)]
+    url = "Subscription/$status?_count=2&status=active"
+    heard: list[str] = []
+    sizes: list[int] = []
+    while url:
+        bundle = (await ward.nurse.get(url)).json()
+        assert "total" not in bundle
+        sizes.append(len(bundle["entry"]))
+        heard += [status_of(one["resource"])["subscription"] for one in bundle["entry"]]
+        url = next((one["url"] for one in bundle["link"] if one["relation"] == "next"), "")
+    assert (sorted(heard), sizes) == (sorted(f"Subscription/{id_}" for id_ in ids), [2, 2, 1])
+    assert (await ward.nurse.get("Subscription/$status?_cursor=made-up")).status_code == 400
+
+
+async def test_a_call_by_post_is_continued_by_get(ward: Ward) -> None:
+    ids = [await ward.subscribe(subscription()) for _ in range(3)]
+    named = [("id", "valueId", id_) for id_ in ids[:2]]
+    answer = await call(
+        ward.nurse, "Subscription/$status", *named, ("_count", "valuePositiveInt", 1)
+    )
+    (following,) = (one["url"] for one in answer.json()["link"] if one["relation"] == "next")
+    rest = (await ward.nurse.get(following)).json()
+    both = [status_of(b["entry"][0]["resource"])["subscription"] for b in (answer.json(), rest)]
+    assert sorted(both) == sorted(f"Subscription/{id_}" for id_ in ids[:2])
+    assert [one["relation"] for one in rest["link"]] == ["self"]

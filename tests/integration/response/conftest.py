@@ -23,10 +23,13 @@ from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.supervisor.postgres import PostgresServer
 from fhirserver.validation import validate
+from subscriptions.channels.carriers import Carriers
 from subscriptions.channels.channel import Channel
 from subscriptions.channels.managed import ManagedChannel
 from subscriptions.channels.rest_hook import RestHook
+from subscriptions.channels.sending_pages import Addresses, Pager
 from subscriptions.channels.sms import Telephone
+from subscriptions.channels.telephony import TelephoneCompany
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.core.reply_code import ALPHABET
@@ -37,6 +40,7 @@ from subscriptions.response import shipped_topics
 from subscriptions.response.notifications import Notifications
 from subscriptions.response.response import Response
 from subscriptions.response.story import story
+from subscriptions.sessions.part import Sessions
 from subscriptions.worker.parcels import Parcels
 from subscriptions.worker.ports import Surroundings
 from subscriptions.worker.worker import Worker
@@ -55,6 +59,7 @@ class Place:
     record: Record
     response: Response
     evaluation: Evaluation
+    sessions: Sessions
     worker: Worker
     channels: Mapping[str, Channel]
     managed: Mapping[str, ManagedChannel[Any]]
@@ -85,7 +90,9 @@ class Place:
             channels=self.channels,
             managed=self.managed,
             parcels=self.parcels,
-            around=Surroundings(self.record.work, self.record.scan, self.clock, lambda: 0.0),
+            around=Surroundings(
+                self.record.work, self.record.scan, self.clock, lambda: 0.0, lambda: True
+            ),
         )
 
     # Writing
@@ -100,7 +107,8 @@ class Place:
         """Write as a client does: admitted first."""
         async with self.record.transaction(self.tenant) as tx:
             before = await tx.get(resource["resourceType"], resource["id"])
-            observer = Observer(self.evaluation, self.response)
+            sessions = Sessions(self.response, self.response.pages, required=False)
+            observer = Observer(self.evaluation, self.response, sessions)
             admitted = await observer.admit(tx, principal, resource, before)
             await tx.put(admitted, id_=resource["id"])
 
@@ -230,6 +238,38 @@ def _codes() -> Iterator[str]:
         yield code
 
 
+def telephone(
+    place: Place,
+    companies: Sequence[TelephoneCompany],
+    *,
+    links: str | None = None,
+    patience: float = 2.0,
+) -> Telephone:
+    """The telephone channel of `place` through `companies`; texts end with a link to `links`.
+
+    A company is given `patience` seconds to answer.
+    """
+    carriers = Carriers(
+        companies,
+        lambda: place.now.timestamp(),  # noqa: PLW0108 - `now` is replaced as time passes
+        send_seconds=patience,
+        look_up_seconds=patience,
+    )
+    return Telephone(
+        carriers=carriers,
+        pager=Pager(
+            carriers=carriers,
+            addresses=Addresses("https://example.org/telephony", links),
+            token=place.token,
+            send_simulated=False,
+        ),
+        receipts=place.response.receipts,
+        transactions=place.record.work,
+        draw=lambda: 0.0,
+        story=story(aloud=False),
+    )
+
+
 def person(type_: str, id_: str, phone: str | None, language: str | None = None) -> Json:
     resource: Json = {"resourceType": type_, "id": id_}
     if type_ == "RelatedPerson":
@@ -302,7 +342,10 @@ async def bare(database: Database) -> AsyncIterator[Place]:
         story=tell,
     )
     place.evaluation = Evaluation(place.response)
-    observer = _Recorder(place.evaluation, place.response)
+    sessions = Sessions(place.response, place.response.pages, required=False)
+    place.response.ladders.tell_rosters(sessions.roster_changed)
+    place.sessions = sessions
+    observer = _Recorder(place.evaluation, place.response, sessions)
     observer.place = place
     async with open_database(database.dsn, ROLE_PASSWORDS) as pools:
         place.record = Record(
@@ -315,17 +358,7 @@ async def bare(database: Database) -> AsyncIterator[Place]:
         place.name = f"home-{next(_numbers)}"
         place.tenant = await place.record.ensure_tenant(place.name)
         await place.record.ensure_partitions()
-        place.managed = {
-            "sms": Telephone(
-                company=place.company,
-                webhooks="https://example.org/telephony",
-                receipts=place.response.receipts,
-                token=place.token,
-                draw=lambda: 0.0,
-                story=tell,
-                send_simulated=False,
-            )
-        }
+        place.managed = {"sms": telephone(place, [place.company])}
         place.parcels = Parcels(
             channels=channels,
             notifications=Notifications(

@@ -1,5 +1,6 @@
 """Those outside, in memory: the telephone company, a client's endpoint and the access decision."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,8 +11,10 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access, Principal
 from fhirserver.kernel.resource import Stored
 from subscriptions.channels.egress import Answer
-from subscriptions.channels.telephony import Refused, Unavailable
+from subscriptions.channels.telephony import Inbound, Refused, Unavailable
+from subscriptions.core.receipt import cause_of
 from subscriptions.core.reply_code import ALPHABET
+from subscriptions.core.timing import Medium
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Company:
     """A telephone company: remembers, and fails when told to."""
 
     now: Any
+    name: str = "first"
+    carries: frozenset[Medium] = frozenset(("sms", "voice"))
     sent: list[Sent] = field(default_factory=list)
     down: bool = False
     down_after_accepting: bool = False
@@ -52,6 +57,12 @@ class Company:
     async def call(self, to: str, document: str, callback: str) -> str:
         return self._take("voice", to, document, callback)
 
+    async def serve(self, inbound: Inbound, stop: asyncio.Event) -> None:
+        """It keeps no line open."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
     async def find_text(self, to: str, body: str, since: datetime) -> str | None:
         return self._find("sms", to, since, body)
 
@@ -60,18 +71,20 @@ class Company:
 
     def _take(self, medium: str, to: str, text: str, callback: str) -> str:
         if self.down:
-            raise Unavailable("down")
+            raise Unavailable("down", ambiguous=False)
         if to in self.refuse:
-            raise Refused(self.refuse[to])
+            cause = cause_of(self.refuse[to])
+            assert cause is not None
+            raise Refused(cause)
         sid = f"{medium}{len(self.sent)}"
         self.sent.append(Sent(medium, to, text, callback, self.now(), sid))
         if self.down_after_accepting:
-            raise Unavailable("answered 500")
+            raise Unavailable("answered 500", ambiguous=True)
         return sid
 
     def _find(self, medium: str, to: str, since: datetime, text: str | None) -> str | None:
         if self.down or self.cannot_look_up:
-            raise Unavailable("down")
+            raise Unavailable("down", ambiguous=False)
         return next(
             (
                 s.sid

@@ -11,7 +11,7 @@ from subscriptions.core.delivery import Handed, Looked, Send, step
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.core.timing import LEASE
 from subscriptions.store import cursor_rows
-from subscriptions.store.cursor_rows import Claim, Saved
+from subscriptions.store.cursor_rows import Claim, Lease, Saved
 from tests.integration.response.conftest import BOB, EVE, Place, person, team
 
 BOBS = subscription_id("RelatedPerson/bob")
@@ -104,8 +104,8 @@ async def test_whoever_lost_the_lease_moves_no_cursor(place: Place) -> None:
     late = Handed(old.cursor.epoch, "event-notification", old.cursor.revision, 99)
     assert step(new.cursor, late, place.now) == (new.cursor, ())
     async with place.record.work(place.tenant) as tx:
-        assert not await cursor_rows.renew(tx, [(BOBS, old.cursor.epoch)], LEASE)
-        assert await cursor_rows.renew(tx, [(BOBS, new.cursor.epoch)], LEASE) == {BOBS}
+        assert not await cursor_rows.renew(tx, [Lease(BOBS, old.cursor.epoch)], LEASE)
+        assert await cursor_rows.renew(tx, [Lease(BOBS, new.cursor.epoch)], LEASE) == {BOBS}
 
 
 async def test_two_workers_never_hold_one_subscription(place: Place) -> None:
@@ -126,7 +126,9 @@ async def test_a_timer_whose_worker_dies_is_still_there(place: Place) -> None:
     place.now += timedelta(seconds=31)
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is what ends
         async with place.record.work(place.tenant) as tx:
-            (patient, incident) = (await tx.execute("SELECT patient, incident FROM ladder"))[0]
+            ((patient, incident),) = await tx.execute(
+                "SELECT patient, incident FROM ladder WHERE tenant = %s", (place.tenant,)
+            )
             assert await place.response.timers_due(tx, patient, incident) == 2
             _ = 1 / 0  # killed before the commit
     assert await place.query("SELECT kind, due_at FROM timer ORDER BY kind") == before
@@ -229,6 +231,20 @@ async def test_spanish_is_spoken_to_whoever_prefers_it(bare: Place) -> None:
     await bare.alarm()
     assert bare.pages(BOB, "sms")[0].text.startswith("ALERTA ")
     assert "es-US" in bare.pages(BOB, "voice")[0].text
+
+
+async def test_each_of_two_people_on_one_telephone_is_answered_in_their_language(
+    bare: Place,
+) -> None:
+    await bare.put(person("RelatedPerson", "bob", BOB), person("RelatedPerson", "eva", BOB, "es"))
+    await bare.put(team(("RelatedPerson/bob", 1), ("RelatedPerson/eva", 1)))
+    asked = {("para" in s.text): s.code for s in bare.company.sent}
+    assert (await bare.writes(BOB, asked[True])).startswith("Gracias")
+    assert (await bare.writes(BOB, asked[False])).startswith("Thank you")
+    await bare.alarm()
+    codes = {s.text.split()[0]: s.code for s in bare.pages(BOB, "sms")}
+    assert (await bare.writes(BOB, f"{codes['ALERTA']}y")).startswith("Gracias")
+    assert (await bare.writes(BOB, f"{codes['ALERT']}y")).startswith("Thank you")
 
 
 async def test_a_telephone_shared_with_the_patient_cannot_end_a_danger(bare: Place) -> None:

@@ -42,6 +42,11 @@ async def test_nobody_answers(place: Place) -> None:
     assert [t["reasonCode"]["coding"][0]["code"] for t in operator] == ["exhausted"]
     (response,) = (await place.query("SELECT response FROM alert"))[0]
     assert response == "exhausted"
+    # What the watchdog tells by its own ways.
+    assert await place.query("SELECT unanswered FROM ladder") == [(True,)]
+    code = place.pages(EVE, "sms")[0].code
+    await place.writes(EVE, f"{code}h")
+    assert await place.query("SELECT unanswered FROM ladder") == [(False,)]
 
 
 async def test_at_the_patient_stops_the_ladder(place: Place) -> None:

@@ -123,6 +123,59 @@ async def test_a_key_pressed_answers_the_alarm(place: Place, caller: Caller) -> 
     assert (await place.query("SELECT response FROM alert"))[0] == ("at-patient",)
 
 
+async def test_a_key_reported_twice_acts_once(place: Place, caller: Caller) -> None:
+    await place.alarm()
+    call = place.pages(BOB, "voice")[0]
+    action = call.text.partition('action="')[2].partition('"')[0]
+    await caller.post(action, {"Digits": "1", "CallSid": "CA1"})
+    await place.alarm(end=True)
+    await place.after(121)
+    assert "already" in (await caller.post(action, {"Digits": "1", "CallSid": "CA1"})).text
+    assert (await place.query("SELECT response FROM alert"))[0] == ("notifying",)
+
+
+async def test_the_url_is_the_public_one_whatever_a_proxy_made_of_it(
+    place: Place, caller: Caller
+) -> None:
+    """The request reaches us as http://inside; it was signed for the public address."""
+    await place.alarm()
+    message = place.pages(BOB, "sms")[0]
+    fields = {"MessageSid": message.sid, "MessageStatus": "delivered"}
+    inside = await caller.post(message.callback, fields, public="http://inside")
+    assert inside.status_code == 403
+    named = await caller.post(message.callback, fields, public="https://example.org:443")
+    assert named.status_code == 204
+    assert (await place.query("SELECT response FROM alert"))[0] == ("delivered",)
+
+
+async def test_reports_count_once_and_never_go_back(place: Place, caller: Caller) -> None:
+    await place.alarm()
+    message = place.pages(BOB, "sms")[0]
+    for status in ("delivered", "sent", "delivered", "undelivered", "queued"):
+        fields = {"MessageSid": message.sid, "MessageStatus": status}
+        assert (await caller.post(message.callback, fields)).status_code == 204
+    await place.work()
+    assert await place.query("SELECT receipt FROM attempt WHERE receipt IS NOT NULL") == [
+        ("delivered",)
+    ]
+    assert place.pages(EVE) == []
+
+
+async def test_the_address_is_not_spoken_before_anybody_asked_for_an_ambulance(
+    place: Place, caller: Caller
+) -> None:
+    await place.put(
+        {"resourceType": "Patient", "id": "ann", "address": [{"text": "12 Elm Street"}]}
+    )
+    await place.alarm()
+    call = place.pages(BOB, "voice")[0]
+    action = call.text.partition('action="')[2].partition('"')[0]
+    answer = await caller.post(f"{action}?menu=card", {"Digits": "9"})
+    assert answer.status_code == 200
+    assert "Elm" not in answer.text
+    assert (await place.query("SELECT response FROM alert"))[0] == ("notifying",)
+
+
 async def test_a_key_that_means_nothing_changes_nothing(place: Place, caller: Caller) -> None:
     await place.alarm()
     call = place.pages(BOB, "voice")[0]

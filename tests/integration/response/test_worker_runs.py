@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from fhirserver.kernel.errors import Conflict
 from subscriptions.channels.egress import Answer
+from subscriptions.core.timing import EDIT_GRACE
 from tests.integration.response.conftest import BOB, EVE, NINA, Place
 from tests.integration.response.doubles import Sent
 
@@ -72,6 +73,41 @@ async def test_one_hanging_endpoint_holds_no_other_up(place: Place) -> None:
             await asyncio.sleep(0.01)
         assert [url for url, _, _ in place.receiver.got[before:]] == [quick]
         hanging.set()
+
+
+async def test_an_edit_does_not_wait_for_a_sending_that_hangs(place: Place) -> None:
+    from tests.integration.response.test_rest_hook import EHR, subscribe, subscription
+
+    quick, slow = "https://quick.example.org/", "https://slow.example.org/"
+    await subscribe(place, subscription("s1", url=slow))
+    post, begun, broken = place.receiver.post, asyncio.Event(), asyncio.Event()
+
+    async def posting(
+        url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_seconds: float
+    ) -> Answer:
+        if url == slow:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                broken.set()
+        return await post(url, headers, body, timeout_seconds)
+
+    place.receiver.post = posting  # type: ignore[method-assign]
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(place.worker.run({"engine", "deliver"}, stop))
+    async with place.record.transaction(place.tenant) as tx:
+        await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+        await place.client_put(subscription("s1", url=quick), EHR)
+        place.now += EDIT_GRACE + timedelta(milliseconds=1)
+        while len([url for url, _, _ in place.receiver.got if url == quick]) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await broken.wait()
+    stop.set()
+    async with asyncio.timeout(PATIENCE):
+        await running
 
 
 async def test_two_workers_send_each_page_once_while_answers_and_receipts_come_in(

@@ -49,6 +49,8 @@ class Bystander:
 
     async def contacts(self, _tx: Transaction, _contacts: list[Contact]) -> None: ...
 
+    async def faults(self, _tx: Transaction, _faults: object) -> None: ...
+
 
 async def ready() -> dict[str, bool]:
     return {"database": True}

@@ -1,7 +1,7 @@
 """Stands in for the server in the demonstration's test: copied to a package called fhirserver.
 
 In memory: read, put, search by type, $enroll (everybody is the broker's user `device`),
-$issue-token, readiness; writes the administrator's token as the server does at its first start.
+$issue-token, $test-page (armed at once), readiness; writes the administrator's token as the server does at its first start.
 """
 
 import os
@@ -50,6 +50,10 @@ async def issue_token(request: Request) -> Response:
     return parameters(token="token")
 
 
+async def armed(request: Request) -> Response:
+    return parameters(state="armed")
+
+
 async def ready(request: Request) -> Response:
     return JSONResponse({"ready": True})
 
@@ -64,6 +68,7 @@ app = Starlette(
         Route("/health/ready", ready),
         Route("/fhir/$issue-token", issue_token, methods=["POST"]),
         Route("/fhir/Device/{id}/$enroll", enroll, methods=["POST"]),
+        Route("/fhir/Patient/{id}/$test-page", armed, methods=["POST"]),
         Route("/fhir/{type}", search),
         Route("/fhir/{type}/{id}", one, methods=["GET", "PUT"]),
     ]

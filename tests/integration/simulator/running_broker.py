@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from simulator.transports.mqtt import Broker
+from simulator.transports.connection import Broker
 
 CONFIGURATION = """
 server_name: simulator_test

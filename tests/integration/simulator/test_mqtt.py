@@ -18,7 +18,8 @@ from simulator.home import Home, started_before
 from simulator.physiology.treatment import Treatment
 from simulator.scenarios import named
 from simulator.transports.buffer import StoreAndForward
-from simulator.transports.mqtt import CONTROL_TOPIC, Credential, Link
+from simulator.transports.connection import Credential
+from simulator.transports.mqtt import CONTROL_TOPIC, Link
 from tests.integration.simulator.running_broker import RunningBroker, until
 
 

@@ -11,7 +11,13 @@ from fhirserver.crypto import keyring
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access, Principal
-from fhirserver.kernel.readings import Contact, DeviceEvent, Reading, StreamedObservation
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    Reading,
+    StreamedObservation,
+)
 from fhirserver.kernel.resource import Json
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
@@ -26,6 +32,7 @@ class Witness:
         self.values: list[Reading] = []
         self.events: list[DeviceEvent] = []
         self.alive: list[Contact] = []
+        self.troubles: list[DeviceFault] = []
         self.streams: list[StreamedObservation] = []
 
     async def admit(
@@ -47,6 +54,9 @@ class Witness:
 
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         self.alive.extend(contacts)
+
+    async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
+        self.troubles.extend(faults)
 
 
 class Clock:

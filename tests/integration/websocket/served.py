@@ -29,6 +29,7 @@ from subscriptions.channels.sockets import Sockets
 from subscriptions.composition import Options, RecordAccess, Subscriptions
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.rest import websocket
+from subscriptions.telephones import Companies
 from tests.conftest import ROLE_PASSWORDS
 
 _tenants = count(1)
@@ -104,7 +105,7 @@ async def served(
         catalogue = Catalogue(pools.work, known, lambda tenant: record.work(tenant))  # noqa: PLW0108 - made below
         parts = Subscriptions(
             Options(
-                account=None,
+                companies=Companies(),
                 public_url=url,
                 fhir_base=f"{url}/fhir",
                 endpoints=EndpointPolicy(allow_insecure=True),
@@ -128,9 +129,11 @@ async def served(
         name = f"home-{os.getpid()}-{next(_tenants)}"
         tenant = await record.ensure_tenant(name)
         tenants = {name: tenant}
-        access = RecordAccess(record.work, record.scan, clock, lambda: tenants, record.principal)
+        access = RecordAccess(
+            record.work, record.scan, clock, lambda: tenants, record.principal, record.figures
+        )
         epoch = Epoch(record)
-        sockets = parts.sockets(access, lambda: epoch.now)
+        sockets = parts.sockets(access, lambda: epoch.now, lambda: True)
         if limits is not None:
             sockets._limits = limits
         services = Services(

@@ -46,6 +46,25 @@ def test_a_telemetry_message_keeps_its_digits_and_its_nulls() -> None:
     assert (second.offset_ms, second.values) == (-1000, {"158776": None})
 
 
+@pytest.mark.parametrize(
+    ("session", "read"),
+    [
+        ("t-1", "t-1"),
+        (None, None),
+        ("", None),
+        (7, None),
+        ({"id": "t-1"}, None),
+        ("x" * 128, "x" * 128),
+        ("x" * 129, None),
+    ],
+)
+def test_what_is_no_name_of_a_treatment_costs_no_reading(session: Any, read: str | None) -> None:
+    message = decode(TEL, json.dumps({**GOOD, "session": session}).encode())
+    assert isinstance(message, Telemetry)
+    assert message.session == read
+    assert len(message.samples) == 2
+
+
 def test_an_unknown_mode_is_no_mode_and_a_time_without_zone_no_time() -> None:
     message = decode(
         TEL, json.dumps({**GOOD, "mode": "PARTY", "dev_time": "2026-08-01T09:30:05"}).encode()

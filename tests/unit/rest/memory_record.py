@@ -156,9 +156,12 @@ class MemoryRecord:
     async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
         return []
 
-    async def enroll_device(self, tenant: int, device: str) -> Credential:
-        if self.current("Device", device) is None:
-            raise NotFound(f"Device/{device} is not known.")
+    async def enroll_device(
+        self, tenant: int, device: str, behind: Sequence[str] = ()
+    ) -> Credential:
+        for one in (device, *behind):
+            if self.current("Device", one) is None:
+                raise NotFound(f"Device/{one} is not known.")
         return Credential(f"{tenant}.{device}", "secret", str(tenant), device)
 
     def append(self, resource: Json, id_: str) -> Stored:
@@ -313,3 +316,5 @@ class Observer:
     async def device_events(self, tx: object, events: object) -> None: ...
 
     async def contacts(self, tx: object, contacts: object) -> None: ...
+
+    async def faults(self, tx: object, faults: object) -> None: ...

@@ -20,13 +20,26 @@ def test_nothing_set_means_a_private_server_on_this_machine() -> None:
     assert settings.database_url == settings.nats_url == ""
     assert not settings.demo
     assert not settings.allow_insecure_endpoints
-    assert settings.workers == (("api",), ("ingest",), ("engine", "deliver"))
+    assert settings.workers == (
+        ("api",),
+        ("ingest",),
+        ("engine", "deliver"),
+        ("watchdog",),
+    )
     assert settings.fhir_base == "http://127.0.0.1:8080/fhir"
 
 
 def test_public_url_replaces_host_and_port_in_links() -> None:
     settings = Settings.from_environment({"PUBLIC_URL": "https://fhir.example.org/"})
     assert settings.fhir_base == "https://fhir.example.org/fhir"
+
+
+COMPANY = {
+    "SMS_URL": "https://sms.example.org",
+    "SMS_ACCOUNT": "AC1",
+    "SMS_TOKEN": "secret",
+    "SMS_FROM": "+15551234567",
+}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +68,9 @@ def test_settings_survive_the_way_to_a_child_process() -> None:
             "SUBSCRIPTION_CHANNELS": "house.pager:pager",
             "SMTP_HOST": "mail.example.org",
             "SMTP_FROM": "alerts@example.org",
+            "WATCHDOG_SMTP_URL": "smtps://u:p@mail.example.org",
+            "WATCHDOG_PING_SECONDS": "15",
+            "SYNTHETIC_SECONDS": "0",
             "DATABASE_URL": "postgresql://u:p@/db?host=%2Ftmp&port=1",
         }
     )
@@ -76,6 +92,11 @@ def test_settings_survive_the_way_to_a_child_process() -> None:
         ("CORS_ORIGINS", "app.example.org", "give origins like"),
         ("ROLES", "api,cook", "'cook' is no role"),
         ("ROLES", "", "is no role"),
+        ("ROLES", "api,engine+watchdog", "a process of its own"),
+        ("WATCHDOG_PHONE", "5551234567", "+15551234567"),
+        ("WATCHDOG_SMTP_URL", "mail.example.org", "smtp://"),
+        ("WATCHDOG_PING_SECONDS", "1.5", "whole seconds"),
+        ("SYNTHETIC_SECONDS", "-1", "whole seconds"),
         ("LOG_LEVEL", "loud", "choose one of debug"),
         ("SUBSCRIPTION_NETWORKS", "10.20.0.1/16", "give networks"),
         ("SUBSCRIPTION_NETWORKS", "the hospital", "give networks"),
@@ -101,8 +122,17 @@ def test_every_problem_is_named_at_once() -> None:
     [
         ({"NATS_URL": "nats://broker:4222"}, "belong together"),
         ({"SMS_URL": "https://sms.example.org"}, "SMS_URL, SMS_ACCOUNT"),
+        ({**COMPANY, "SMS_URL_2": "https://b.example.org"}, "SMS_URL_2, SMS_ACCOUNT_2"),
+        (
+            {f"{name}_2": value for name, value in COMPANY.items()},
+            "SMS_URL_2, SMS_ACCOUNT_2",
+        ),
+        ({**COMPANY, "SMS_URL": "smpps://b.example.org", "SMS_TOKEN": "123456789"}, "SMPP takes"),
+        ({**COMPANY, "SMS_URL": "smpp://b.example.org", "SMS_ACCOUNT": "ü"}, "SMPP takes"),
         ({"DEMO": "1", "HOST": "0.0.0.0"}, "switch DEMO off"),
         ({"SMTP_HOST": "mail.example.org"}, "SMTP_HOST and SMTP_FROM"),
+        ({"WATCHDOG_MAIL_TO": "op@example.org"}, "needs a mail server"),
+        ({"WATCHDOG_PHONE": "+15551234567"}, "WATCHDOG_PHONE, WATCHDOG_SMS_URL"),
         ({"SMTP_USERNAME": "us"}, "SMTP_USERNAME and SMTP_PASSWORD"),
         (
             {
@@ -131,3 +161,20 @@ def test_each_setting_has_a_name_of_its_own_and_a_sentence() -> None:
     described = Settings.describe()
     assert len({item.name for item in described}) == len(described)
     assert all(item.meaning.endswith(".") for item in described)
+
+
+def test_two_companies_in_their_order() -> None:
+    second = {"SMS_URL_2": "smpps://b.example.org:3551", "SMS_ACCOUNT_2": "clinic"}
+    second |= {"SMS_TOKEN_2": "12345678", "SMS_FROM_2": "+15557654321"}
+    settings = Settings.from_environment({**COMPANY, **second})
+    assert settings.companies == (
+        ("https://sms.example.org", "AC1", "secret", "+15551234567"),
+        ("smpps://b.example.org:3551", "clinic", "12345678", "+15557654321"),
+    )
+    assert settings.sms_links
+
+
+@pytest.mark.parametrize("url", ["ftp://sms.example.org", "smpps://", "sms.example.org"])
+def test_a_company_is_spoken_to_by_rest_or_smpp(url: str) -> None:
+    with pytest.raises(SettingsError, match="SMS_URL"):
+        Settings.from_environment({**COMPANY, "SMS_URL": url})

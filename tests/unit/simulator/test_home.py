@@ -176,7 +176,7 @@ def test_slow_hypotension_falls_below_her_own_limit_but_never_below_the_default(
     home = a_home(seed=seed, body=Body(systolic=112.0, pressure_noise=0.8, systolic_floor=94.0))
     before = [home.treatment.blood_pressure().systolic for _ in run(home, 30)]
     assert min(before) >= 105
-    home.begin(SlowHypotension(ultrafiltration_ml_h=None, refill_factor=0.0, course=120.0))
+    home.begin(SlowHypotension(removal_ml_h_kg=None, refill_factor=0.0, course=120.0))
     course = []
     for _ in range(90):
         run(home, 1)
@@ -248,10 +248,14 @@ def test_every_scenario_carries_its_truth_and_answers_to_its_name(name: str) -> 
     scenario: Scenario = named(name)
     assert scenario.name == name
     assert scenario.title
-    assert NUMBERS[scenario.number].startswith(name.removesuffix("-will"))
+    assert named(scenario.number).number == scenario.number
     for alert in scenario.truth.alerts:
         assert alert.earliest_s < alert.within_s
         assert alert.priority in {"PH", "PM", "PL"}
+
+
+def test_every_number_of_the_list_has_a_scenario() -> None:
+    assert sorted(NUMBERS) == list(range(20))
 
 
 def test_an_unknown_scenario_is_refused() -> None:
@@ -265,3 +269,17 @@ def test_device_names_give_stable_distinct_locally_administered_eui64() -> None:
     assert eui64_for("machine/a") == eui64_for("machine/a")
     assert all(int(name[:2], 16) & 0x03 == 0x02 for name in names)
     assert machine("a").dashed.count("-") == 7
+
+
+def test_a_watched_reading_is_noted_once_or_when_it_comes_again() -> None:
+    home = a_home()
+    home.watch("150021", low=90, mark="limit")
+    home.watch("150021", low=90, mark="confirmed", recovered=95)
+    noted: list[list[str]] = []
+    for systolic in (100, 88, 96, 89, 93, 87, 80):
+        before = len(home.marks)
+        home._look({"150021": systolic})
+        noted.append([name for name, _ in home.marks[before:]])
+    assert noted == [[], ["limit"], [], [], [], ["confirmed"], []]
+    assert home.since("limit") == 0.0
+    assert home.since("never") is None

@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simulator.phone_company.application import application
-from simulator.phone_company.exchange import Account, Exchange, verification_code
+from simulator.phone_company.exchange import Exchange, verification_code
 from simulator.phone_company.numbers import is_e164, segments
+from simulator.phone_company.records import Account
 from simulator.phone_company.signature import sign
 from simulator.phone_company.twiml import Gather, Pause, Redirect, Say, TwimlError, read_twiml
 

@@ -212,7 +212,7 @@ def test_the_cast_is_distinct_and_fictional() -> None:
     numbers += [home.patient.phone for home in HOUSEHOLDS]
     assert len(set(numbers)) == len(numbers)
     assert all(number.startswith("+120255501") for number in numbers)
-    assert len(names()) == 2 * len(HOUSEHOLDS) + 1
+    assert len(names()) == 3 * len(HOUSEHOLDS) + 1
     assert names()[NURSE.reference] == "Nina Clark"
     assert [home.scenario for home in HOUSEHOLDS] == [
         "clean",

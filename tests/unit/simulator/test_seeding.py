@@ -139,13 +139,17 @@ async def test_a_refusal_says_what_the_server_said() -> None:
             await Record(http, BASE, "admin").read("Patient/p")
 
 
-def test_the_care_team_calls_the_partner_first_and_the_nurse_second() -> None:
+def test_the_care_team_calls_two_care_partners_before_the_nurse() -> None:
     team = care_team(HOUSEHOLDS[1])
     tiers = [
         (p["member"]["reference"], p["extension"][0]["valuePositiveInt"])
         for p in team["participant"]
     ]
-    assert tiers == [("RelatedPerson/demo-partner-b", 1), ("Practitioner/demo-nurse", 2)]
+    assert tiers == [
+        ("RelatedPerson/demo-partner-b", 1),
+        ("RelatedPerson/demo-second-b", 2),
+        ("Practitioner/demo-nurse", 3),
+    ]
 
 
 def test_the_own_rule_has_the_published_shape() -> None:

@@ -20,7 +20,7 @@ from subscriptions.core.delivery import Cursor
 from subscriptions.response.notifications import Told
 from subscriptions.store import binding_rows, cursor_rows, event_rows, socket_rows
 from subscriptions.store.binding_rows import BindingToken, Changed, Held, digest
-from subscriptions.store.cursor_rows import Claim
+from subscriptions.store.cursor_rows import Claim, Lease
 from subscriptions.store.event_rows import EventRow, Wanted
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -39,6 +39,7 @@ class Store:
     patients: set[str] = field(default_factory=lambda: {"ann"})
     tenant: int = 1
     epoch: int = 1
+    is_well: bool = True
     is_away: bool = False
     transactions: int = 0
     built: int = 0
@@ -70,11 +71,12 @@ class Store:
             holder = found.holder
             subscriptions = list(found.subscriptions)
             return [(1, holder.kind, holder.reference, subscriptions, found.expires)]
-        return [
-            (1, id_, one.last_number)
+        behind = [
+            f"{id_} {one.last_number}"
             for id_, one in self.cursors.items()
             if one.last_number > one.delivered_through and one.lease_until is not None
         ]
+        return [(1, ",".join(behind))] if behind else []
 
     def edit(self, id_: str, **values: Any) -> None:
         before = self.cursors[id_]
@@ -111,10 +113,9 @@ class Store:
             if id_ in self.cursors and self.cursors[id_].epoch == epoch:
                 self.cursors[id_] = replace(self.cursors[id_], lease_until=None)
 
-    async def renew(
-        self, tx: Any, held: Iterable[tuple[str, int]], lease: timedelta
-    ) -> frozenset[str]:
-        return frozenset(id_ for id_, epoch in held if self.cursors[id_].epoch == epoch)
+    async def renew(self, tx: Any, held: Iterable[Lease], lease: timedelta) -> frozenset[str]:
+        still = (one for one in held if self.cursors[one.subscription].epoch == one.epoch)
+        return frozenset(one.subscription for one in still)
 
     async def changed(self, tx: Any, held: Sequence[Held]) -> list[Changed]:
         found = []
@@ -227,4 +228,5 @@ def process(store: Any) -> Sockets:
         notifications=store,
         topics=store,
         access_epoch=lambda: store.epoch,
+        is_well=lambda: store.is_well,
     )

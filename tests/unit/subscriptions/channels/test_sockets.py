@@ -176,6 +176,30 @@ async def test_one_event_for_many_is_built_once(store: Store) -> None:
     assert store.built - built == 2
 
 
+async def test_alerts_come_with_a_heartbeat_that_stops_while_the_server_is_not_well(
+    store: Store,
+) -> None:
+    hub = process(store)
+    socket = await bound(hub, "s1")
+    assert await heard(hub, socket) == [("s1", "handshake", "")]
+
+    async def after_ten_seconds() -> list[str]:
+        store.now += timedelta(seconds=10)
+        await hub.tick()
+        return [kind for _, kind, _ in await heard(hub, socket)]
+
+    # Nobody asked for one: it is the topic of alerts.
+    assert await after_ten_seconds() == ["heartbeat"]
+    assert await after_ten_seconds() == ["heartbeat"]
+    store.is_well = False
+    assert await after_ten_seconds() == []
+    store.happen("s1", 1)
+    assert await after_ten_seconds() == ["event-notification"]
+    assert await after_ten_seconds() == []
+    store.is_well = True
+    assert await after_ten_seconds() == ["heartbeat"]
+
+
 async def test_an_unknown_token_opens_nothing(store: Store) -> None:
     hub = process(store)
     socket = hub.open()

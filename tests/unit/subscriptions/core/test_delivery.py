@@ -27,7 +27,7 @@ from subscriptions.core.delivery import (
     Written,
     step,
 )
-from subscriptions.core.timing import GIVE_UP_AFTER, LEASE
+from subscriptions.core.timing import BEATS_AGAIN, EDIT_GRACE, GIVE_UP_AFTER, LEASE
 
 START = datetime(2026, 8, 1, 9, 0, tzinfo=UTC)
 
@@ -279,6 +279,23 @@ def test_heartbeats_fill_the_silence_only() -> None:
     assert story.look() is None
 
 
+def test_a_server_that_is_not_well_holds_heartbeats_back_and_nothing_else() -> None:
+    story = active(heartbeat=timedelta(seconds=30))
+    story.now += timedelta(seconds=30)
+    assert story.tell(Looked(beats=False)) == ()
+    assert story.cursor.due_at == story.now + BEATS_AGAIN
+    assert story.cursor.lease_until is None
+    story.tell(Numbered(1))
+    (send,) = story.tell(Looked(beats=False))
+    assert isinstance(send, Send)
+    assert send.errand == "event-notification"
+    story.taken(send)
+    story.now += timedelta(seconds=31)
+    assert story.tell(Looked(beats=False)) == ()
+    story.now += BEATS_AGAIN
+    assert story.sends().errand == "heartbeat"
+
+
 def test_a_heartbeat_that_is_due_before_anything_was_sent_is_sent() -> None:
     story = new(shakes=False, heartbeat=timedelta(seconds=30))
     story.look()
@@ -315,6 +332,40 @@ def test_an_edit_while_a_handshake_is_on_its_way_is_shaken_anew() -> None:
     story.tell(Handed(send.epoch, "handshake", revision, 0))
     assert story.status == "requested"
     assert story.sends().errand == "handshake"
+
+
+def test_an_edit_waits_a_second_for_what_hangs_and_no_longer() -> None:
+    story = active()
+    story.tell(Numbered(1))
+    hanging = story.sends()
+    story.tell(Written("requested"))
+    story.now += EDIT_GRACE
+    assert story.look() is None
+    story.now += timedelta(milliseconds=1)
+    shaking = story.sends()
+    assert (shaking.errand, shaking.takes_over) == ("handshake", True)
+    story.taken(hanging)
+    assert story.cursor.delivered_through == 0
+    story.taken(shaking)
+    assert story.sends().after == 0
+
+
+def test_what_is_answered_soon_after_an_edit_still_counts() -> None:
+    story = active()
+    story.tell(Numbered(1))
+    send = story.sends()
+    story.tell(Written("requested"))
+    story.taken(send)
+    assert story.cursor.delivered_through == 1
+    assert story.sends().errand == "handshake"
+
+
+@pytest.mark.parametrize("kind", ["managed", "by_socket"])
+def test_an_edit_takes_nothing_from_a_telephone_or_a_socket(kind: str) -> None:
+    lease = START + LEASE
+    plain = Cursor("active", "https://t.example.org", lease_until=lease)
+    cursor = replace(plain, managed=kind == "managed", by_socket=kind == "by_socket")
+    assert step(cursor, Written("active"), START)[0].lease_until == lease
 
 
 def test_a_failure_of_what_it_was_before_an_edit_does_not_count() -> None:

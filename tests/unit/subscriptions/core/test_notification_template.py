@@ -6,10 +6,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscriptions.core.notification_template import fill, marks
+from subscriptions.core.notification_template import Template, marks
 
 DRAW = UUID("01890000-0000-7000-8000-00000000abcd")
-ENTRY = UUID("01890000-0000-7000-8000-00000000ffff")
+ENTRY = "01890000-0000-7000-8000-00000000ffff"
 
 
 def test_marks_are_replaced_wherever_they_stand() -> None:
@@ -23,7 +23,7 @@ def test_marks_are_replaced_wherever_they_stand() -> None:
             "since": str(at.numbers[1]),
         }
     )
-    assert json.loads(fill(text, at, "s1", ENTRY, [7, 8])) == {
+    assert json.loads(Template.cut(text, at).fill("s1", ENTRY, [7, 8])) == {
         "fullUrl": f"urn:uuid:{ENTRY}",
         "subscription": "https://x/Subscription/s1",
         "url": "https://x/Subscription/s1/$status",
@@ -45,4 +45,5 @@ def test_no_mark_is_part_of_another_and_each_is_a_valid_id(draw: UUID, count: in
 def test_filling_is_exact(numbers: list[int]) -> None:
     at = marks(DRAW, len(numbers))
     text = " ".join(f'"{number}"' for number in at.numbers)
-    assert fill(text, at, "s", ENTRY, numbers) == " ".join(f'"{number}"' for number in numbers)
+    filled = Template.cut(text, at).fill("s", ENTRY, numbers)
+    assert filled == " ".join(f'"{number}"' for number in numbers)

@@ -276,6 +276,20 @@ def test_a_heartbeat_comes_after_silence_only() -> None:
     assert served(conversation, after(500)) == []
 
 
+def test_a_server_that_is_not_well_sends_no_heartbeat_but_everything_else() -> None:
+    conversation = Conversation(T0)
+    bound(conversation, heartbeat=20)
+    served(conversation)
+    assert not conversation.is_waiting(after(60), beats=False)
+    assert conversation.wants(after(60), beats=False) == []
+    conversation.numbered(A, 1)
+    (event,) = conversation.wants(after(61), beats=False)
+    assert event.kind == "event-notification"
+    conversation.not_made(A)
+    assert served(conversation, after(62)) == ["a event-notification 0-1"]
+    assert served(conversation, after(82)) == ["a heartbeat 1-None"]
+
+
 def test_a_heartbeat_moves_no_number() -> None:
     conversation = Conversation(T0)
     bound(conversation, delivered=4, numbered=4, heartbeat=20)

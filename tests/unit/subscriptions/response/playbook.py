@@ -1,22 +1,25 @@
 """Plays a ladder against a virtual clock, so that a test reads as a transcript."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from fhirserver.kernel.readings import Priority
 from subscriptions.core.ladder import step
 from subscriptions.core.ladder_commands import Cancel, Command, Page, Schedule
 from subscriptions.core.ladder_events import (
     Due,
     Ended,
     Event,
+    Paused,
     Replied,
     Ring,
     RosterChanged,
     Unreached,
 )
-from subscriptions.core.ladder_state import Answer, Contact, Ladder, timers
+from subscriptions.core.ladder_state import Answer, Contact, Ladder, Roster, timers
+from subscriptions.core.timing import LADDERS, LadderTiming
 
 START = datetime(2026, 8, 1, 9, 0, tzinfo=UTC)
 ALERT = UUID(int=1)
@@ -51,6 +54,12 @@ class Play:
     ladder: Ladder | None = None
     log: list[tuple[float, Command]] = field(default_factory=list)
     present: bool = True
+    until_: datetime | None = None
+    pace: Mapping[Priority, LadderTiming] = field(default_factory=lambda: LADDERS)
+
+    @property
+    def on_it(self) -> Roster:
+        return Roster(self.roster, self.until_, self.pace)
 
     @property
     def now(self) -> datetime:
@@ -79,18 +88,23 @@ class Play:
         alert: UUID = ALERT,
         again: bool = False,
         needs_other: bool = True,
+        everyone: bool = False,
     ) -> list[Command]:
-        return self.do(Ring(alert, priority, needs_other, again, self.roster))  # type: ignore[arg-type]
+        return self.do(Ring(alert, priority, needs_other, again, self.on_it, everyone))  # type: ignore[arg-type]
 
     def reply(self, member: str, answer: Answer) -> list[Command]:
-        return self.do(Replied(_full(member), answer, self.present, self.roster))
+        return self.do(Replied(_full(member), answer, self.present, self.on_it))
 
     def unreached(self, member: str) -> list[Command]:
-        return self.do(Unreached(_full(member), "undelivered", self.roster))
+        return self.do(Unreached(_full(member), "undelivered", self.on_it))
 
     def now_has(self, *roster: Contact) -> list[Command]:
         self.roster = roster
-        return self.do(RosterChanged(roster))
+        return self.do(RosterChanged(self.on_it))
+
+    def pause(self, member: str, seconds: float) -> list[Command]:
+        until = self.now + timedelta(seconds=seconds)
+        return self.do(Paused(_full(member), until, self.on_it))
 
     def end(self, by: str = "Practitioner/nina") -> list[Command]:
         return self.do(Ended(by))
@@ -103,7 +117,7 @@ class Play:
                 break
             self.seconds = max(self.seconds, (due - START).total_seconds())
             assert self.ladder is not None
-            self.do(Due(self.ladder.round, self.roster))
+            self.do(Due(self.ladder.round, self.on_it, self.present))
         self.seconds = seconds
         return self
 

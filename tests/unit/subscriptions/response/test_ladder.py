@@ -1,6 +1,7 @@
 """Transcripts of the ladder: at this second this happened, so these people were told."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from subscriptions.core.ladder_commands import Confirm, Finish, Mark, Move, Page, Skip, TellOperator
 from subscriptions.core.ladder_events import Due
@@ -400,32 +401,35 @@ def test_a_timer_of_an_earlier_round_does_nothing() -> None:
     play.ring()
     play.ring(again=True)
     play.seconds = 40
-    assert play.do(Due(1, play.roster)) == []
+    assert play.do(Due(1, play.on_it)) == []
 
 
 def test_a_timer_that_fires_early_does_nothing() -> None:
     play = Play()
     play.ring()
     play.seconds = 29
-    assert play.do(Due(1, play.roster)) == []
+    assert play.do(Due(1, play.on_it)) == []
 
 
 def test_a_late_timer_makes_up_for_what_was_due_in_its_order() -> None:
     play = Play()
     play.ring()
     play.seconds = 100
-    play.do(Due(1, play.roster))
+    play.do(Due(1, play.on_it))
     told = {page[1] for page in play.pages()}
     assert {"bob", "eve"} <= told
     assert any(page[2] == "emergency" for page in play.pages())
 
 
-def test_repeats_end_after_their_time() -> None:
+def test_repeats_end_after_their_time_but_an_open_alert_never_falls_silent() -> None:
     play = Play(roster=(partner(),))
     play.ring()
-    play.until(4000)
-    assert play.told("bob")[-1] <= LADDERS["PH"].repeat_for.total_seconds()
-    assert dict(timers(play.ladder)) == {}
+    play.until(7200)
+    repeats = [at for at, _, purpose, _ in play.pages() if purpose == "repeat"]
+    assert repeats[-1] <= LADDERS["PH"].repeat_for.total_seconds()
+    gaps = [later - sooner for sooner, later in pairwise(play.told("bob"))]
+    assert max(gaps) <= LADDERS["PH"].nag.total_seconds()
+    assert len(play.commands(TellOperator)) == 1
 
 
 def test_nothing_happens_before_an_alert() -> None:

@@ -13,9 +13,9 @@ from subscriptions.core.care_team import (
     is_professional,
     participants,
     patient_of,
-    period,
     reach,
 )
+from subscriptions.core.fhir_period import period
 from subscriptions.core.managed_subscription import (
     is_managed,
     managed,

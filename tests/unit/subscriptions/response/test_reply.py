@@ -57,6 +57,23 @@ def test_answers(body: str, code: str | None, answer: str) -> None:
         ("Help", "help"),
         ("¡Ayuda!", "help"),
         ("información", "help"),
+        ("REVOKE", "stop"),
+        ("OPT OUT", "stop"),
+        ("opt-out", "stop"),
+        ("Please stop", "stop"),
+        ("STOP please!!", "stop"),
+        ("stop texting me", "stop"),
+        ("Don't text me", "stop"),
+        ("no more messages please", "stop"),
+        ("I revoke my consent", "stop"),
+        ("remove me", "stop"),
+        ("¡Pare, por favor!", "stop"),
+        ("no más", "stop"),
+        ("No envíen más mensajes", "stop"),
+        ("Dejen de llamarme", "stop"),
+        ("darme de baja", "stop"),
+        ("Por favor ayuda", "help"),
+        ("reanudar", "start"),
     ],
 )
 def test_words(body: str, word: str) -> None:
@@ -72,6 +89,14 @@ def test_words(body: str, word: str) -> None:
         "what?",
         "who is this",
         "I cannot stop the bleeding",
+        "it does not stop",
+        "stop the machine?",
+        "the machine stopped",
+        "end of the treatment",
+        "no puedo parar la sangre",
+        "stop by at five",
+        "call me",
+        "ya no",
         "please help me stop it",
         "7Q2Kh and 9WXFh",
         "7Q2Kz",
@@ -121,3 +146,13 @@ def test_a_code_needs_enough_randomness() -> None:
 def test_codes_spread_over_the_alphabet() -> None:
     seen = {c for n in range(4000) for c in code_from((n * 7919 * 2**40 + n).to_bytes(16, "big"))}
     assert seen == set(ALPHABET)
+
+
+LAW = ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall")
+
+
+@pytest.mark.parametrize("word", LAW)
+@pytest.mark.parametrize("form", ["{}", "{}.", " {} ", "{}!", '"{}"', "please {}", "{} please"])
+def test_the_laws_words_in_every_dress(word: str, form: str) -> None:
+    for text in (word, word.upper(), word.title()):
+        assert parse(form.format(text)) == WordReply("stop")

@@ -52,29 +52,64 @@ async def test_a_call() -> None:
     assert seen[0]["StatusCallbackEvent"] == ["initiated", "ringing", "answered", "completed"]
 
 
-async def test_a_refusal_carries_its_code() -> None:
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [(21211, "dead-number"), (21614, "dead-number"), (21610, "opted-out")],
+)
+async def test_a_refusal_says_what_is_wrong_with_the_number(code: int, cause: str) -> None:
     with pytest.raises(Refused) as refused:
-        await twilio(lambda _: httpx.Response(400, json={"code": 21211})).text("+1", "x", "u")
-    assert refused.value.code == "21211"
+        await twilio(lambda _: httpx.Response(400, json={"code": code})).text("+1", "x", "u")
+    assert refused.value.cause == cause
+
+
+@pytest.mark.parametrize("body", [{"code": 21606}, {"code": 21408}, {}, {"code": None}])
+async def test_a_refusal_of_ours_is_the_companys_affair(body: dict[str, Any]) -> None:
+    with pytest.raises(Unavailable) as away:
+        await twilio(lambda _: httpx.Response(400, json=body)).text("+1", "x", "u")
+    assert not away.value.ambiguous
 
 
 @pytest.mark.parametrize(
-    "response",
+    ("response", "ambiguous"),
     [
-        httpx.Response(500),
-        httpx.Response(503, text="busy"),
-        httpx.Response(429, json={"code": 20429}),
-        httpx.Response(401, json={"code": 20003}),
-        httpx.Response(404),
-        httpx.Response(302, headers={"location": "https://elsewhere"}),
-        httpx.Response(201, json={"no": "sid"}),
-        httpx.Response(201, json=["sid"]),
-        httpx.Response(200, text="<html>"),
+        (httpx.Response(500), True),
+        (httpx.Response(502), True),
+        (httpx.Response(503, text="busy"), False),
+        (httpx.Response(429, json={"code": 20429}), False),
+        (httpx.Response(401, json={"code": 20003}), False),
+        (httpx.Response(404), False),
+        (httpx.Response(302, headers={"location": "https://elsewhere"}), True),
+        (httpx.Response(201, json={"no": "sid"}), True),
+        (httpx.Response(201, json=["sid"]), True),
+        (httpx.Response(200, text="<html>"), True),
     ],
 )
-async def test_everything_else_is_an_outage(response: httpx.Response) -> None:
-    with pytest.raises(Unavailable):
+async def test_everything_else_is_an_outage(response: httpx.Response, ambiguous: bool) -> None:
+    with pytest.raises(Unavailable) as away:
         await twilio(lambda _: response).text("+1", "x", "u")
+    assert away.value.ambiguous is ambiguous
+
+
+@pytest.mark.parametrize(
+    ("problem", "ambiguous"),
+    [
+        (httpx.ConnectError, False),
+        (httpx.ConnectTimeout, False),
+        (httpx.PoolTimeout, False),
+        (httpx.ReadTimeout, True),
+        (httpx.ReadError, True),
+        (httpx.RemoteProtocolError, True),
+    ],
+)
+async def test_who_was_never_reached_has_taken_nothing(
+    problem: type[httpx.RequestError], ambiguous: bool
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise problem("away", request=request)
+
+    with pytest.raises(Unavailable) as away:
+        await twilio(answer).text("+1", "x", "u")
+    assert away.value.ambiguous is ambiguous
 
 
 async def test_a_broken_connection_is_an_outage() -> None:

@@ -1,5 +1,7 @@
 """X-Twilio-Signature: the example of the company's own documentation, and what must fail."""
 
+import pytest
+
 from subscriptions.core.webhook_signature import is_genuine, signature
 
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -32,3 +34,23 @@ def test_anything_changed_is_refused() -> None:
     assert not is_genuine("", [TOKEN], URL, FIELDS)
     assert not is_genuine("\udcff", [TOKEN], URL, FIELDS)
     assert not is_genuine(EXPECTED, [], URL, FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("signed", "ours"),
+    [
+        ("https://us.example.org:443/t?a=1", "https://us.example.org/t?a=1"),
+        ("https://us.example.org/t", "https://us.example.org:443/t"),
+        ("http://[::1]:80/t", "http://[::1]/t"),
+    ],
+)
+def test_the_standard_port_may_be_named_or_not(signed: str, ours: str) -> None:
+    assert is_genuine(signature(TOKEN, signed, FIELDS), [TOKEN], ours, FIELDS)
+
+
+@pytest.mark.parametrize(
+    "signed", ["https://us.example.org:8443/t", "http://us.example.org/t", "https://us.example.org"]
+)
+def test_another_port_scheme_or_path_is_another_address(signed: str) -> None:
+    ours = "https://us.example.org/t"
+    assert not is_genuine(signature(TOKEN, signed, FIELDS), [TOKEN], ours, FIELDS)

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from fhirserver.kernel.canonical import ALERT_CODES
 from subscriptions.core.device_alarm import judge_events
-from subscriptions.core.grouping import root_cause, starts_ladder
+from subscriptions.core.event_codes import NEEDLE_SUSPECTED
+from subscriptions.core.grouping import root_cause
 from subscriptions.core.life_cycle import respond
 from tests.unit.subscriptions.rules.world import SYSTOLIC, VENOUS, World, at, event, reading
 
@@ -99,21 +101,19 @@ def test_a_needle_slip_is_one_incident_and_the_access_is_its_cause() -> None:
     world.hear(event("198260", 4, alarm="a-3"))
     assert len({alert.incident for alert in world.alerts}) == 1
     assert root_cause(world.alerts).code == "198260"
-    assert [starts_ladder(alert, world.alerts[:n]) for n, alert in enumerate(world.alerts)] == [
-        True,
-        False,
-        False,
-    ]
+    suspected = replace(
+        world.alerts[0], system=ALERT_CODES, code=NEEDLE_SUSPECTED.code, priority="PH"
+    )
+    assert root_cause([*world.alerts[:2], suspected]) == suspected
+    assert root_cause([*world.alerts, suspected]).code == "198260"
 
 
-def test_a_more_urgent_alert_in_an_incident_starts_its_ladder() -> None:
+def test_a_measured_breach_and_what_the_machine_concludes_are_one_incident() -> None:
     world = World()
     world.measure(*(reading(VENOUS, 15, second) for second in range(11)))
     world.hear(event("198260", 12))
     low, access = world.alerts
     assert low.incident == access.incident
-    assert starts_ladder(access, [low])
-    assert not starts_ladder(replace(access, pages=False), [low])
 
 
 def test_alarms_a_minute_apart_or_of_another_kind_are_incidents_of_their_own() -> None:
@@ -122,3 +122,9 @@ def test_alarms_a_minute_apart_or_of_another_kind_are_incidents_of_their_own() -
     world.hear(event("198260", 61, alarm="a-2"))
     world.measure(reading(SYSTOLIC, 70, 62))
     assert len({alert.incident for alert in world.alerts}) == 3
+
+
+def test_mains_loss_has_no_machine_code_and_gets_one_of_ours() -> None:
+    (finding,) = judge_events([event("power-lost", 0, priority="PL")])
+    assert (finding.system, finding.code) == (ALERT_CODES, "power-lost")
+    assert (finding.priority, finding.family) == ("PM", "power")

@@ -2,7 +2,9 @@
 
 import pytest
 
+from subscriptions.core.evaluate import evaluate
 from subscriptions.core.life_cycle import respond
+from subscriptions.core.window import Window
 from tests.unit.subscriptions.rules.world import (
     ARTERIAL,
     MEAN,
@@ -30,7 +32,7 @@ def test_between_limit_and_floor_a_second_reading_confirms() -> None:
     ]
     (alert,) = world.alerts
     assert (alert.code, alert.family, alert.generation) == ("196670", "hypotension", 2)
-    assert alert.rule_version == "https://w3id.org/fhirserver/PlanDefinition/default-rules|1.0.0"
+    assert alert.rule_version == "https://w3id.org/fhirserver/PlanDefinition/default-rules|1.1.0"
 
 
 def test_a_second_reading_that_does_not_come_is_high_priority_after_two_minutes() -> None:
@@ -346,3 +348,19 @@ def test_the_window_of_a_patient_in_order_is_empty() -> None:
     world = World()
     world.measure(*(reading(VENOUS, 150, second) for second in range(60)))
     assert world.window.entries == {}
+
+
+def test_a_value_further_out_by_more_than_the_hysteresis_is_said_to_be_worse() -> None:
+    window, rules = Window(), World().rules
+    values = (78, 74, 72, 60)
+    found = [
+        one
+        for second, value in enumerate(values)
+        for one in evaluate(window, rules, [reading(SYSTOLIC, value, second)])
+    ]
+    assert [(one.what, one.worse) for one in found] == [
+        ("breached", False),
+        ("still-breached", False),
+        ("still-breached", True),
+        ("still-breached", True),
+    ]

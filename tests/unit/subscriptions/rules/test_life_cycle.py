@@ -95,10 +95,20 @@ def test_a_condition_never_ends_before_it_began() -> None:
 
 
 def test_pausing_and_resuming_touch_the_signal_only() -> None:
-    paused = respond(ph(), "pause", "Practitioner/n", at(5)).alert
-    assert (paused.signal, paused.response) == ("paused", "none")
-    assert respond(paused, "resume", "Practitioner/n", at(6)).alert.signal == "on"
-    assert not respond(ph(), "resume", "Practitioner/n", at(6)).applied
+    seen = respond(pm(), "acknowledge", "RelatedPerson/bob", at(15)).alert
+    paused = respond(seen, "pause", "RelatedPerson/bob", at(16)).alert
+    assert (paused.signal, paused.response) == ("paused", "acknowledged")
+    assert respond(paused, "resume", "Device/fhirserver", at(17)).alert.signal == "on"
+    assert not respond(seen, "resume", "Device/fhirserver", at(17)).applied
+
+
+def test_only_what_was_answered_and_does_not_latch_may_be_paused() -> None:
+    assert not respond(pm(), "pause", "RelatedPerson/bob", at(15)).applied
+    seen = respond(ph(), "acknowledge", "RelatedPerson/bob", at(15)).alert
+    assert not respond(seen, "pause", "RelatedPerson/bob", at(16)).applied
+    for family in ("blood-loss", "air", "hypotension", "monitoring-lost"):
+        latching = replace(respond(pm(), "acknowledge", "x/y", at(15)).alert, family=family)
+        assert not respond(latching, "pause", "RelatedPerson/bob", at(16)).applied
 
 
 def test_haemorrhage_air_hypotension_and_lost_monitoring_latch_at_any_priority() -> None:

@@ -1,4 +1,4 @@
-"""The composite observer: rules first, then people."""
+"""The composite observer: rules first, then people, then treatments."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +10,7 @@ from fhirserver.kernel.resource import Json
 from subscriptions.core.ports import ResponsePart
 from subscriptions.evaluation.part import Evaluation
 from subscriptions.observer import Observer
+from subscriptions.sessions.part import Sessions
 from tests.unit.subscriptions.rules.world import START
 
 
@@ -41,6 +42,9 @@ class Part:
     async def contacts(self, tx: Transaction, contacts: Sequence[Any]) -> None:
         self.log.append(f"{self.name} contacts {len(contacts)} {tx}")
 
+    async def faults(self, tx: Transaction, faults: Sequence[Any]) -> None:
+        self.log.append(f"{self.name} faults {len(faults)} {tx}")
+
     async def scan(self, tx: Transaction, listening_since: datetime) -> int:
         self.log.append(f"{self.name} scan {listening_since:%H} {tx}")
         return 3
@@ -49,7 +53,9 @@ class Part:
 async def test_rules_are_asked_before_people() -> None:
     log: list[str] = []
     observer = Observer(
-        cast("Evaluation", Part("rules", log)), cast("ResponsePart", Part("response", log))
+        cast("Evaluation", Part("rules", log)),
+        cast("ResponsePart", Part("response", log)),
+        cast("Sessions", Part("sessions", log)),
     )
     nothing = cast("Any", None)
     assert await observer.admit(nothing, nothing, {}, None) == {"rules": True, "response": True}
@@ -57,5 +63,8 @@ async def test_rules_are_asked_before_people() -> None:
     await observer.readings(nothing, [])
     await observer.device_events(nothing, [])
     await observer.contacts(nothing, [])
+    await observer.faults(nothing, [])
     assert await observer.scan(nothing, START) == 3
-    assert [line.split()[0] for line in log] == ["rules", "response"] * 5 + ["rules"]
+    two, three = ["rules", "response"], ["rules", "response", "sessions"]
+    asked = [*two, *three, *two, *two, *three, *two, "rules"]
+    assert [line.split()[0] for line in log] == asked

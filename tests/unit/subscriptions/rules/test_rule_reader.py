@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fhirserver.kernel.canonical import MDC, MONITORING_RULE
+from subscriptions.core.rule_parts import moment
 from subscriptions.core.rule_reader import (
     holds,
     is_default_set,
     is_monitoring_order,
-    moment,
     read_defaults,
     read_order,
 )
@@ -111,7 +111,17 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (
         {"delta": {"valueQuantity": {"value": 15, "code": "mm[Hg]"}}},
         "ServiceRequest.extension[0]",
-        "not-supported",
+        "required",
+    ),
+    (
+        {"window": {"valueDuration": {"value": 15, "code": "s"}}},
+        "ServiceRequest.extension[0].window",
+        "invalid",
+    ),
+    (
+        {"alert": {"valueCode": "suspected-needle-dislodgement"}},
+        "ServiceRequest.extension[0].alert",
+        "invalid",
     ),
     ({"loudness": {"valueCode": "x"}}, "ServiceRequest.extension[0].extension[3].url", "invalid"),
     (
@@ -175,3 +185,78 @@ def test_a_default_set_needs_a_version() -> None:
 )
 def test_fhir_times(text: object, whole: bool, expected: datetime | None) -> None:
     assert moment(text, whole=whole) == expected
+
+
+def change(**parts: Any) -> dict[str, Any]:
+    """Return an order with a rule on a fall of the systolic pressure."""
+    given: dict[str, Any] = {
+        "limit": None,
+        "delta": {"valueQuantity": {"value": -30, "code": "mm[Hg]"}},
+        "window": {"valueDuration": {"value": 1, "code": "h"}},
+    }
+    given.update(parts)
+    return order(**given)
+
+
+def test_a_change_is_read_with_its_window_baseline_and_companions() -> None:
+    (rule,) = [one for one in read_defaults(shipped_plan()).rules if one.change is not None]
+    found = rule.change
+    assert found is not None
+    assert found.steady is not None
+    assert found.shared is not None
+    assert (rule.alert, rule.priority, rule.modes) == (
+        "suspected-needle-dislodgement",
+        "PH",
+        ("TX",),
+    )
+    assert (found.by, found.window, found.baseline, found.side) == (
+        Decimal("-11.5"),
+        15.0,
+        300.0,
+        "low",
+    )
+    assert (found.steady.parameter, found.steady.within) == ("blood-flow", Decimal(60))
+    assert found.steady.effect == Decimal("0.35")
+    assert (found.shared.parameter, found.shared.within) == ("arterial-pressure", Decimal("1.5"))
+    (own,) = read_order(change(), 1).rules
+    assert own.change is not None
+    assert own.change.window == 3600.0
+
+
+def test_a_rate_is_a_change_a_minute() -> None:
+    rate = {"valueQuantity": {"value": -2, "code": "mm[Hg]/min"}}
+    (rule,) = read_order(change(delta=None, rate=rate), 1).rules
+    assert rule.change is not None
+    assert rule.change.per_minute
+    wrong = {"valueQuantity": {"value": -2, "code": "mm[Hg]"}}
+    assert problems(change(delta=None, rate=wrong)) == [
+        ("ServiceRequest.extension[0].rate", "invalid")
+    ]
+
+
+MINUTE = {"valueDuration": {"value": 1, "code": "min"}}
+BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"rate": {"valueQuantity": {"value": 1, "code": "mm[Hg]/min"}}}, ""),
+    ({"delta": {"valueQuantity": {"value": 0, "code": "mm[Hg]"}}}, ".delta"),
+    ({"window": {"valueDuration": {"value": 2, "code": "s"}}}, ".window"),
+    ({"window": {"valueDuration": {"value": 200, "code": "h"}}}, ".window"),
+    ({"baseline-window": MINUTE}, ".baseline-window"),
+    ({"baseline-window": {"valueDuration": {"value": 41, "code": "h"}}}, ".baseline-window"),
+    ({"steady": {"extension": [{"url": "loudness"}]}}, ".steady"),
+    ({"steady": {"extension": []}}, ".steady.parameter"),
+    ({"alert": {"valueCode": "noise"}}, ".alert"),
+]
+
+
+@pytest.mark.parametrize(("parts", "where"), BAD_CHANGES)
+def test_a_change_that_cannot_be_judged_is_refused(parts: dict[str, Any], where: str) -> None:
+    found = problems(change(**parts))
+    assert found
+    assert found[0][0] == f"ServiceRequest.extension[0]{where}"
+
+
+def test_an_interval_alone_is_a_rule() -> None:
+    (rule,) = read_order(
+        order(limit=None, interval={"valueDuration": {"value": 15, "code": "min"}}), 1
+    ).rules
+    assert (rule.interval, rule.low, rule.high) == (900.0, None, None)

@@ -25,6 +25,15 @@ def test_defect_8_a_silent_machine_is_told_in_two_stages(seconds: int, stage: in
     assert judge_silence(TREATING, at(seconds), at(-600)) == stage
 
 
+def test_a_machine_that_means_to_send_seldom_is_given_three_of_its_intervals() -> None:
+    slow = replace(TREATING, every=15.0)
+    assert judge_silence(slow, at(44), at(-600)) == HEARD
+    assert judge_silence(slow, at(45), at(-600)) == SILENT
+    assert judge_silence(slow, at(89), at(-600)) == SILENT
+    assert judge_silence(slow, at(90), at(-600)) == LOST
+    assert judge_silence(replace(TREATING, every=1.0), at(20), at(-600)) == SILENT
+
+
 def test_a_goodbye_in_treatment_is_told_at_once() -> None:
     assert judge_silence(replace(TREATING, online=False), at(1), at(-600)) == SILENT
 

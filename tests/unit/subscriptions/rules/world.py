@@ -3,16 +3,19 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 from fhirserver.kernel.readings import DeviceEvent, Mode, Reading
 from subscriptions.core.alert import Alert
 from subscriptions.core.alerting import Outcome, decide
 from subscriptions.core.device_alarm import judge_events
-from subscriptions.core.evaluate import evaluate, reread_overdue
+from subscriptions.core.evaluate import evaluate
 from subscriptions.core.findings import Finding
+from subscriptions.core.overdue import time_passed
+from subscriptions.core.rule import Rule, RuleSet
 from subscriptions.core.rule_reader import read_defaults
-from subscriptions.core.rules import Rule, RuleSet, compile_rules
+from subscriptions.core.rules import compile_rules
 from subscriptions.core.window import Window, decode, encode
 from subscriptions.evaluation.rule_book import shipped_plan
 
@@ -126,6 +129,12 @@ def rule(
     )
 
 
+@cache
+def in_force(own: tuple[Rule, ...], defaults: tuple[Rule, ...]) -> RuleSet:
+    """Return the rules compiled once for all tests that use the same."""
+    return compile_rules(own, defaults, START)
+
+
 @dataclass
 class World:
     """One patient's window and alerts, driven by readings; survives a restart after every step."""
@@ -139,7 +148,7 @@ class World:
 
     @property
     def rules(self) -> RuleSet:
-        return compile_rules(self.own, self.defaults, START)
+        return in_force(self.own, self.defaults)
 
     @property
     def open(self) -> list[Alert]:
@@ -163,7 +172,7 @@ class World:
     def wait(self, seconds: float) -> list[str]:
         """Let time pass to `seconds` after the start."""
         before = len(self.log)
-        self._apply(reread_overdue(self.window, self.rules, "ann", at(seconds)), at(seconds))
+        self._apply(time_passed(self.window, self.rules, "ann", at(seconds)), at(seconds))
         return self.log[before:]
 
     def replace(self, alert: Alert) -> None:

@@ -1,0 +1,1 @@
+"""How good the alarms are: golden scenarios, the quality report, and the offline oracle."""

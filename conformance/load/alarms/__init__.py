@@ -1,0 +1,1 @@
+"""How soon telephones ring: at a steady rate, in bursts, and when everybody begins at once."""

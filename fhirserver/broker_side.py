@@ -1,0 +1,107 @@
+"""What the server itself says to the broker, put together: ingest, and the synthetic patient's device.
+
+Like `fhirserver.bootstrap` it knows all parts.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import nats
+import structlog
+from nats.aio.client import Client
+
+from adapters.ingest import Ingest
+from adapters.mqtt.connection import connect
+from adapters.mqtt.worker import IngestWorker
+from fhirserver.kernel.ports import ChangeObserver, Transaction
+from fhirserver.settings import Settings
+from fhirserver.store import leftovers
+from fhirserver.store.record import Record
+from fhirserver.supervisor.broker_stream import (
+    DEVICE_PREFIX,
+    DEVICE_STREAM,
+    ensure_device_stream,
+)
+from fhirserver.supervisor.device_authenticator import DeviceAuthenticator, DeviceGrant
+from fhirserver.supervisor.nats_jwt import AccountKey
+from subscriptions.composition import Subscriptions
+from subscriptions.core import synthetic
+from subscriptions.watching.synthetic_patient import SyntheticPatient
+
+log = structlog.get_logger(__name__)
+
+
+async def run_ingest(settings: Settings, record: Record, observer: ChangeObserver) -> None:
+    """Let devices in and take what they say, until cancelled."""
+    client = await nats.connect(
+        settings.nats_url,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        error_cb=_broker_error,
+    )
+    door = await nats.connect(
+        settings.nats_authenticator_url,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        error_cb=_broker_error,
+    )
+
+    async def check(username: str, password: str) -> DeviceGrant | None:
+        device = await record.check_device(username, password)
+        return None if device is None else DeviceGrant(*device, simulated=settings.demo)
+
+    authenticator = DeviceAuthenticator(
+        door, AccountKey.from_seed(settings.nats_callout_seed), check
+    )
+    try:
+        await ensure_device_stream(client.jetstream())
+        ingest = IngestWorker(
+            client,
+            record,
+            Ingest(record, observer),
+            DEVICE_STREAM,
+        )
+        await ingest.prepare()
+        await authenticator.start()
+        await ingest.run()
+    finally:
+        await authenticator.stop()
+        await door.close()
+        await client.close()
+
+
+async def ensure_synthetic(record: Record, subscriptions: Subscriptions) -> None:
+    """Give the synthetic patient a tenant of their own and a device that may speak there."""
+    tenant = await record.ensure_tenant(synthetic.TENANT)
+    async with record.transaction(tenant) as tx:
+        await subscriptions.ensure_synthetic(tx)
+    await record.enroll_device(tenant, synthetic.DEVICE)
+
+
+async def run_synthetic(
+    settings: Settings,
+    record: Record,
+    make: Callable[..., SyntheticPatient],
+    stop: asyncio.Event,
+) -> None:
+    """Run the synthetic patient, whose device speaks where the broker keeps what devices say."""
+    client = Client()
+
+    async def publish(topic: str, message: bytes) -> None:
+        await client.publish(f"{DEVICE_PREFIX}{topic}", message)
+
+    async def forget(tx: Transaction, before: datetime) -> None:
+        await leftovers.forget(tx, synthetic.LEFT_BEHIND, before)
+
+    every = timedelta(seconds=settings.synthetic_seconds)
+    patient = make(record.tend, publish, forget, every)
+    try:
+        await connect(client, settings.nats_url)
+        await patient.run(stop)
+    finally:
+        await client.close()
+
+
+async def _broker_error(error: Exception) -> None:
+    log.warning("broker connection", cause=repr(error))

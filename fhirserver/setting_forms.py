@@ -1,0 +1,173 @@
+"""How the values of settings are written: each function reads one, or says what to give instead.
+
+It raises ValueError with a sentence for the operator. A value is never guessed.
+"""
+
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+ROLES: Final = ("api", "ingest", "engine", "deliver", "watchdog")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+YES: Final = ("1", "true", "yes", "on")
+NO: Final = ("0", "false", "no", "off", "")
+HIGHEST_PORT: Final = 65535
+ARMING: Final = ("required", "off")
+SMTP_SECURITY: Final = ("starttls", "tls", "none")
+_FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_MAILBOX: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+", re.ASCII)
+
+WorkerRoles = tuple[str, ...]
+
+
+def text(value: str) -> str:
+    """Return the text itself."""
+    return value
+
+
+def path(value: str) -> Path:
+    """Return a path; ~ is the home directory."""
+    return Path(value).expanduser()
+
+
+def flag(value: str) -> bool:
+    """Return a yes or no."""
+    lowered = value.strip().lower()
+    if lowered in YES or lowered in NO:
+        return lowered in YES
+    raise ValueError("say 1 or 0")
+
+
+def port(value: str) -> int:
+    """Return a port number."""
+    if not value.isascii() or not value.isdigit() or int(value) > HIGHEST_PORT:
+        raise ValueError(f"give a port number from 0 to {HIGHEST_PORT} (0 picks a free one)")
+    return int(value)
+
+
+def web_url(value: str) -> str:
+    """Return the URL of a web address without a final slash; empty for none."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("give a URL that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def company_url(value: str) -> str:
+    """Read where a telephone company is: http(s) for REST, smpp(s) for SMPP; "" for none."""
+    if value and urlsplit(value).scheme not in ("http", "https", "smpp", "smpps"):
+        raise ValueError("it starts with https:// (REST) or smpps:// (SMPP)")
+    if value and not urlsplit(value).hostname:
+        raise ValueError("it names no host")
+    return value
+
+
+def database_url(value: str) -> str:
+    """Return the URL of a PostgreSQL database; empty for none."""
+    if value and urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("give a URL like postgresql://user:password@host:5432/database")
+    return value
+
+
+def broker_url(value: str) -> str:
+    """Return the URL of a NATS server; empty for none."""
+    if value and urlsplit(value).scheme not in {"nats", "tls"}:
+        raise ValueError("give a URL like nats://user:password@host:4222")
+    return value
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Return web origins."""
+    origins = tuple(one.strip().rstrip("/") for one in value.split(",") if one.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path or parts.query):
+            raise ValueError("give origins like https://app.example.org, *, or nothing")
+    return origins
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Return IP networks."""
+    networks = tuple(one.strip() for one in value.split(",") if one.strip())
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError("give networks like 10.20.0.0/16, separated by commas") from None
+    return networks
+
+
+def factories(value: str) -> tuple[str, ...]:
+    """Return import paths of factories."""
+    paths = tuple(one.strip() for one in value.split(",") if one.strip())
+    if not all(_FACTORY.fullmatch(path) for path in paths):
+        raise ValueError("give import paths like package.module:factory, separated by commas")
+    return paths
+
+
+def smtp_security(value: str) -> str:
+    """Return how a mail server is spoken to."""
+    if value.lower() not in SMTP_SECURITY:
+        raise ValueError(f"choose one of {', '.join(SMTP_SECURITY)}")
+    return value.lower()
+
+
+def arming(value: str) -> str:
+    """Return whether arming is required."""
+    if value.lower() not in ARMING:
+        raise ValueError(f"choose one of {', '.join(ARMING)}")
+    return value.lower()
+
+
+def mailbox(value: str) -> str:
+    """Return a mailbox; empty for none."""
+    if value and not _MAILBOX.fullmatch(value):
+        raise ValueError("give a mailbox like alerts@hospital.example.org")
+    return value
+
+
+def log_level(value: str) -> str:
+    """Return how much is logged."""
+    if value.lower() not in LOG_LEVELS:
+        raise ValueError(f"choose one of {', '.join(LOG_LEVELS)}")
+    return value.lower()
+
+
+def workers(value: str) -> tuple[WorkerRoles, ...]:
+    """Return the roles of each process."""
+    groups = tuple(tuple(group.split("+")) for group in value.replace(" ", "").split(","))
+    unknown = {role for group in groups for role in group} - set(ROLES)
+    if any("watchdog" in group and len(group) > 1 for group in groups):
+        raise ValueError("give watchdog a process of its own: it must live when the others do not")
+    if unknown:
+        raise ValueError(
+            f"'{', '.join(sorted(unknown))}' is no role; commas separate processes and + joins the "
+            f"roles of one process, out of {', '.join(ROLES)}"
+        )
+    return groups
+
+
+def smtp_url(value: str) -> str:
+    """Return the URL of a mail server; empty for none."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+        raise ValueError("give a URL like smtp://user:password@mail.example.org:587 or smtps://...")
+    return value
+
+
+def phone(value: str) -> str:
+    """Return a telephone number in international form; empty for none."""
+    if value and not _PHONE.fullmatch(value):
+        raise ValueError("give a number like +15551234567")
+    return value
+
+
+def seconds(value: str) -> int:
+    """Return a number of seconds; 0 switches off."""
+    if not value.isascii() or not value.isdigit():
+        raise ValueError("give whole seconds, 0 for never")
+    return int(value)

@@ -1,0 +1,66 @@
+"""The rules of one patient at a moment: now as the engine holds them, earlier as they were written then."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from fhirserver.interactions.context import Context
+from fhirserver.interactions.history import history
+from fhirserver.interactions.search import search
+from fhirserver.kernel.errors import Forbidden, NotFound
+from fhirserver.kernel.history import HistoryQuery
+from fhirserver.kernel.resource import Json, Stored
+from fhirserver.wire import fhir_json
+from subscriptions.core.rule import Rule, RuleSet
+from subscriptions.core.rule_reader import holds, is_monitoring_order, read_defaults, read_order
+from subscriptions.core.rules import compile_rules
+from subscriptions.evaluation.defaults import PLAN_ID
+from subscriptions.evaluation.rule_book import RuleBook, shipped_plan
+from subscriptions.store import evaluation_rows
+
+_ORDERS_AT_MOST = 200
+_INSTANT = timedelta(milliseconds=1)
+
+
+async def rules_now(context: Context, book: RuleBook, patient: str) -> tuple[RuleSet, datetime]:
+    """Return the rules the next reading of `patient` is judged by, and the server's time."""
+    async with context.store.transaction(context.tenant) as tx:
+        buckets = {patient: tx.bucket(patient, "Patient", patient)}
+        rows = await evaluation_rows.lock(tx, buckets)
+        return (await book.of(tx, rows))[patient], tx.now
+
+
+async def rules_then(context: Context, patient: str, at: datetime) -> RuleSet:
+    """Return the rules that orders and default set, as they stood at `at`, made for `patient`.
+
+    An order that was deleted since is not found any more; what devices limited then is not known.
+    """
+    own: list[Rule] = []
+    found = await search(
+        context, "ServiceRequest", [("patient", patient), ("_count", str(_ORDERS_AT_MOST))]
+    )
+    for one in found.page.entries:
+        stored = await _then(context, "ServiceRequest", one.id, at)
+        order = None if stored is None else fhir_json.read_own(stored.content)
+        if stored is not None and order is not None and is_monitoring_order(order) and holds(order):
+            own += read_order(order, stored.version).rules
+    return compile_rules(own, await _defaults(context, at), at)
+
+
+async def _defaults(context: Context, at: datetime) -> Sequence[Rule]:
+    stored = await _then(context, "PlanDefinition", PLAN_ID, at)
+    plan: Json | None = None if stored is None else fhir_json.read_own(stored.content)
+    if plan is not None and plan.get("status") == "active":
+        read = read_defaults(plan)
+        if read.rules and not read.problems:
+            return read.rules
+    return read_defaults(shipped_plan()).rules
+
+
+async def _then(context: Context, type_: str, id_: str, at: datetime) -> Stored | None:
+    """Return the version that was current at `at`, None where there was none the caller may see."""
+    asked = HistoryQuery(type_, id_, 1, at=(at, at + _INSTANT))
+    try:
+        page = await history(context, asked)
+    except (NotFound, Forbidden):
+        return None
+    return next((one for one in page.entries if not one.deleted), None)

@@ -1,0 +1,1 @@
+"""Treatments: from what machines say to Procedures, run sheets and whether monitoring is armed."""

@@ -1,0 +1,49 @@
+"""The simulator's command line."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from simulator.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.mark.parametrize("command", ["demo", "fleet", "session", "phone-company"])
+def test_every_command_explains_itself(command: str) -> None:
+    listed = RUNNER.invoke(app, ["--help"])
+    assert command in listed.output
+    assert RUNNER.invoke(app, [command, "--help"]).exit_code == 0
+
+
+def test_a_session_is_written_as_json_lines() -> None:
+    answer = RUNNER.invoke(app, ["session", "clean", "--minutes", "1", "--seed", "4"])
+    assert answer.exit_code == 0
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [line["channel"] for line in lines[:4]] == ["birth", "status", "birth", "status"]
+    assert {line["body"]["mode"] for line in lines if "mode" in line.get("body", {})} >= {
+        "PRETX",
+        "TX",
+    }
+    again = RUNNER.invoke(app, ["session", "clean", "--minutes", "1", "--seed", "4"])
+    assert again.stdout == answer.stdout
+
+
+def test_the_truth_of_a_session_can_be_asked_for() -> None:
+    answer = RUNNER.invoke(app, ["session", "6", "--minutes", "8", "--at", "2", "--truth"])
+    told = json.loads(answer.stdout)
+    assert [alert["code"] for alert in told["truth"]["alerts"]] == ["198264", "198242"]
+    assert told["moments"]["event:198264"]
+    assert told["person"]["access"] in ("fistula", "graft", "catheter")
+
+
+def test_an_unknown_scenario_is_refused() -> None:
+    assert RUNNER.invoke(app, ["session", "flood"]).exit_code == 2
+    assert RUNNER.invoke(app, ["fleet", "--scenario", "clean,flood"]).exit_code == 2
+
+
+def test_a_fleet_needs_a_running_demonstration() -> None:
+    answer = RUNNER.invoke(app, ["fleet", "--demo-json", "/nowhere/demo.json"])
+    assert answer.exit_code == 2
+    assert "make run" in answer.output
