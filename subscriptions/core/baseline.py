@@ -13,7 +13,7 @@ most slipped needles.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import sqrt
 from typing import Final
@@ -71,8 +71,8 @@ def _against_baseline(trace: Trace, trend: Trend, stretch: int) -> Seen | None:
     last = stretch - size - c.STRETCHES_APART.value
     first = last - _baseline_stretches(change) + 1
     baseline = trace.means(0, first, last)
-    recent = trace.means(0, stretch - size + 1, stretch)
     steady, now = _steadied(trace, change.steady, first, last, stretch)
+    recent = _levelled(trace, 0, change.steady, stretch, now)
     comparable = _comparable(baseline, steady, now, change.steady)
     if comparable is None:
         return None
@@ -138,6 +138,24 @@ def _steadied(
     return known[: last - first + 1], known[-1]
 
 
+def _levelled(
+    trace: Trace, column: int, steady: Companion | None, stretch: int, now: float | None
+) -> Means:
+    """Return the newest stretches of a column as they would be with the steady quantity of now.
+
+    While a pump is turned up the pressure of ten seconds ago belongs to a smaller flow.
+    """
+    first = stretch - c.STRETCHES_OF_WINDOW.value + 1
+    recent = trace.means(column, first, stretch)
+    if steady is None or now is None or now == _STOOD:
+        return recent
+    effect = float(steady.effect)
+    return [
+        value if value is None or beside is None else value - effect * (beside - now)
+        for value, beside in zip(recent, trace.means(1, first, stretch), strict=True)
+    ]
+
+
 def _comparable(
     baseline: Means, steady: Means, now: float | None, companion: Companion | None
 ) -> list[float] | None:
@@ -174,10 +192,10 @@ def _shared(
     if shared is None:
         return 0.0
     column = 1 if change.steady is None else 2
-    size = c.STRETCHES_OF_WINDOW.value
-    recent = mean_of(trace.means(column, stretch - size + 1, stretch))
-    before = trace.means(column, first, last)
     effect = float(shared.effect)
+    beside_it = None if change.steady is None else replace(change.steady, effect=shared.effect)
+    recent = mean_of(_levelled(trace, column, beside_it, stretch, now))
+    before = trace.means(column, first, last)
     if steady and now is not None:
         known = [
             value - effect * (beside - now)

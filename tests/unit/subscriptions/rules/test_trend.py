@@ -51,6 +51,12 @@ def test_a_pump_turned_down_is_no_fall() -> None:
     assert watched(seconds(0, 1000, venous, flow)) == []
 
 
+def test_a_pump_turned_up_is_no_fall_while_it_is_being_turned() -> None:
+    flow = fall(-50, 600, 10, level=310)
+    venous = lambda t: 178 + 0.35 * (flow(t) - 310) + (8 if t < 480 else 0)  # noqa: E731
+    assert watched(seconds(0, 900, venous, flow)) == []
+
+
 def test_a_fall_beside_a_flow_that_was_turned_is_still_seen() -> None:
     flow = fall(50, 500, 10, level=400)
     slip = fall(17, 500, 10)
