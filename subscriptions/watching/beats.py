@@ -38,13 +38,18 @@ class RoleBeats:
 
 
 class Pulse:
-    """How the server is, as far as this process knows. Heartbeats are sent only while it is well."""
+    """How the server is, as far as this process knows. Heartbeats are sent only while it is well.
+
+    Where no watchdog has ever run, by the operator's choice, they say what they say elsewhere: that
+    this server is there. One that has run and fell silent is no such choice.
+    """
 
     def __init__(self, execute: Execute, clock: Clock) -> None:
         """Know nothing yet, which is not well."""
         self._execute = execute
         self._clock = clock
         self._health: Health | None = None
+        self._unwatched = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow what the watchdog writes down until `stop` is set."""
@@ -53,6 +58,7 @@ class Pulse:
     async def look(self) -> None:
         """Read what the watchdog wrote last."""
         self._health = await watch_rows.health(self._execute)
+        self._unwatched = self._health is None
 
     @property
     def health(self) -> Health | None:
@@ -64,7 +70,7 @@ class Pulse:
     def is_well(self) -> bool:
         """Whether alarms work as far as anybody knows."""
         found = self.health
-        return found is not None and found.is_well
+        return self._unwatched if found is None else found.is_well
 
     def late_since(self) -> datetime | None:
         """Return since when evaluation is late, None while it is not, or nobody knows."""

@@ -52,8 +52,9 @@ async def test_the_watchdog_reads_signs_of_life_and_everybody_reads_the_watchdog
     def is_well() -> bool:
         return pulse.is_well
 
-    await pulse.look()
     assert not is_well()
+    await pulse.look()
+    assert is_well(), "no watchdog has ever run here"
     await beats.beat()
     await watchdog.look()
     await pulse.look()
