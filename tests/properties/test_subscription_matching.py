@@ -122,7 +122,7 @@ class Tables:
         elif sql.startswith("INSERT INTO subscription_anchor"):
             self.names += [one for one in args["names"] if one not in self.names]
         elif sql.startswith("INSERT INTO event"):
-            _, _, _, _, subscriptions, _, types, ids, *_ = args
+            subscriptions, _, types, ids = (column.split(",") for column in args[4:8])
             focuses = [f"{type_}/{id_}" for type_, id_ in zip(types, ids, strict=True)]
             self.events += zip(focuses, subscriptions, strict=True)
 

@@ -152,5 +152,16 @@ def test_the_document_lists_every_operation() -> None:
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     section = page.partition("## Operations")[2].partition("## ")[0]
 
-    codes = {one.code for one in OPERATIONS} | {"status", "events", "get-ws-binding-token"}
+    codes = {one.code for one in OPERATIONS} | {
+        "armed",
+        "check-in",
+        "events",
+        "evidence",
+        "get-ws-binding-token",
+        "monitoring-rules",
+        "status",
+        "test-page",
+        "why",
+        "why-not",
+    }
     assert set(re.findall(r"`\$([a-z-]+)`", section)) == codes

@@ -163,7 +163,7 @@ def test_types_are_chosen_among_those_searched() -> None:
     assert parse(every, [("_type", "Flag,Task")], load()).types == ("Flag", "Task")
     assert parse(every, [("_id", "x")], load()).types == every
     assert parse(("Flag", "Task"), [("patient", "x")], load()).types == ("Flag", "Task")
-    for pairs in ([("_type", "Nothing")], [("patient", "x")], [("_type", "Flag"), ("status", "x")]):
+    for pairs in ([("_type", "Nothing")], [("patient", "x")], [("_type", "Flag"), ("gender", "x")]):
         with pytest.raises(BadRequest):
             parse(every, pairs, load())
 
