@@ -30,6 +30,7 @@ from subscriptions.evaluation import alerts, defaults
 from subscriptions.evaluation.every_second import WatchTime
 from subscriptions.evaluation.lateness import Lateness
 from subscriptions.evaluation.part import Evaluation
+from subscriptions.evaluation.rule_book import RuleBook
 from subscriptions.observer import Observer
 from subscriptions.operations.arming import ARMED, test_page_operation
 from subscriptions.operations.check_in import check_in_operation
@@ -136,7 +137,10 @@ class Subscriptions:
             self.response, self.response.pages, required=options.arming_required
         )
         self.response.ladders.tell_rosters(self.sessions.roster_changed)
-        self._observer = Observer(Evaluation(self.response), self.response, self.sessions)
+        self._rules = RuleBook()
+        self._observer = Observer(
+            Evaluation(self.response, self._rules), self.response, self.sessions
+        )
 
     @property
     def observer(self) -> ChangeObserver:
@@ -172,7 +176,7 @@ class Subscriptions:
             check_in_operation(self.sessions),
             WHY,
             WHY_NOT,
-            monitoring_rules_operation(),
+            monitoring_rules_operation(self._rules),
             *(
                 ()
                 if self._options.signing is None

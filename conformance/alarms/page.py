@@ -1,6 +1,6 @@
 """Writes the figures of a quality run as a page for people. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 Json = Mapping[str, Any]
@@ -178,27 +178,35 @@ def _reasons(reasons: Json) -> list[str]:
 
 
 def _share(interval: Json | None) -> str:
-    return _NONE if interval is None else f"{interval['value'] * 100:.1f} %"
+    return _of(interval, lambda share: f"{share * 100:.1f}", " %")
 
 
 def _shares(interval: Json | None) -> str:
-    if interval is None:
-        return _NONE
-    return f"{interval['low'] * 100:.1f} to {interval['high'] * 100:.1f} %"
+    return _bounds(interval, lambda share: f"{share * 100:.1f}", " %")
 
 
 def _number(interval: Json | None) -> str:
-    return _NONE if interval is None else f"{interval['value']:.2f}"
+    return _of(interval, lambda number: f"{number:.2f}")
 
 
 def _numbers(interval: Json | None) -> str:
-    return _NONE if interval is None else f"{interval['low']:.2f} to {interval['high']:.2f}"
+    return _bounds(interval, lambda number: f"{number:.2f}")
 
 
 def _interval(interval: Json | None) -> str:
     if interval is None:
         return _NONE
-    return f"{interval['value']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
+    return f"{interval['value']:.3f} ({_bounds(interval, lambda number: f'{number:.3f}')})"
+
+
+def _of(interval: Json | None, form: Callable[[float], str], unit: str = "") -> str:
+    return _NONE if interval is None else form(interval["value"]) + unit
+
+
+def _bounds(interval: Json | None, form: Callable[[float], str], unit: str = "") -> str:
+    if interval is None:
+        return _NONE
+    return f"{form(interval['low'])} to {form(interval['high'])}{unit}"
 
 
 def _seconds(value: float | None) -> str:

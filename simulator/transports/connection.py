@@ -5,6 +5,7 @@ http://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -48,7 +49,7 @@ class Credential:
         return f"hd/v1/{self.tenant}/{self.device}/{channel}"
 
 
-class Connection:
+class Connection(ABC):
     """Stays connected while it is wanted; subclasses say what is spoken and heard."""
 
     def __init__(
@@ -68,29 +69,29 @@ class Connection:
         self.published = 0
         self.refused_subscriptions = 0
 
+    @abstractmethod
     def _will(self) -> Message | None:
         """Return what the broker says when the connection breaks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _needed_topics(self) -> Sequence[str]:
         """Return the topics without which the connection is of no use."""
-        raise NotImplementedError
 
     def _other_topics(self) -> Sequence[str]:
         """Return topics it would like to hear as well."""
         return ()
 
+    @abstractmethod
     def _came_up(self) -> None:
         """Say what is said first on a new connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _say_goodbye(self) -> None:
         """Say what is said before disconnecting."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _heard(self, topic: str, payload: bytes) -> None:
         """Take what came in."""
-        raise NotImplementedError
 
     @property
     def now_s(self) -> float:

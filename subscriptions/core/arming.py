@@ -22,10 +22,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
-from fhirserver.kernel.canonical import ALERT_CODES
 from subscriptions.core.constants import ADULT_FROM, TEST_PAGE_GRACE, TEST_PAGE_HOLDS
 from subscriptions.core.event_codes import NOT_ARMED
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 from subscriptions.core.ladder_state import Contact
 
 ArmedState = Literal["unarmed", "testing", "armed", "lapsed"]
@@ -134,27 +133,19 @@ def not_armed_finding(
     at: datetime,
 ) -> Finding:
     """Return the finding that a treatment runs unarmed (``breached``), or no longer (``ended``)."""
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        NOT_ARMED,
         key="not-armed",
         patient=patient,
         device=device,
-        system=ALERT_CODES,
-        code=NOT_ARMED.code,
-        display=NOT_ARMED.display,
-        kind=NOT_ARMED.kind,
-        family=NOT_ARMED.family,
         priority="PM",
         at=at,
-        age=0.0,
+        simulated=simulated,
+        detail={"reason": reason or "armed"},
         bound=live,
         live=live,
         damped=False,
-        rule=None,
-        rule_version=None,
-        evidence=None,
-        simulated=simulated,
-        detail={"reason": reason or "armed"},
     )
 
 

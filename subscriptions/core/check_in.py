@@ -10,13 +10,12 @@ from typing import Final, Literal
 
 from fhirserver.kernel.canonical import (
     ACT_REASON,
-    ALERT_CODES,
     OBSERVATION_CATEGORY,
     TREATMENT_CODES,
 )
 from fhirserver.kernel.resource import Json
 from subscriptions.core.event_codes import NOT_WELL
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 from subscriptions.core.notification import instant
 
 CheckIn = Literal["ok", "not-well"]
@@ -72,25 +71,16 @@ def findings(
 
 
 def _finding(what: What, patient: str, evidence: str, *, simulated: bool, now: datetime) -> Finding:
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        NOT_WELL,
         key="not-well",
         patient=patient,
         device=None,
-        system=ALERT_CODES,
-        code=NOT_WELL.code,
-        display=NOT_WELL.display,
-        kind=NOT_WELL.kind,
-        family=NOT_WELL.family,
         priority="PM",
         at=now,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=False,
-        rule=None,
-        rule_version=None,
-        evidence=evidence,
         simulated=simulated,
         detail={"reason": "said so" if what == "breached" else "said to be well"},
+        damped=False,
+        evidence=evidence,
     )

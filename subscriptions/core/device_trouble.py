@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.readings import DeviceFault, FaultKind, Priority
 from subscriptions.core.alert import more_urgent
 from subscriptions.core.constants import (
@@ -22,7 +21,7 @@ from subscriptions.core.constants import (
     UNKNOWN_ALARM_TOLD_EVERY,
 )
 from subscriptions.core.event_codes import CLOCK_WRONG, DATA_QUALITY, READINGS_MISSING, EventCode
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 
 
 class _Kind(NamedTuple):
@@ -141,25 +140,14 @@ def _over(trouble: Trouble | None, now: datetime) -> Judged:
 
 def _finding(trouble: Trouble, what: What, priority: Priority, at: datetime) -> Finding:
     kind = _KINDS[trouble.kind]
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        kind.code,
         key=f"{kind.key}:{trouble.device}",
         patient=trouble.patient,
         device=trouble.device,
-        system=ALERT_CODES,
-        code=kind.code.code,
-        display=kind.code.display,
-        kind=kind.code.kind,
-        family=kind.code.family,
         priority=priority,
         at=at,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=True,
-        rule=None,
-        rule_version=None,
-        evidence=None,
         simulated=trouble.simulated,
         detail={"fault": trouble.kind, "amount": trouble.amount, "told": what},
     )

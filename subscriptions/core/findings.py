@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.readings import Priority, Reading
 from subscriptions.core.alert import Family, Kind
+from subscriptions.core.event_codes import EventCode
 from subscriptions.core.rule import Level, SideWatch
 
 What = Literal["breached", "still-breached", "ended", "kept-alive", "went-stale"]
@@ -85,4 +87,51 @@ def finding_of(  # noqa: PLR0913 - every part of a finding, named at each call
         simulated=reading.simulated,
         detail=detail,
         worse=worse,
+    )
+
+
+def own_finding(  # noqa: PLR0913 - as above
+    what: What,
+    code: EventCode,
+    *,
+    key: str,
+    patient: str | None,
+    device: str | None,
+    priority: Priority,
+    at: datetime,
+    simulated: bool,
+    detail: Mapping[str, Any],
+    display: str | None = None,
+    bound: bool = True,
+    live: bool = True,
+    damped: bool = True,
+    rule: tuple[str, str] | None = None,
+    evidence: str | None = None,
+) -> Finding:
+    """Return a finding of the server itself under a code of ours: true now, whatever its `at`.
+
+    `display` in place of the code's own, `rule` as source and version, `evidence` as a reference.
+    """
+    source, version = (None, None) if rule is None else rule
+    return Finding(
+        what=what,
+        key=key,
+        patient=patient,
+        device=device,
+        system=ALERT_CODES,
+        code=code.code,
+        display=display or code.display,
+        kind=code.kind,
+        family=code.family,
+        priority=priority,
+        at=at,
+        age=0.0,
+        bound=bound,
+        live=live,
+        damped=damped,
+        rule=source,
+        rule_version=version,
+        evidence=evidence,
+        simulated=simulated,
+        detail=detail,
     )

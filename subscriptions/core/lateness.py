@@ -7,10 +7,9 @@ of that patient must know.
 
 from datetime import datetime
 
-from fhirserver.kernel.canonical import ALERT_CODES
 from subscriptions.core.constants import PEOPLE_TOLD_LATE_AFTER
 from subscriptions.core.event_codes import EVALUATION_LATE
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 
 KEY = "evaluation-late"
 
@@ -33,25 +32,14 @@ def late_finding(
     patient: str, device: str | None, what: What, at: datetime, *, simulated: bool
 ) -> Finding:
     """Return the finding that a patient's readings are evaluated late, or (``ended``) in time again."""
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        EVALUATION_LATE,
         key=KEY,
         patient=patient,
         device=device,
-        system=ALERT_CODES,
-        code=EVALUATION_LATE.code,
-        display=EVALUATION_LATE.display,
-        kind=EVALUATION_LATE.kind,
-        family=EVALUATION_LATE.family,
         priority="PM",
         at=at,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=True,
-        rule=None,
-        rule_version=None,
-        evidence=None,
         simulated=simulated,
         detail={"reason": "the server's own backlog", "since": at.isoformat()},
     )

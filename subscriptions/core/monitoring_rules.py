@@ -7,14 +7,12 @@ https://hl7.org/fhir/R4/parameters.html
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
-from fhirserver.kernel.canonical import LOINC, MDC
+from fhirserver.kernel.canonical import LOINC, MDC, UCUM
 from fhirserver.kernel.resource import Json
 from subscriptions.core.notification import instant
 from subscriptions.core.rule import Companion, Interval, Level, RuleSet, SideWatch, Trend, Watch
-
-_UCUM: Final = "http://unitsofmeasure.org"
 
 
 def monitoring_rules(rules: RuleSet, at: datetime) -> Json:
@@ -48,7 +46,7 @@ def codings(codes: Sequence[str]) -> list[Json]:
 
 def quantity(value: Decimal, unit: str) -> Json:
     """Return a Quantity in UCUM."""
-    return {"value": value, "unit": unit, "system": _UCUM, "code": unit}
+    return {"value": value, "unit": unit, "system": UCUM, "code": unit}
 
 
 def _watch(watch: Watch, codes: Sequence[str]) -> list[Json]:
@@ -135,4 +133,4 @@ def _seconds(seconds: float) -> dict[str, Any]:
     value = Decimal(repr(seconds))
     whole = value.to_integral_value()
     number = int(whole) if value == whole else value
-    return {"value": number, "unit": "s", "system": _UCUM, "code": "s"}
+    return {"value": number, "unit": "s", "system": UCUM, "code": "s"}

@@ -9,7 +9,7 @@ Treatment is only what the machine says is treatment, judged by server time.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from fhirserver.kernel.canonical import ALERT_CODES, MDC
+from fhirserver.kernel.canonical import MDC
 from fhirserver.kernel.readings import Reading
 from subscriptions.core.constants import (
     OVERDUE_AFTER,
@@ -19,7 +19,7 @@ from subscriptions.core.constants import (
     TREATMENT_SEEN_EVERY,
 )
 from subscriptions.core.event_codes import PRESSURE_OVERDUE
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 from subscriptions.core.rule import CODE_OF_SIDE, Interval, RuleSet
 from subscriptions.core.window import Entry, Treated, Window
 
@@ -166,31 +166,21 @@ def _no_longer_overdue(
 def _overdue(
     what: What, interval: Interval, entry: Entry, patient: str, at: datetime, reason: str
 ) -> Finding:
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        PRESSURE_OVERDUE,
         key=entry.alert_key,
         patient=patient,
         device=entry.device or None,
-        system=ALERT_CODES,
-        code=PRESSURE_OVERDUE.code,
-        display=PRESSURE_OVERDUE.display,
-        kind=PRESSURE_OVERDUE.kind,
-        family=PRESSURE_OVERDUE.family,
         priority="PM",
         at=at,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=True,
-        rule=interval.source,
-        rule_version=interval.version,
-        evidence=None,
         simulated=entry.simulated,
         detail={
             "reason": reason,
             "parameter": interval.parameter,
             "interval": interval.seconds,
         },
+        rule=(interval.source, interval.version),
     )
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.readings import Contact
 from subscriptions.core.constants import (
     PAGES_UNTIL,
@@ -19,7 +18,7 @@ from subscriptions.core.constants import (
     TREATMENT_OVER_AFTER,
 )
 from subscriptions.core.event_codes import SESSION_END_MISSING
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 
 _OVER_AFTER: Final = timedelta(seconds=TREATMENT_OVER_AFTER.value)
 _MISSING_AFTER: Final = timedelta(seconds=TREATMENT_END_MISSING_AFTER.value)
@@ -131,25 +130,14 @@ def gone_on(session: Session, contact: Contact) -> Session:
 
 def end_missing_finding(session: Session, what: What, at: datetime) -> Finding:
     """Return the finding that nobody has ended a treatment (``breached``), or that it is over."""
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        SESSION_END_MISSING,
         key=f"session-end:{session.procedure}",
         patient=session.patient,
         device=session.device,
-        system=ALERT_CODES,
-        code=SESSION_END_MISSING.code,
-        display=SESSION_END_MISSING.display,
-        kind=SESSION_END_MISSING.kind,
-        family=SESSION_END_MISSING.family,
         priority="PM",
         at=at,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=True,
-        rule=None,
-        rule_version=None,
-        evidence=None,
         simulated=session.simulated,
         detail={"reason": "planned end long past", "planned end": session.planned_end.isoformat()},
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.readings import Mode, Priority
 from subscriptions.core.constants import (
     INTERVALS_MISSED,
@@ -18,7 +17,7 @@ from subscriptions.core.constants import (
     SILENT_AFTER,
 )
 from subscriptions.core.event_codes import DEVICE_SILENT
-from subscriptions.core.findings import Finding, What
+from subscriptions.core.findings import Finding, What, own_finding
 
 # How far a silence has been told: nobody, PM, PH.
 Stage = Literal[0, 1, 2]
@@ -83,29 +82,19 @@ def silence_finding(watched: Watched, stage: Stage, now: datetime) -> Finding:
     """Return the finding for a device that reached `stage`; HEARD ends the condition."""
     what: What = "ended" if stage == HEARD else "breached"
     priority: Priority = "PH" if stage == LOST else "PM"
-    return Finding(
-        what=what,
+    return own_finding(
+        what,
+        DEVICE_SILENT,
         key=f"silence:{watched.device}",
         patient=watched.patient,
         device=watched.device,
-        system=ALERT_CODES,
-        code=DEVICE_SILENT.code,
-        display="monitoring lost" if stage == LOST else DEVICE_SILENT.display,
-        kind=DEVICE_SILENT.kind,
-        family=DEVICE_SILENT.family,
         priority=priority,
         at=now if stage == HEARD else watched.last_contact,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=True,
-        rule=None,
-        rule_version=None,
-        evidence=None,
         simulated=watched.simulated,
         detail={
             "reason": "heard again" if stage == HEARD else "no sign of life",
             "last contact": watched.last_contact.isoformat(),
             "said goodbye": not watched.online,
         },
+        display="monitoring lost" if stage == LOST else None,
     )

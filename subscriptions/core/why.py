@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from fhirserver.kernel.canonical import UCUM
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert
 from subscriptions.core.incident_task import is_ours, page_of
@@ -18,7 +19,6 @@ from subscriptions.core.notification import instant
 
 _QUANTITIES: Final = frozenset(("value", "limit"))
 _UNIT: Final = "unit"
-_UCUM: Final = "http://unitsofmeasure.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def why(
         _group("seen", _detail(detail)),
         *({"name": "evidence", "valueReference": {"reference": one}} for one in evidence),
         *(_group("happened", _happened(one)) for one in happened),
-        *(_group("incident", _sibling(one)) for one in siblings),
+        *(_group("incident", in_short(one)) for one in siblings),
         *(_group("person", parts) for parts in _people(answering)),
     ]
     return {"resourceType": "Parameters", "parameter": rows}
@@ -118,7 +118,7 @@ def _value(name: str, value: Any, unit: Any) -> Json:
         return {"name": name, "valueBoolean": value}
     number = _number(value)
     if unit is not None and number is not None:
-        quantity = {"value": number, "unit": str(unit), "system": _UCUM, "code": str(unit)}
+        quantity = {"value": number, "unit": str(unit), "system": UCUM, "code": str(unit)}
         return {"name": name, "valueQuantity": quantity}
     return {"name": name, "valueString": str(value)}
 
@@ -141,12 +141,11 @@ def _happened(one: Happened) -> list[Json]:
     ]
 
 
-def _sibling(alert: Alert) -> list[Json]:
+def in_short(alert: Alert) -> list[Json]:
+    """Return the parts that name an alert: what it is, how urgent, since when, and its Flag."""
+    coding = {"system": alert.system, "code": alert.code, "display": alert.display}
     rows: list[Json] = [
-        {
-            "name": "code",
-            "valueCoding": {"system": alert.system, "code": alert.code, "display": alert.display},
-        },
+        {"name": "code", "valueCoding": coding},
         *_codes(priority=alert.priority),
         *_moments(raised=alert.raised),
     ]

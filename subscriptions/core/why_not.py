@@ -18,6 +18,7 @@ from subscriptions.core.findings import Finding
 from subscriptions.core.monitoring_rules import codings, quantity
 from subscriptions.core.notification import instant
 from subscriptions.core.rule import Level, RuleSet, Watch
+from subscriptions.core.why import in_short
 from subscriptions.core.window import Window
 
 Verdict = Literal[
@@ -78,7 +79,7 @@ def why_not(told: Sequence[Judged], alerts: Sequence[Alert], since: datetime, at
         {"name": "at", "valueInstant": instant(at)},
         {"name": "since", "valueInstant": instant(since)},
         *({"name": "parameter", "part": _parts(one)} for one in told),
-        *({"name": "alert", "part": _alert(one)} for one in alerts),
+        *({"name": "alert", "part": [*in_short(one), *_calls(one)]} for one in alerts),
     ]
     return {"resourceType": "Parameters", "parameter": rows}
 
@@ -156,14 +157,5 @@ def _limit(side: str, level: Level, unit: str) -> list[Json]:
     ]
 
 
-def _alert(alert: Alert) -> list[Json]:
-    coding = {"system": alert.system, "code": alert.code, "display": alert.display}
-    rows: list[Json] = [
-        {"name": "code", "valueCoding": coding},
-        {"name": "priority", "valueCode": alert.priority},
-        {"name": "raised", "valueInstant": instant(alert.raised)},
-        {"name": "calls-people", "valueBoolean": alert.pages},
-    ]
-    if alert.flag is not None:
-        rows.append({"name": "flag", "valueReference": {"reference": f"Flag/{alert.flag}"}})
-    return rows
+def _calls(alert: Alert) -> list[Json]:
+    return [{"name": "calls-people", "valueBoolean": alert.pages}]

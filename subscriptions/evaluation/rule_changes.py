@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from fhirserver.kernel.canonical import ALERT_CODES
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.errors import Problem, Unprocessable
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core.event_codes import RULE_IGNORED
-from subscriptions.core.findings import Finding
+from subscriptions.core.findings import Finding, own_finding
 from subscriptions.core.rule import Rule, RuleSet
 from subscriptions.core.rule_provenance import Activity, provenance_of
 from subscriptions.core.rule_reader import (
@@ -95,25 +94,14 @@ async def follow_orders(
 
 def ignored_finding(patient: str, rules: RuleSet, now: datetime) -> Finding:
     """Return the advisory that rules of `patient` are ignored, or that none is any more."""
-    return Finding(
-        what="breached" if rules.problems else "ended",
+    return own_finding(
+        "breached" if rules.problems else "ended",
+        RULE_IGNORED,
         key="rules",
         patient=patient,
         device=None,
-        system=ALERT_CODES,
-        code=RULE_IGNORED.code,
-        display=RULE_IGNORED.display,
-        kind=RULE_IGNORED.kind,
-        family=RULE_IGNORED.family,
         priority="PL",
         at=now,
-        age=0.0,
-        bound=True,
-        live=True,
-        damped=True,
-        rule=None,
-        rule_version=None,
-        evidence=None,
         simulated=False,
         detail={"reason": "beyond the hard floor", "problems": list(rules.problems)},
     )

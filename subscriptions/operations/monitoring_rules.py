@@ -20,9 +20,8 @@ from subscriptions.evaluation.rules_at import rules_now, rules_then
 _NOW: Final = timedelta(seconds=5)
 
 
-def monitoring_rules_operation() -> Operation:
-    """Return the operation."""
-    book = RuleBook()
+def monitoring_rules_operation(book: RuleBook) -> Operation:
+    """Return the operation over the rules that the engine of this process holds."""
 
     async def rules(context: Context, call: Call) -> Answer:
         """Return Parameters. Raises `NotFound`, `Gone`, `BadRequest` for what is no time."""

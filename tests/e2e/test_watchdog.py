@@ -97,8 +97,9 @@ def test_processes_that_stand_still_are_told_and_so_is_the_end() -> None:
         try:
             assert wait(lambda: bool(operator.notices)) < 60
             pings = len(operator.pings)
+            # The outer watch hears nothing while something is wrong: three pings would be due in this time,
+            # and that nothing comes can only be seen by waiting.
             time.sleep(3)
-            # The outer watch hears nothing while something is wrong.
             assert len(operator.pings) == pings
         finally:
             engine.resume()
