@@ -311,9 +311,9 @@ class WriteTransaction:
         self, targets: Iterable[tuple[str, str]], *, lock: bool
     ) -> Mapping[tuple[str, str], _Known]:
         await self._flush()
-        number = self.definitions.type_number
-        wanted = {(number(type_), id_): (type_, id_) for type_, id_ in targets}
+        wanted = {(self.definitions.type_number(one[0]), one[1]): one for one in targets}
         rows = await locking.find(self.connection, self.tenant, wanted, lock=lock)
+        await self._context.keys.load(self.tenant, {row.key_id for row in rows.values()})
         found = {target: _Known(rows.get(key)) for key, target in wanted.items()}
         if lock:
             self._known |= found

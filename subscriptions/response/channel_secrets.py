@@ -1,5 +1,6 @@
 """From a Subscription as a client sends it to the sealed secret beside its cursor, and back."""
 
+from collections.abc import Mapping
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -41,16 +42,19 @@ class ChannelSecrets:
             secret_rows.keep(tx, subscription, sealed)
 
 
-async def secret_of(tx: Transaction, subscription: Json) -> str | None:
-    """Return the secret with which what goes to the endpoint of `subscription` is signed.
+async def secrets_of(tx: Transaction, subscriptions: Mapping[str, Json]) -> dict[str, str]:
+    """Return, by id, the secrets with which what goes to the endpoints of `subscriptions` is signed.
 
-    None without one. Asks the database only where there is one.
+    Without those that have none. Asks the database, once, only where there are some.
     """
-    id_ = str(subscription["id"])
-    if fingerprint_of(subscription) is None:
-        return None
-    sealed = await secret_rows.secret(tx, id_)
-    return None if sealed is None else (await tx.unseal(None, _purpose(id_), sealed)).decode()
+    signing = [id_ for id_, one in subscriptions.items() if fingerprint_of(one) is not None]
+    if not signing:
+        return {}
+    sealed = await secret_rows.secrets(tx, signing)
+    return {
+        id_: (await tx.unseal(None, _purpose(id_), envelope)).decode()
+        for id_, envelope in sealed.items()
+    }
 
 
 def _purpose(subscription: str) -> str:

@@ -1,5 +1,7 @@
 """The sealed secret of a Subscription's channel, in the row of its cursor."""
 
+from collections.abc import Sequence
+
 from fhirserver.kernel.ports import Transaction
 from subscriptions.store.cursor_rows import bucket
 
@@ -22,11 +24,11 @@ def forget(tx: Transaction, subscription: str) -> None:
     )
 
 
-async def secret(tx: Transaction, subscription: str) -> bytes | None:
-    """Return the sealed secret, None without one."""
+async def secrets(tx: Transaction, subscriptions: Sequence[str]) -> dict[str, bytes]:
+    """Return the sealed secrets of those `subscriptions` that have one."""
     rows = await tx.execute(
-        "SELECT secret FROM subscription_cursor"
-        " WHERE bucket = %s AND tenant = %s AND subscription = %s",
-        (bucket(tx, subscription), tx.tenant, subscription),
+        "SELECT subscription, secret FROM subscription_cursor WHERE secret IS NOT NULL"
+        " AND bucket = ANY(%s) AND tenant = %s AND subscription = ANY(%s)",
+        ([bucket(tx, one) for one in subscriptions], tx.tenant, [*subscriptions]),
     )
-    return rows[0][0] if rows else None
+    return dict(rows)

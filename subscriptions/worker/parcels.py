@@ -14,6 +14,7 @@ import structlog
 
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
+from fhirserver.wire import fhir_json
 from subscriptions.channels.channel import Channel, Parcel
 from subscriptions.core.client_subscription import Wishes, wishes
 from subscriptions.core.delivery import Errand, Handed, Lapsed, Missed, Nothing, Send
@@ -21,7 +22,7 @@ from subscriptions.core.notification import Kind
 from subscriptions.core.payload import render
 from subscriptions.core.topic import Topic
 from subscriptions.core.topic_catalog import Catalog
-from subscriptions.response.channel_secrets import secret_of
+from subscriptions.response.channel_secrets import secrets_of
 from subscriptions.response.notifications import Notifications, Told
 from subscriptions.store import dead_letter_rows, event_rows
 from subscriptions.store.cursor_rows import Claim
@@ -110,7 +111,7 @@ class Parcels:
         letters = await dead_letter_rows.wanted(
             tx, [o.claim.subscription for o in orders if o.send.errand == "replay"]
         )
-        known = {o.claim.subscription: await self._known(tx, o.claim) for o in orders}
+        known = await self._known(tx, [o.claim for o in orders])
         wanted = [_wanted(o, known[o.claim.subscription], letters) for o in orders]
         rows = await event_rows.numbered_of(tx, [one for one in wanted if one is not None])
         drafts: list[_Draft] = []
@@ -123,7 +124,7 @@ class Parcels:
 
     async def range_of(self, tx: Transaction, order: Order) -> tuple[int | None, int | None]:
         """Return the first and last number of the events an order is about, None for none."""
-        known = await self._known(tx, order.claim)
+        known = (await self._known(tx, [order.claim]))[order.claim.subscription]
         letters = await dead_letter_rows.wanted(tx, [order.claim.subscription])
         wanted = _wanted(order, known, letters)
         if wanted is None:
@@ -132,21 +133,38 @@ class Parcels:
         events = rows.get(order.claim.subscription, [])
         return (events[0].number, events[-1].number) if events else (None, None)
 
-    async def _known(self, tx: Transaction, claim: Claim) -> _Known | None:
-        key = (tx.tenant, claim.subscription)
-        known = self._remembered.get(key)
-        if known is not None and known.revision == claim.cursor.revision:
-            self._remembered.move_to_end(key)
-            return known
-        resource = await tx.get("Subscription", claim.subscription)
-        if resource is None:
-            return None
-        secret = await secret_of(tx, resource)
-        known = _Known(claim.cursor.revision, resource, wishes(resource), secret)
-        self._remembered[key] = known
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
-        return known
+    async def _known(self, tx: Transaction, claims: Sequence[Claim]) -> dict[str, _Known | None]:
+        """Return what each Subscription says, None for one that is gone; two questions for all."""
+        found: dict[str, _Known | None] = {}
+        unknown: dict[str, int] = {}
+        for claim in claims:
+            key = (tx.tenant, claim.subscription)
+            known = self._remembered.get(key)
+            if known is not None and known.revision == claim.cursor.revision:
+                self._remembered.move_to_end(key)
+                found[claim.subscription] = known
+            else:
+                unknown[claim.subscription] = claim.cursor.revision
+        if unknown:
+            for id_, known in (await self._learned(tx, unknown)).items():
+                found[id_] = known
+                self._remembered[tx.tenant, id_] = known
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return {claim.subscription: found.get(claim.subscription) for claim in claims}
+
+    async def _learned(self, tx: Transaction, revisions: Mapping[str, int]) -> dict[str, _Known]:
+        versions = await tx.versions({("Subscription", id_): frozenset() for id_ in revisions})
+        resources = {
+            id_: fhir_json.read_own(versions["Subscription", id_][0].content)
+            for id_ in revisions
+            if ("Subscription", id_) in versions and not versions["Subscription", id_][0].deleted
+        }
+        secrets = await secrets_of(tx, resources)
+        return {
+            id_: _Known(revisions[id_], resource, wishes(resource), secrets.get(id_))
+            for id_, resource in resources.items()
+        }
 
     def _draft(
         self,

@@ -18,7 +18,7 @@ from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import EFFECTIVE_MARK, ObservationRow, value_mark
 from subscriptions.core.channel_secret import CHANNEL_SECRET
 from subscriptions.core.secret_fingerprint import FINGERPRINT, fingerprint_of
-from subscriptions.response.channel_secrets import secret_of
+from subscriptions.response.channel_secrets import secrets_of
 from tests.integration.response.conftest import Place, team
 
 ADMIN = Principal(1, "admin", "")
@@ -291,7 +291,7 @@ async def _secret(place: Place) -> str | None:
     async with place.record.transaction(place.tenant) as tx:
         stored = await tx.get("Subscription", "s")
         assert stored is not None
-        return await secret_of(tx, stored)
+        return (await secrets_of(tx, {"s": stored})).get("s")
 
 
 async def test_fingerprints_tell_secrets_apart(place: Place) -> None:
