@@ -151,7 +151,7 @@ class _Server:
             record.scan,
             _now,
             lambda: self._tenants,
-            record.principal,
+            record.grant,
             record.figures,
         )
 

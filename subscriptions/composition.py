@@ -17,7 +17,7 @@ from fhirserver.crypto.signing import SigningKeys
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.operation import Operation
 from fhirserver.kernel.ports import ChangeObserver, Transaction
-from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.principal import Grant
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import MailServer
 from subscriptions.channels.managed import ManagedChannel
@@ -86,14 +86,14 @@ class Options:
 class RecordAccess:
     """What workers and routes need of the record.
 
-    `principal` returns who holds a bearer token, `figures` sums up what was measured.
+    `grant` returns what a bearer token stands for, `figures` sums up what was measured.
     """
 
     transactions: Transactions
     scan: Scan
     clock: Clock
     tenants: Callable[[], Mapping[str, int]]
-    principal: Callable[[str], Awaitable[Principal | None]]
+    grant: Callable[[str], Awaitable[Grant | None]]
     figures: FiguresOf
 
 
@@ -188,7 +188,7 @@ class Subscriptions:
         """Return the metrics, and the webhooks of telephone companies where there are any."""
         companies = self._options.companies
         watching: list[BaseRoute] = [
-            metrics.route(record.scan, record.principal, record.tenants, record.clock)
+            metrics.route(record.scan, record.grant, record.tenants, record.clock)
         ]
         if self._options.signing is not None:
             watching.append(evidence_keys.route(self._options.signing.public()))

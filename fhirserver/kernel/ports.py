@@ -10,7 +10,7 @@ from typing import Any, LiteralString, Protocol, TypeVar
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobQueue
-from fhirserver.kernel.principal import Access, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant, Membership, Principal
 from fhirserver.kernel.readings import (
     Contact,
     DeviceEvent,
@@ -203,8 +203,8 @@ class RecordStore(Protocol):
         writes, and neither claim nor execute anything. Raises what it raises, and `Conflict` when others kept winning.
         """
 
-    async def principal(self, token: str) -> Principal | None:
-        """Return who holds this bearer token, None when unknown, expired or revoked."""
+    async def grant(self, token: str) -> Grant | None:
+        """Return what this bearer token stands for, None when unknown, expired or revoked."""
 
     async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
         """Return the CareTeam memberships of `member` (a reference)."""

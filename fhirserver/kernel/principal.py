@@ -4,13 +4,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-PrincipalKind = Literal["admin", "practitioner", "related-person", "patient", "device", "system"]
+PrincipalKind = Literal[
+    "admin",
+    "clinic-admin",
+    "practitioner",
+    "technician",
+    "related-person",
+    "patient",
+    "client",
+    "device",
+    "system",
+]
+# What makes somebody a member: a CareTeam, help in an emergency without one, help between two patients.
+Basis = Literal["care-team", "break-glass", "peer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. `reference` is the FHIR resource it acts as (``RelatedPerson/bob``), empty for an
-    administrator or the system itself.
+    administrator or the system itself; that of a ``client`` (a program that acts for itself) is its client id.
     """
 
     tenant: int
@@ -31,6 +43,22 @@ class Membership:
     role: str | None
     starts: datetime | None
     ends: datetime | None
+    basis: Basis = "care-team"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a bearer token stands for.
+
+    `scopes` are SMART scopes, None for a token that nothing narrows (issued by an administrator). `patient` is the id
+    that ``patient/`` scopes are about. `client` is the OAuth client it was given to, `account` whose login it is.
+    """
+
+    principal: Principal
+    scopes: tuple[str, ...] | None = None
+    patient: str | None = None
+    client: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

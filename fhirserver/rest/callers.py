@@ -87,11 +87,12 @@ class Callers:
         # Age and epoch are those of before the question: what changes meanwhile must count as
         # changed.
         asked, epoch = self._monotonic(), self._access_epoch()
-        principal = await self._store.principal(token)
-        if principal is None:
+        grant = await self._store.grant(token)
+        if grant is None:
             self._known.pop(token, None)
             message = "The bearer token is unknown, expired or revoked."
             raise Unauthenticated(message)
+        principal = grant.principal
         memberships = (
             await self._store.memberships(principal.tenant, principal.reference)
             if principal.reference

@@ -11,7 +11,7 @@ from typing import Any
 
 from fhirserver.kernel import canonical
 from fhirserver.kernel.errors import NotFound, Unprocessable
-from fhirserver.kernel.principal import Membership, Principal
+from fhirserver.kernel.principal import Grant, Membership, Principal
 from fhirserver.store.caller import entering
 from fhirserver.store.connection import Query
 from fhirserver.store.database import Pool
@@ -34,14 +34,14 @@ class DeviceCredential:
     device: str
 
 
-async def principal(pool: Pool, token: str, now: datetime) -> Principal | None:
-    """Return who holds `token`, None when it is unknown or has expired."""
+async def grant(pool: Pool, token: str, now: datetime) -> Grant | None:
+    """Return what `token` stands for, None when it is unknown or has expired."""
     async with pool.connection() as connection:
         found = await connection.rows(
             "SELECT tenant, kind, reference FROM access_token WHERE digest = %s AND expires > %s",
             (_digest(token), now),
         )
-    return Principal(*found[0]) if found else None
+    return Grant(Principal(*found[0])) if found else None
 
 
 async def issue_token(pool: Pool, holder: Principal, lifetime: timedelta, now: datetime) -> str:

@@ -18,7 +18,7 @@ from fhirserver.kernel.figures import Figures
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount, Result, Transaction
-from fhirserver.kernel.principal import Access, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant, Membership, Principal
 from fhirserver.kernel.resource import Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
@@ -209,9 +209,9 @@ class Record:
         async with open_transaction(self._work, tenant, TelemetryTransaction) as tx:
             yield tx.share(self._templates)
 
-    async def principal(self, token: str) -> Principal | None:
+    async def grant(self, token: str) -> Grant | None:
         """Return who holds `token`."""
-        return await accounts.principal(self._database.read, token, self._clock())
+        return await accounts.grant(self._database.read, token, self._clock())
 
     async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
         """Return the CareTeam memberships of `member`."""

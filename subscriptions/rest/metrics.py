@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fhirserver.kernel.errors import Unavailable
-from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.principal import Grant
 from subscriptions.store import standing_rows, synthetic_rows, try_counts, watch_rows
 from subscriptions.store.standing_rows import Standing
 from subscriptions.store.synthetic_rows import Runs
@@ -161,7 +161,7 @@ class Tries(Collector):
 
 def route(
     scan: Scan,
-    principal: Callable[[str], Awaitable[Principal | None]],
+    grant: Callable[[str], Awaitable[Grant | None]],
     tenants: Callable[[], Mapping[str, int]],
     clock: Clock,
 ) -> Route:
@@ -169,9 +169,10 @@ def route(
 
     async def scrape(request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        caller = await principal(token.strip()) if scheme.lower() == "bearer" and token else None
-        if caller is None:
+        held = await grant(token.strip()) if scheme.lower() == "bearer" and token else None
+        if held is None:
             return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        caller = held.principal
         if caller.kind != "admin":
             return Response(status_code=403)
         try:

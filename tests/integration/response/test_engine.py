@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from fhirserver.kernel.canonical import BACKPORT
-from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.principal import Grant, Principal
 from subscriptions import administration
 from subscriptions.channels.egress import Answer
 from subscriptions.core.timing import KEEP_EVENTS
@@ -349,11 +349,11 @@ async def test_metrics_are_for_administrators_and_tell_lag_attempts_and_state(
         "nurse": Principal(place.tenant, "practitioner", "Practitioner/nina"),
     }
 
-    async def principal(token: str) -> Principal | None:
-        return holders.get(token)
+    async def grant(token: str) -> Grant | None:
+        holder = holders.get(token)
+        return None if holder is None else Grant(holder)
 
-    route = metrics.route(place.record.scan, principal, lambda: {"home": place.tenant}, place.clock)
-    route = metrics.route(place.record.scan, principal, lambda: {"home": place.tenant}, place.clock)
+    route = metrics.route(place.record.scan, grant, lambda: {"home": place.tenant}, place.clock)
     transport = httpx.ASGITransport(Starlette(routes=[route]))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/metrics")).status_code == 401

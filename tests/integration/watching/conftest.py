@@ -54,7 +54,7 @@ class Server:
             record.scan,
             self.clock,
             lambda: self.names,
-            record.principal,
+            record.grant,
             record.figures,
         )
 

@@ -166,7 +166,7 @@ async def test_metrics_tell_how_the_server_is(server: Server) -> None:
     await write(server, lag_ms=1500)
     token = await server.record.issue_token(Principal(1, "admin", ""), 3600)
     route = metrics.route(
-        server.record.scan, server.record.principal, lambda: server.names, server.clock
+        server.record.scan, server.record.grant, lambda: server.names, server.clock
     )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(Starlette(routes=[route])), base_url="http://test"

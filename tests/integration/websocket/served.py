@@ -130,7 +130,7 @@ async def served(
         tenant = await record.ensure_tenant(name)
         tenants = {name: tenant}
         access = RecordAccess(
-            record.work, record.scan, clock, lambda: tenants, record.principal, record.figures
+            record.work, record.scan, clock, lambda: tenants, record.grant, record.figures
         )
         epoch = Epoch(record)
         sockets = parts.sockets(access, lambda: epoch.now, lambda: True)

@@ -14,7 +14,7 @@ from fhirserver.kernel.errors import BadRequest, FhirError, Gone, NotFound, Prec
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobStatus
 from fhirserver.kernel.ports import Current, DeadLetterCount
-from fhirserver.kernel.principal import Access, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant, Membership, Principal
 from fhirserver.kernel.resource import Json, Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
@@ -141,9 +141,10 @@ class MemoryRecord:
             self.versions = before
             raise
 
-    async def principal(self, token: str) -> Principal | None:
+    async def grant(self, token: str) -> Grant | None:
         self.asked.append(token)
-        return self.tokens.get(token)
+        holder = self.tokens.get(token)
+        return None if holder is None else Grant(holder)
 
     async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
         return [one for one in self.teams if one.member == member and tenant == self.tenant]

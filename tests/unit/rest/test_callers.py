@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhirserver.kernel.errors import Unauthenticated
-from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.principal import Grant, Principal
 from fhirserver.rest import callers
 from fhirserver.rest.callers import Callers, bearer_token
 from tests.unit.rest.conftest import Server
@@ -29,12 +29,12 @@ async def test_many_requests_at_once_ask_the_store_once(
     answer = asyncio.Event()
     asked: list[str] = []
 
-    async def slow(token: str) -> Principal | None:
+    async def slow(token: str) -> Grant | None:
         asked.append(token)
         await answer.wait()
-        return Principal(1, "admin", "")
+        return Grant(Principal(1, "admin", ""))
 
-    monkeypatch.setattr(server.record, "principal", slow)
+    monkeypatch.setattr(server.record, "grant", slow)
     known = make(server)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(known.access(b"Bearer x")) for _ in range(50)]
