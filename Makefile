@@ -10,7 +10,7 @@ PIP      := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check format clean
+.PHONY: help run test test-all browser check sbom format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,11 +24,33 @@ test: $(VENV)/.installed-dev ## the tests, without the slow ones
 test-all: $(VENV)/.installed-dev ## every test
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.installed-dev ## format, lint, strict types, import contracts
+browser: build/browser/fhirclient build/browser/axe-core ## what tests in a real browser load (needs npm; chromium comes with apt-get install chromium)
+
+# Single files of others that pages of the tests load; nothing of them is run here.
+build/browser/fhirclient: PACKAGE := fhirclient@2.6.3
+build/browser/axe-core:   PACKAGE := axe-core@4.14.1
+build/browser/fhirclient build/browser/axe-core:
+	@mkdir -p $@
+	@cd build/browser && tar -xzf "$$(npm pack --silent $(PACKAGE))" -C $(@F) --strip-components=1
+	@rm build/browser/$(@F)-*.tgz
+
+check: $(VENV)/.installed-dev build/sbom.cdx.json ## format, lint, strict types, import contracts, security
 	@echo "== format";           $(BIN)/ruff format --check $(SOURCES)
 	@echo "== lint";             $(BIN)/ruff check $(SOURCES)
 	@echo "== types";            $(BIN)/mypy $(SOURCES)
 	@echo "== import contracts"; $(BIN)/lint-imports
+	@echo "== security scan";    $(BIN)/ruff check --select S --ignore S101 $(PACKAGES)
+	@echo "== known weaknesses of dependencies (AUDIT=--strict: fail where nobody could be asked)"
+	@$(BIN)/python -m tests.supply_chain.dependency_audit $(AUDIT)
+
+sbom: build/sbom.cdx.json ## what the server is made of (CycloneDX), in build/sbom.cdx.json
+
+# Made of the pins, again only when they change: the same pins make the same file.
+build/sbom.cdx.json: requirements.txt pyproject.toml | $(VENV)/.installed-dev
+	@echo "== software bill of materials"
+	@mkdir -p build
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o $@
 
 format: $(VENV)/.installed-dev ## put the code into its one format
 	$(BIN)/ruff format $(SOURCES)

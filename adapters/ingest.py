@@ -4,28 +4,36 @@ What cannot be processed goes to a dead letter with its reason, and its number c
 send it again, and no refused value ever becomes an alert.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from adapters import containment, observation, streams
+from adapters import observation, streams
+from adapters.batch import (
+    Batch,
+    Draft,
+    Incoming,
+    Moment,
+    Outcome,
+    outcome_of,
+    reason_of,
+    refuse,
+    stream_of,
+)
 from adapters.clock import Timing, timing
+from adapters.connections import connected, hear, hear_gateways, take_births
 from adapters.contacts import note, promised_interval
 from adapters.faults import BatchFaults, Clocks
 from adapters.metrics import METRICS, Metric, unit_of
 from adapters.mqtt import messages
-from adapters.mqtt.messages import Birth, Event, Message, Rejected, Sample, Status, Telemetry, Topic
-from adapters.streams import Acknowledgement
+from adapters.mqtt.messages import Event, Message, Rejected, Sample, Status, Telemetry
 from adapters.templates import TemplateNames, template, template_name
 from fhirserver.kernel import keys
 from fhirserver.kernel.ports import ChangeObserver
-from fhirserver.kernel.readings import Contact, DeviceEvent, Mode, Reading
+from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import (
-    DeadLetter,
     EnrolledDevice,
     ObservationRow,
     StreamKey,
@@ -34,53 +42,8 @@ from fhirserver.kernel.telemetry import (
     TelemetryTransaction,
 )
 
-DOOR: Final = "mqtt"
 # A mode older than this says nothing about the sample (the alarm rules then assume treatment).
 _MODE_MEMORY: Final = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A message as the broker handed it over, and when the server received it."""
-
-    topic: Topic
-    payload: bytes
-    received: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a committed batch did: answers for the devices and figures for the metrics."""
-
-    acknowledgements: tuple[Acknowledgement, ...]
-    observations: int
-    duplicates: int
-    dead_letters: Mapping[str, int]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A row to be stored together with the readings that come of it."""
-
-    row: ObservationRow
-    metrics: tuple[tuple[Metric, Decimal], ...]
-    device: EnrolledDevice
-    patient: str | None
-    moment: "_Moment"
-
-
-@dataclass(slots=True)
-class _Batch:
-    states: Mapping[StreamKey, StreamState]
-    devices: Mapping[str, EnrolledDevice]
-    births: Mapping[tuple[str, str], Json]
-    faults: BatchFaults
-    drafts: list[_Draft] = field(default_factory=list)
-    events: list[DeviceEvent] = field(default_factory=list)
-    contacts: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
-    letters: list[DeadLetter] = field(default_factory=list)
-    rejected: dict[StreamKey, list[int]] = field(default_factory=lambda: defaultdict(list))
-    duplicates: int = 0
 
 
 class Ingest:
@@ -97,19 +60,27 @@ class Ingest:
         """Store `batch` and return what to answer; nothing is stored when this raises."""
         decoded = [(one, messages.decode(one.topic, one.payload)) for one in batch]
         async with self._store.telemetry(tenant) as tx:
-            wanted = {key for one, message in decoded if (key := _stream(one, message)) is not None}
-            state = _Batch(
+            wanted = {
+                key for one, message in decoded if (key := stream_of(one, message)) is not None
+            }
+            state = Batch(
                 await tx.streams(wanted) if wanted else {},
                 await tx.devices({one.topic.address for one in batch}),
-                await tx.births({(key.address, key.boot) for key in wanted}),
+                dict(await tx.births({(key.address, key.boot) for key in wanted})),
+                dict(await tx.last_births(spoken)) if (spoken := connected(decoded)) else {},
                 BatchFaults(tenant, self._clocks),
             )
+            # What a machine is comes before what it says, whichever of its messages was faster.
+            limits = await take_births(tx, state, decoded)
+            await hear_gateways(tx, state, decoded)
             before = {key: streams.holes(one.committed) for key, one in state.states.items()}
             for incoming, message in decoded:
                 await self._take(tx, state, incoming, message)
             await state.faults.gaps(tx, state.states, before, state.devices)
             if faults := await state.faults.found(tx):
                 await self._observer.faults(tx, faults)
+            if limits:
+                await self._observer.limits(tx, limits)
             await self._store_drafts(tx, state)
             if state.events:
                 state.events.sort(key=lambda event: event.effective)
@@ -123,18 +94,18 @@ class Ingest:
             if state.letters:
                 await tx.dead_letter(state.letters)
         self._clocks.learn(tenant, state.faults.told)
-        return _outcome(state)
+        return outcome_of(state)
 
     async def _take(
         self,
         tx: TelemetryTransaction,
-        state: _Batch,
+        state: Batch,
         incoming: Incoming,
         message: Message | Rejected,
     ) -> None:
         address = incoming.topic.address
         device = state.devices.get(address)
-        key = _stream(incoming, message)
+        key = stream_of(incoming, message)
         number = getattr(message, "seq", None)
         if key is not None and number is not None:
             ranges = state.states[key].committed
@@ -143,47 +114,20 @@ class Ingest:
                 return
             streams.add(ranges, number)
         if device is None or isinstance(message, Rejected):
-            reason = messages.UNKNOWN_DEVICE if device is None else _reason(message)
-            _refuse(state, incoming, reason, key, number)
+            reason = messages.UNKNOWN_DEVICE if device is None else reason_of(message)
+            refuse(state, incoming, reason, key, number)
             return
         if isinstance(message, Status):
-            await self._status(tx, state, incoming, device, message)
-        elif isinstance(message, Birth):
-            await self._birth(tx, incoming, device, message)
+            hear(tx, state, incoming, device, message)
         elif isinstance(message, Telemetry):
             await self._telemetry(tx, state, incoming, device, message)
-        else:
+        elif isinstance(message, Event):
             await self._event(tx, state, incoming, device, message)
-
-    async def _status(
-        self,
-        tx: TelemetryTransaction,
-        state: _Batch,
-        incoming: Incoming,
-        device: EnrolledDevice,
-        message: Status,
-    ) -> None:
-        state.contacts[device.address].append(Contact(
-            tx.tenant, device.device, device.patient_at(incoming.received), None, message.online, incoming.received,
-            simulated=await tx.is_simulator(device.address),
-        ))  # fmt: skip
-
-    async def _birth(
-        self, tx: TelemetryTransaction, incoming: Incoming, device: EnrolledDevice, message: Birth
-    ) -> None:
-        content = dict(message.content)
-        if message.mono_ms is not None:
-            content["offset_ms"] = keys.unix_ms(incoming.received) - message.mono_ms
-        await tx.save_birth(device.address, message.boot, content)
-        for resource in containment.resources(device.device, content):
-            known = await tx.get(resource["resourceType"], resource["id"])
-            if known is None or {**known, **resource} != known:
-                await tx.put(resource, id_=resource["id"])
 
     async def _telemetry(
         self,
         tx: TelemetryTransaction,
-        state: _Batch,
+        state: Batch,
         incoming: Incoming,
         device: EnrolledDevice,
         message: Telemetry,
@@ -201,7 +145,7 @@ class Ingest:
         for sample in message.samples:
             at = sent.sent + timedelta(milliseconds=sample.offset_ms)
             age = (sent.delay - timedelta(milliseconds=sample.offset_ms)).total_seconds()
-            moment = _Moment(
+            moment = Moment(
                 at,
                 age,
                 message.mode if age <= _MODE_MEMORY.total_seconds() else None,
@@ -211,7 +155,7 @@ class Ingest:
             )
             refused |= await self._sample(tx, state, device, birth, message, sample, moment)
         for reason in sorted(refused):
-            _refuse(state, incoming, reason, key, message.seq)
+            refuse(state, incoming, reason, key, message.seq)
         contact = Contact(
             tx.tenant, device.device, device.patient_at(sent.sent), message.mode, online=True, received=incoming.received,
             simulated=simulated, session=message.session, at=sent.sent, every=promised_interval(birth),
@@ -221,12 +165,12 @@ class Ingest:
     async def _sample(
         self,
         tx: TelemetryTransaction,
-        state: _Batch,
+        state: Batch,
         device: EnrolledDevice,
         birth: Json,
         message: Telemetry,
         sample: Sample,
-        moment: "_Moment",
+        moment: "Moment",
     ) -> set[str]:
         """Draft the rows of one sample and return the reasons why values of it were refused."""
         refused: set[str] = set()
@@ -273,12 +217,12 @@ class Ingest:
     async def _draft(
         self,
         tx: TelemetryTransaction,
-        state: _Batch,
+        state: Batch,
         device: EnrolledDevice,
         patient: str | None,
         shape: tuple[Metric, ...],
         values: tuple[tuple[Metric, Decimal], ...],
-        moment: "_Moment",
+        moment: "Moment",
     ) -> None:
         cache_key = (
             tx.tenant, device.device, patient, shape, bool(values), moment.simulated, moment.therapy
@@ -290,13 +234,13 @@ class Ingest:
             self._templates.add(cache_key, name)
         texts = tuple([str(value) for _, value in values])
         state.drafts.append(
-            _Draft(ObservationRow(name, moment.at, texts), values, device, patient, moment)
+            Draft(ObservationRow(name, moment.at, texts), values, device, patient, moment)
         )
 
     async def _event(
         self,
         tx: TelemetryTransaction,
-        state: _Batch,
+        state: Batch,
         incoming: Incoming,
         device: EnrolledDevice,
         message: Event,
@@ -305,7 +249,7 @@ class Ingest:
         birth = state.births.get((device.address, message.boot), {})
         metric = METRICS.get(message.source or "")
         if metric is not None and message.unit is not None and unit_of(message.unit) != metric.unit:
-            _refuse(state, incoming, messages.WRONG_UNIT, key, message.seq)
+            refuse(state, incoming, messages.WRONG_UNIT, key, message.seq)
             return
         sent = self._timing(state.states[key], birth, incoming, message.mono_ms, message.dev_time)
         simulated = message.test or bool(birth.get("sim"))
@@ -347,7 +291,7 @@ class Ingest:
         stream.clock_offset_ms = found.offset_ms
         return found
 
-    async def _store_drafts(self, tx: TelemetryTransaction, state: _Batch) -> None:
+    async def _store_drafts(self, tx: TelemetryTransaction, state: Batch) -> None:
         # In the order of time, not of arrival: whoever reads the record judges it as we do now.
         state.drafts.sort(key=lambda draft: draft.row.effective)
         ids = await tx.copy_observations([draft.row for draft in state.drafts])
@@ -367,52 +311,3 @@ class Ingest:
                 )  # fmt: skip
         if readings:
             await self._observer.readings(tx, readings)
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    at: datetime
-    age: float
-    mode: Mode | None
-    received: datetime
-    simulated: bool
-    therapy: str | None
-
-
-def _stream(incoming: Incoming, message: Message | Rejected) -> StreamKey | None:
-    """Return the numbered stream a message belongs to; births and status have no numbers."""
-    boot = getattr(message, "boot", None)
-    if (
-        incoming.topic.kind not in ("tel", "evt")
-        or boot is None
-        or getattr(message, "seq", None) is None
-    ):
-        return None
-    return StreamKey(incoming.topic.address, boot, incoming.topic.kind)
-
-
-def _reason(message: Message | Rejected) -> str:
-    return message.reason if isinstance(message, Rejected) else messages.MALFORMED
-
-
-def _refuse(
-    state: _Batch, incoming: Incoming, reason: str, key: StreamKey | None, number: int | None
-) -> None:
-    state.letters.append(DeadLetter(DOOR, incoming.topic.address, reason, incoming.payload))
-    known = state.devices.get(incoming.topic.address)
-    state.faults.refused(known, incoming.topic.address, incoming.topic.kind, incoming.received)
-    if key is not None and number is not None:
-        state.rejected[key].append(number)
-
-
-def _outcome(state: _Batch) -> Outcome:
-    reasons: dict[str, int] = defaultdict(int)
-    for letter in state.letters:
-        reasons[letter.reason] += 1
-    acknowledgements = tuple(
-        streams.acknowledge(
-            key.address, key.boot, key.kind, one.committed, state.rejected.get(key, ())
-        )
-        for key, one in state.states.items()
-    )
-    return Outcome(acknowledgements, len(state.drafts), state.duplicates, dict(reasons))

@@ -13,7 +13,20 @@ from typing import Annotated
 import httpx
 import typer
 
-from fhirserver import __version__, evidence_cli, packages_cli, subscriptions_cli
+from fhirserver import (
+    __version__,
+    accounts_cli,
+    audit_cli,
+    clients_cli,
+    devices_cli,
+    evidence_cli,
+    keys_cli,
+    packages_cli,
+    subscriptions_cli,
+    tenants_cli,
+    tls,
+    tokens_cli,
+)
 from fhirserver.setting_forms import ROLES
 from fhirserver.settings import Settings, SettingsError
 from fhirserver.supervisor import compose_secrets, data_lock, log_output, parent_death
@@ -108,7 +121,9 @@ def status() -> None:
     print(f"server on {current.data}: {f'process {process}' if process else 'not running'}")
     url = f"{current.local_url}/health/ready"
     try:
-        answer = httpx.get(url, timeout=HEALTH_SECONDS)
+        answer = httpx.get(
+            url, timeout=HEALTH_SECONDS, verify=tls.local_context(current), trust_env=False
+        )
     except httpx.HTTPError as error:
         print(f"{url}: no answer ({type(error).__name__})")
         raise typer.Exit(1) from error
@@ -116,9 +131,16 @@ def status() -> None:
     raise typer.Exit(0 if answer.is_success else 1)
 
 
+app.add_typer(accounts_cli.app)
 app.add_typer(packages_cli.app)
 app.add_typer(subscriptions_cli.app)
 app.add_typer(evidence_cli.app)
+app.add_typer(audit_cli.app)
+app.add_typer(tenants_cli.app)
+app.add_typer(devices_cli.app)
+app.add_typer(clients_cli.app)
+app.add_typer(tokens_cli.app)
+app.add_typer(keys_cli.app)
 
 
 @app.command(name="compose-secrets")

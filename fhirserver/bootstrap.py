@@ -6,14 +6,12 @@
 """
 
 import asyncio
-import contextlib
 import gc
 import os
-import secrets
 import signal
 import socket
+import time
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Coroutine,
@@ -21,7 +19,6 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -29,41 +26,36 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import structlog
 import uvloop
 
-from fhirserver import __version__, broker_side, definitions
+from fhirserver import __version__, broker_side, definitions, tls
 from fhirserver.access_epoch import AccessEpoch
-from fhirserver.crypto import keyring
-from fhirserver.crypto.keyring import Keyring
-from fhirserver.crypto.signing import SigningKeys
-from fhirserver.http_server import http_server, listeners
+from fhirserver.auditing.expanding import Expander
+from fhirserver.auditing.heads_export import HeadsDirectory, HeadsStream
+from fhirserver.auditing.sealer import Sealer
+from fhirserver.http_server import http_server, listeners, rates
 from fhirserver.kernel.errors import NotFound, Problem
 from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Principal
+from fhirserver.kernel.principal import Access, Principal
 from fhirserver.kernel.resource import Json
-from fhirserver.settings import Settings, SettingsError
-from fhirserver.store.catalogue import Catalogue
-from fhirserver.store.database import open_database
-from fhirserver.store.record import Record
-from fhirserver.store.visibility import Visibility
+from fhirserver.parts import Server, key_fetcher, now, open_server
+from fhirserver.settings import Settings
+from fhirserver.store.audit_rows import AuditRows
 from fhirserver.supervisor.database_credentials import database_passwords
 from fhirserver.supervisor.secret_files import write_private
-from fhirserver.watchdog_process import mail_server
 from subscriptions import administration as administration  # noqa: PLC0414 - the command line has it from here
-from subscriptions.channels.registry import BadChannel
-from subscriptions.channels.twilio import Account
-from subscriptions.composition import Options, RecordAccess, Subscriptions
-from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.response import shipped_topics
-from subscriptions.telephones import Companies
 from subscriptions.watching.beats import Pulse, RoleBeats
 
 if TYPE_CHECKING:
+    from fhirserver.accounts.composition import Accounts
+    from fhirserver.authorization import Authorization
     from fhirserver.rest.application import Services
 
 FIRST_TENANT: Final = "home"
 ADMIN_TOKEN_FILE: Final = "admin.token"  # noqa: S105 - the name of a file
 _ADMIN_TOKEN_SECONDS: Final = 10 * 365 * 86_400
 _HOUSEKEEPING_SECONDS: Final = 60.0
+_TENANTS_SECONDS: Final = 5.0
 Done = TypeVar("Done")
 # Objects made and not dropped before cycles among them are looked for.
 _NEW_OBJECTS: Final = 20_000
@@ -95,7 +87,7 @@ def administer(
     """Do what an administrator asks in one transaction of the tenant with this name. Raises `NotFound`."""
 
     async def run() -> Done:
-        async with _open(settings) as server:
+        async with open_server(settings) as server:
             number = await server.record.tenant_number(tenant)
             if number is None:
                 msg = f"there is no tenant {tenant!r}"
@@ -106,15 +98,46 @@ def administer(
     return asyncio.run(run())
 
 
+def add_tenant(settings: Settings, name: str) -> str | None:
+    """Make a tenant with its own keys and topics; return its first administrator's token, None when there is one so named."""
+
+    async def run() -> str | None:
+        async with open_server(settings) as server:
+            if await server.record.tenant_number(name) is not None:
+                return None
+            tenant = await server.record.ensure_tenant(name)
+            async with server.record.transaction(tenant) as tx:
+                await server.subscriptions.ensure_content(tx)
+            return await server.record.issue_token(
+                Principal(tenant, "admin", ""), _ADMIN_TOKEN_SECONDS
+            )
+
+    return asyncio.run(run())
+
+
+def tenants(settings: Settings) -> Sequence[tuple[int, str]]:
+    """Return every tenant as (number, name)."""
+
+    async def run() -> Sequence[tuple[int, str]]:
+        async with open_server(settings) as server:
+            return await server.record.tenants()
+
+    return asyncio.run(run())
+
+
 async def _first_content(settings: Settings) -> None:
-    async with _open(settings) as server:
+    async with open_server(settings) as server:
         tenant = await server.record.ensure_tenant(FIRST_TENANT)
         await server.record.ensure_partitions()
-        async with server.record.transaction(tenant) as tx:
-            await server.subscriptions.ensure_content(tx)
+        await server.record.authorizations.keep_going(())
+        for number, name in await server.record.tenants():
+            if name != broker_side.SYNTHETIC_TENANT:
+                async with server.record.transaction(number) as tx:
+                    await server.subscriptions.ensure_content(tx)
         if settings.synthetic_seconds:
             await broker_side.ensure_synthetic(server.record, server.subscriptions)
         for number, _ in await server.record.tenants():
+            await server.record.file_relations(number)
             async with server.record.transaction(number) as tx:
                 await server.subscriptions.file_again(tx)
         token_file = settings.data / ADMIN_TOKEN_FILE
@@ -125,99 +148,12 @@ async def _first_content(settings: Settings) -> None:
             write_private(token_file, token + "\n")
 
 
-class _Server:
-    """The parts of one process, wired."""
-
-    def __init__(self, record: Record, subscriptions: Subscriptions, catalogue: Catalogue) -> None:
-        self.record = record
-        self.subscriptions = subscriptions
-        self.catalogue = catalogue
-        self._tenants: dict[str, int] = {}
-
-    async def learn_tenants(self) -> None:
-        """Read the list of tenants, which the workers go through every second."""
-        self._tenants = {name: number for number, name in await self.record.tenants()}
-
-    def read_topics(self) -> None:
-        """Read every tenant's topics, so that a bad one is told of at the start and no write waits for it."""
-        for tenant in self._tenants.values():
-            self.subscriptions.topics_of(self.catalogue.definitions_of(tenant))
-
-    def access(self) -> RecordAccess:
-        """Return what the workers and routes of the subscriptions need."""
-        record = self.record
-        return RecordAccess(
-            record.work,
-            record.scan,
-            _now,
-            lambda: self._tenants,
-            record.grant,
-            record.figures,
-        )
-
-
-def _companies(settings: Settings) -> Companies:
-    return Companies(
-        accounts=[
-            Account(*company, name=name)
-            for name, company in zip(("first", "second"), settings.companies, strict=True)
-            if all(company)
-        ],
-        old_tokens=(settings.sms_token_old,),
-        links=settings.sms_links and settings.base_url.startswith("https://"),
-    )
-
-
-@contextlib.asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[_Server]:
-    ring = _keyring(settings)
-    options = Options(
-        companies=_companies(settings),
-        public_url=settings.base_url,
-        fhir_base=settings.fhir_base,
-        endpoints=EndpointPolicy(settings.allow_insecure_endpoints, settings.opened_networks),
-        demo=settings.demo,
-        mail_server=mail_server(settings),
-        channel_factories=settings.subscription_channels,
-        arming_required=settings.arming == "required",
-        signing=SigningKeys(ring),
-    )
-    async with open_database(settings.database_url, database_passwords(settings.data)) as database:
-        base = definitions.load()
-        # The next two reach the record that comes after them: only the call joins them.
-        record: Record
-        catalogue = Catalogue(database.work, base, lambda tenant: record.work(tenant))  # noqa: PLW0108
-        try:
-            parts = Subscriptions(
-                options,
-                Visibility(),
-                catalogue.definitions_of,
-                lambda access, query: record.search(access, query),  # noqa: PLW0108
-            )
-        except BadChannel as problem:
-            raise SettingsError(f"SUBSCRIPTION_CHANNELS: {problem}.") from problem
-        record = Record(
-            database,
-            ring,
-            base,
-            parts.observer,
-            _now,
-            definitions_of=catalogue.definitions_of,
-            committed=catalogue.refresh,
-        )
-        server = _Server(record, parts, catalogue)
-        await server.learn_tenants()
-        await catalogue.load()
-        server.read_topics()
-        yield server
-
-
 async def _run_worker(settings: Settings, roles: frozenset[str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    async with _open(settings) as server, asyncio.TaskGroup() as tasks:
+    async with open_server(settings) as server, asyncio.TaskGroup() as tasks:
         _collect_less_often()
         if "api" in roles:
             tasks.create_task(_serve_api(settings, server, stop))
@@ -231,15 +167,20 @@ async def _run_worker(settings: Settings, roles: frozenset[str]) -> None:
         if roles & {"engine", "deliver"}:
             tasks.create_task(server.subscriptions.run(server.access(), roles, stop))
         if "engine" in roles:
-            tasks.create_task(_until(stop, _keep_house(server)))
+            tasks.create_task(_until(stop, _keep_house(settings, server)))
+            expansion = server.record.audit_expansion(AuditRows(settings.fhir_base))
+            tasks.create_task(_until(stop, Expander(expansion, time.monotonic).run()))
+            tasks.create_task(_until(stop, _sealer(settings, server).run()))
             tasks.create_task(_run_jobs(settings, server, stop))
             if settings.synthetic_seconds:
                 patient = partial(server.subscriptions.synthetic_patient, server.access())
                 running = broker_side.run_synthetic(settings, server.record, patient, stop)
                 tasks.create_task(_until(stop, running))
         tasks.create_task(_until(stop, server.catalogue.follow()))
+        tasks.create_task(_until(stop, server.record.follow_keys()))
+        tasks.create_task(_until(stop, _follow_tenants(server)))
         process = f"{socket.gethostname()}/{os.getpid()}"
-        beats = RoleBeats(server.record.tend, _now, roles, process)
+        beats = RoleBeats(server.record.tend, now, roles, process)
         tasks.create_task(beats.run(stop))
         log.info("worker runs", roles=sorted(roles), pid=os.getpid())
 
@@ -264,19 +205,33 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
         stopping.cancel()
 
 
-async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
+async def _serve_api(settings: Settings, server: Server, stop: asyncio.Event) -> None:
     from fhirserver.rest.application import application  # noqa: PLC0415 - for this role alone
     from subscriptions.rest import websocket  # noqa: PLC0415 - as above
 
     epoch = AccessEpoch(server.record)
-    pulse = Pulse(server.record.scan, _now)
+    pulse = Pulse(server.record.scan, now)
     sockets = server.subscriptions.sockets(server.access(), epoch.current, lambda: pulse.is_well)
     services = _services(settings, server, epoch)
     door = websocket.route(sockets, settings.origins)
-    app = application(replace(services, extra_routes=(*services.extra_routes, door)))
-    http = http_server(app, host=settings.host, port=settings.port)
+    people = _accounts(settings, server)
+    apps = _authorization(settings, server, people, epoch)
+    app = application(
+        replace(
+            services,
+            extra_routes=(*services.extra_routes, *people.routes, *apps.routes, door),
+            registered_origins=apps.origins.current,
+            oauth_uris=apps.oauth_uris,
+        )
+    )
+    certificate = tls.of(settings)
+    http = http_server(
+        app, host=settings.host, port=settings.port, tls=certificate, proxies=settings.proxies
+    )
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(epoch.follow())
+        following_apps = tasks.create_task(apps.origins.follow())
+        renewing = tasks.create_task(tls.follow(certificate, settings))
         tasks.create_task(pulse.run(stop))
         serving = tasks.create_task(http.serve(listeners(settings)))
         stopping = tasks.create_task(stop.wait())
@@ -291,10 +246,13 @@ async def _serve_api(settings: Settings, server: _Server, stop: asyncio.Event) -
         await delivering
         stopping.cancel()
         following.cancel()
+        following_apps.cancel()
+        renewing.cancel()
 
 
-def _services(settings: Settings, server: _Server, epoch: AccessEpoch) -> "Services":
-    from fhirserver.rest.application import Services  # noqa: PLC0415 - for roles that answer requests
+def _services(settings: Settings, server: Server, epoch: AccessEpoch) -> "Services":
+    from fhirserver.accounts.launch import LAUNCH  # noqa: PLC0415 - for roles that answer requests
+    from fhirserver.rest.application import Services  # noqa: PLC0415 - as above
 
     async def readiness() -> Mapping[str, bool]:
         return {"database": epoch.is_fresh}
@@ -309,15 +267,58 @@ def _services(settings: Settings, server: _Server, epoch: AccessEpoch) -> "Servi
         readiness=readiness,
         access_epoch=epoch.current,
         topics=server.subscriptions.topics_of,
-        operations=server.subscriptions.operations(),
+        operations=(*server.subscriptions.operations(), LAUNCH),
         demo_page=settings.demo_page_url or None if settings.demo else None,
         extra_routes=server.subscriptions.routes(server.access()),
         origins=settings.origins,
-        clock=_now,
+        rates=rates(settings),
+        auditing=server.auditing,
+        clock=now,
     )
 
 
-async def _run_jobs(settings: Settings, server: _Server, stop: asyncio.Event) -> None:
+def _authorization(
+    settings: Settings, server: Server, people: "Accounts", epoch: AccessEpoch
+) -> "Authorization":
+    from fhirserver.authorization import authorization  # noqa: PLC0415 - for the role that answers apps
+
+    return authorization(
+        settings,
+        server.record,
+        people.people,
+        epoch,
+        key_fetcher(settings),
+        auditing=server.auditing,
+        first_tenant=FIRST_TENANT,
+    )
+
+
+def _accounts(settings: Settings, server: Server) -> "Accounts":
+    from fhirserver.accounts import composition  # noqa: PLC0415 - for the role that shows pages
+    from fhirserver.interactions.context import Context  # noqa: PLC0415 - as above
+
+    def context_of(access: Access) -> Context:
+        return Context(
+            access,
+            server.record,
+            server.catalogue.definitions_of(access.principal.tenant),
+            server.subscriptions.observer,
+            settings.fhir_base,
+        )
+
+    return composition.accounts(
+        server.record,
+        context_of,
+        base_url=settings.base_url,
+        rules=composition.rules(
+            settings.session_idle_seconds, settings.session_seconds, settings.second_factor
+        ),
+        auditing=server.auditing,
+        first_tenant=FIRST_TENANT,
+    )
+
+
+async def _run_jobs(settings: Settings, server: Server, stop: asyncio.Event) -> None:
     """Run what takes longer than a request; requests handed in to be answered later are such jobs."""
     from fhirserver.rest import deferred  # noqa: PLC0415 - for this role alone
     from fhirserver.rest.application import fhir_api  # noqa: PLC0415 - as above
@@ -327,24 +328,33 @@ async def _run_jobs(settings: Settings, server: _Server, stop: asyncio.Event) ->
     await server.record.job_worker(requests, server.catalogue.enable).run(stop)
 
 
-async def _keep_house(server: _Server) -> None:
-    """Make partitions ahead of time, notice new tenants and apply policies of retention."""
+async def _keep_house(settings: Settings, server: Server) -> None:
+    """Make partitions ahead of time, apply policies of retention, and remove what is over."""
+    from fhirserver.accounts import composition  # noqa: PLC0415 - for this role alone
+
     while True:
         await server.record.ensure_partitions()
-        await server.learn_tenants()
         await server.record.apply_policies()
         await server.record.forget_claims()
+        await server.record.authorizations.keep_going(
+            [number for number, _ in await server.record.tenants()]
+        )
+        await composition.forget(server.record, settings.session_seconds)
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
 
-def _keyring(settings: Settings) -> Keyring:
-    """Return the keyring, made at the first start. Losing this file is losing the data."""
-    path: Path = settings.data / "secrets" / "keyring.json"
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, keyring.render(keyring.create("k1", secrets.token_bytes(32))).decode())
-    return keyring.parse(path.read_bytes())
+def _sealer(settings: Settings, server: Server) -> Sealer:
+    """Return what seals the audit log in this process, when it is its turn."""
+    places = [
+        HeadsStream() if one == "-" else HeadsDirectory(Path(one))
+        for one in settings.audit_heads_places
+    ]
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    return Sealer(server.record.audit_log(), server.signing.sign, places, now, holder)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+async def _follow_tenants(server: Server) -> None:
+    """Notice tenants that were added while the server runs."""
+    while True:
+        await server.learn_tenants()
+        await asyncio.sleep(_TENANTS_SECONDS)

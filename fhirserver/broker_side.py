@@ -5,7 +5,8 @@ Like `fhirserver.bootstrap` it knows all parts.
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import nats
 import structlog
@@ -15,6 +16,7 @@ from adapters.ingest import Ingest
 from adapters.mqtt.connection import connect
 from adapters.mqtt.worker import IngestWorker
 from fhirserver.kernel.ports import ChangeObserver, Transaction
+from fhirserver.revocation import Revocation
 from fhirserver.settings import Settings
 from fhirserver.store import leftovers
 from fhirserver.store.record import Record
@@ -24,10 +26,13 @@ from fhirserver.supervisor.broker_stream import (
     ensure_device_stream,
 )
 from fhirserver.supervisor.device_authenticator import DeviceAuthenticator, DeviceGrant
+from fhirserver.supervisor.device_connections import DeviceConnections
 from fhirserver.supervisor.nats_jwt import AccountKey
 from subscriptions.composition import Subscriptions
 from subscriptions.core import synthetic
 from subscriptions.watching.synthetic_patient import SyntheticPatient
+
+SYNTHETIC_TENANT: Final = synthetic.TENANT
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +69,12 @@ async def run_ingest(settings: Settings, record: Record, observer: ChangeObserve
         )
         await ingest.prepare()
         await authenticator.start()
-        await ingest.run()
+        revocation = Revocation(
+            record.tenants, record.changed_devices, DeviceConnections(door).end, _now
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(revocation.run())
+            await ingest.run()
     finally:
         await authenticator.stop()
         await door.close()
@@ -105,3 +115,7 @@ async def run_synthetic(
 
 async def _broker_error(error: Exception) -> None:
     log.warning("broker connection", cause=repr(error))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from fhirserver.command_database import RefusedError
-from fhirserver.crypto import keyring
+from fhirserver.crypto.root_keys import UnusableRootKey
 from fhirserver.crypto.signing import NotGenuineError, SigningKeys, verify
+from fhirserver.keyring_source import known_keys
 from fhirserver.settings import Settings
 from fhirserver.wire import fhir_json
 from fhirserver.wire.canonical_json import canonical
@@ -59,12 +60,11 @@ def check(document: Document, keys: Keys = None) -> None:
 
 
 def _own_keys() -> dict[str, Any]:
-    path = Settings.from_environment(os.environ).data / "secrets" / "keyring.json"
+    settings = Settings.from_environment(os.environ)
     try:
-        ring = keyring.parse(path.read_bytes())
-    except OSError as defect:
-        raise RefusedError(f"{path}: no keyring here; set DATA, or give --keys") from defect
-    return SigningKeys(ring).public()
+        return SigningKeys(known_keys(settings)).public()
+    except UnusableRootKey as defect:
+        raise RefusedError(f"{defect}; set DATA, or give --keys") from defect
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -2,12 +2,17 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from fhirserver.settings import Settings
+
+if TYPE_CHECKING:
+    from fhirserver.rest.rate_limits import Rates
 
 
 class HttpServer(uvicorn.Server):
@@ -19,8 +24,19 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def http_server(application: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> HttpServer:
-    """Return what serves `application` over HTTP and websockets once its `serve` runs; port 0 takes a free one."""
+def http_server(
+    application: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    proxies: Sequence[str] = (),
+) -> HttpServer:
+    """Return what serves `application` over HTTP and websockets once its `serve` runs; port 0 takes a free one.
+
+    With `tls` it speaks https. `proxies` are addresses and networks whose X-Forwarded-For and -Proto
+    are believed.
+    """
     from fhirserver.rest.connection import Connection  # noqa: PLC0415 - for processes that answer requests alone
     from fhirserver.rest.socket_connection import (  # noqa: PLC0415 - as above
         MAX_MESSAGE_BYTES,
@@ -44,10 +60,31 @@ def http_server(application: ASGIApp, *, host: str = "127.0.0.1", port: int = 0)
             ws_ping_timeout=PING_TIMEOUT_SECONDS,
             # It would cost memory and time for each socket, and tell lengths of what is secret.
             ws_per_message_deflate=False,
-            # Nothing here asks where a request came from: whoever stands in front may say what it likes.
-            proxy_headers=False,
+            # Everybody else may write into these headers what they like.
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+            ssl_context_factory=None if tls is None else _always(tls),
             server_header=False,
         )
+    )
+
+
+def _always(
+    context: ssl.SSLContext,
+) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
+    return lambda _config, _default: context
+
+
+def rates(settings: Settings) -> "Rates":
+    """Return how often one caller may ask."""
+    from fhirserver.rest.rate_limits import Rates  # noqa: PLC0415 - for processes that answer requests alone
+
+    return Rates(
+        account=settings.rate_account,
+        client=settings.rate_client,
+        strangers=settings.rate_strangers,
+        sign_in=settings.rate_sign_in,
+        alarms=settings.rate_alarms,
     )
 
 

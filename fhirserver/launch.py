@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from typing import Final
 
+from fhirserver import tls
 from fhirserver.settings import Settings
 from fhirserver.supervisor.database_credentials import database_passwords, role_url
 from fhirserver.supervisor.errors import SupervisorError
@@ -19,7 +20,9 @@ _MIGRATE: Final = (sys.executable, "-m", "fhirserver", "migrate")
 
 
 def serve(settings: Settings) -> None:
-    """Run everything until Ctrl-C. Raises `SupervisorError` when a part cannot be started."""
+    """Run everything until Ctrl-C. Raises `SupervisorError` and `SettingsError` when a part cannot be started."""
+    # Better now than in a worker that is started again and again.
+    tls.of(settings)
     Supervisor(settings, prepare=_prepare, announce=_announce).run()
 
 

@@ -16,6 +16,8 @@ YES: Final = ("1", "true", "yes", "on")
 NO: Final = ("0", "false", "no", "off", "")
 HIGHEST_PORT: Final = 65535
 ARMING: Final = ("required", "off")
+SECOND_FACTOR: Final = ("professionals", "everybody", "nobody")
+REGISTRATIONS: Final = ("off", "token", "open")
 SMTP_SECURITY: Final = ("starttls", "tls", "none")
 _FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
@@ -123,6 +125,20 @@ def arming(value: str) -> str:
     return value.lower()
 
 
+def second_factor(value: str) -> str:
+    """Return who must have a second factor."""
+    if value.lower() not in SECOND_FACTOR:
+        raise ValueError(f"choose one of {', '.join(SECOND_FACTOR)}")
+    return value.lower()
+
+
+def some_seconds(value: str) -> int:
+    """Return a number of seconds, at least one."""
+    if not value.isascii() or not value.isdigit() or not int(value):
+        raise ValueError("give whole seconds, 1 or more")
+    return int(value)
+
+
 def mailbox(value: str) -> str:
     """Return a mailbox; empty for none."""
     if value and not _MAILBOX.fullmatch(value):
@@ -171,3 +187,27 @@ def seconds(value: str) -> int:
     if not value.isascii() or not value.isdigit():
         raise ValueError("give whole seconds, 0 for never")
     return int(value)
+
+
+def count(value: str) -> int:
+    """Return how many; 0 for any number."""
+    if not value.isascii() or not value.isdigit():
+        raise ValueError("give a whole number, 0 for any number")
+    return int(value)
+
+
+def file_path(value: str) -> str:
+    """Return the path of a file that can be read, absolute; empty for none."""
+    if not value:
+        return ""
+    file = Path(value).expanduser().absolute()
+    if not file.is_file():
+        raise ValueError("there is no such file")
+    return str(file)
+
+
+def registration(value: str) -> str:
+    """Return who may register apps over HTTP."""
+    if value not in REGISTRATIONS:
+        raise ValueError(f"say {', '.join(REGISTRATIONS[:-1])} or {REGISTRATIONS[-1]}")
+    return value

@@ -5,80 +5,55 @@ is checked against them. A wrong value stops the start with every problem named 
 a value is never guessed.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 from fhirserver import setting_forms as forms
-from fhirserver.setting_forms import LOG_LEVELS, LOOPBACK, WorkerRoles
+from fhirserver.edge_settings import EdgeSettings
+from fhirserver.setting_conflicts import contradictions
+from fhirserver.setting_field import Description, setting
+from fhirserver.setting_forms import LOG_LEVELS, WorkerRoles
 
 
 class SettingsError(Exception):
     """One or more settings cannot be used; the message names each with its remedy."""
 
 
-def setting(
-    name: str,
-    default: str,
-    meaning: str,
-    parse: Callable[[str], Any] = forms.text,
-    *,
-    secret: bool = False,
-) -> Any:
-    """Return a dataclass field read from the variable `name` by `parse`; ValueError refuses."""
-    return field(
-        default_factory=lambda: parse(default),
-        metadata={
-            "name": name,
-            "default": default,
-            "meaning": meaning,
-            "parse": parse,
-            "secret": secret,
-        },
-        repr=not secret,
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class Description:
-    """What an operator reads about one setting."""
-
-    name: str
-    default: str
-    meaning: str
-    secret: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(EdgeSettings):
     """The settings of one server; `from_environment` reads and checks them.
 
     Empty texts mean "not set". Secrets do not appear in `repr`.
     """
 
-    host: str = setting("HOST", "127.0.0.1", "Address the HTTP server listens on.")
-    port: int = setting("PORT", "8080", "Port the HTTP server listens on.", forms.port)
-    public_url: str = setting(
-        "PUBLIC_URL",
-        "",
-        "URL under which others reach this server, without /fhir; default is HOST and PORT. "
-        "Stands in links, in the CapabilityStatement and in what the SMS provider calls back.",
-        forms.web_url,
-    )
-    origins: tuple[str, ...] = setting(
-        "CORS_ORIGINS",
-        "*",
-        "Origins whose pages may call the FHIR API and open websockets, separated by commas; * for any, empty for "
-        "none. Callers need a bearer token in any case.",
-        forms.origins,
+    client_registration: str = setting(
+        "CLIENT_REGISTRATION",
+        "off",
+        "Who may register apps over HTTP (RFC 7591): off for nobody, token for whoever has an administrator's token, "
+        "open for anybody. Programs that act for themselves are never registered by strangers.",
+        forms.registration,
     )
     data: Path = setting(
         "DATA",
         "./.data",
         "Directory for the embedded database, the broker's store and generated secrets.",
         forms.path,
+    )
+    keyring: str = setting(
+        "KEYRING",
+        "",
+        "The keyring itself (its JSON document), for hosts that keep secrets in the environment; default is the file "
+        "secrets/keyring.json in DATA, made at the first start.",
+        secret=True,
+    )
+    keyring_service: str = setting(
+        "KEYRING_SERVICE",
+        "",
+        "Key management service instead of a keyring: package.module:factory of a "
+        "fhirserver.crypto.root_keys.RootKeys.",
     )
     database_url: str = setting(
         "DATABASE_URL",
@@ -254,6 +229,30 @@ class Settings:
         "How often the synthetic patient's alarm goes the whole way to a sink; 0 for never.",
         forms.seconds,
     )
+    audit_heads: str = setting(
+        "AUDIT_HEADS",
+        "",
+        "Directories, comma-separated, that signed heads of the audit log are kept in as well: best on"
+        " another machine's disk; - prints them. Empty: audit-heads in DATA.",
+    )
+    session_idle_seconds: int = setting(
+        "SESSION_IDLE_SECONDS",
+        "900",
+        "Automatic logoff: how long the pages of somebody who signed in stay open without a request.",
+        forms.some_seconds,
+    )
+    session_seconds: int = setting(
+        "SESSION_SECONDS",
+        "43200",
+        "How long somebody stays signed in at most, and apps without offline_access with them.",
+        forms.some_seconds,
+    )
+    second_factor: str = setting(
+        "SECOND_FACTOR",
+        "professionals",
+        "Who must have a second factor: professionals (all but patients and care partners), everybody or nobody.",
+        forms.second_factor,
+    )
     demo: bool = setting(
         "DEMO",
         "0",
@@ -283,7 +282,7 @@ class Settings:
                 problems.append(f"{name} is {shown}: {error}.")
         if not problems:
             settings = cls(**values)
-            problems = settings.contradictions()
+            problems = contradictions(settings)
             if not problems:
                 return settings
         raise SettingsError("\n".join(problems))
@@ -295,62 +294,6 @@ class Settings:
             (self.sms_url, self.sms_account, self.sms_token, self.sms_from),
             (self.sms_url_2, self.sms_account_2, self.sms_token_2, self.sms_from_2),
         )
-
-    def contradictions(self) -> list[str]:
-        """Return one sentence for each pair of settings that cannot both be meant."""
-        found: list[str] = []
-        broker = (self.nats_url, self.nats_authenticator_url, self.nats_callout_seed)
-        if any(broker) and not all(broker):
-            found.append(
-                "NATS_URL, NATS_AUTHENTICATOR_URL and NATS_CALLOUT_SEED belong together: "
-                "set all three for a broker of your own, or none for the embedded one."
-            )
-        first, second = self.companies
-        if any(first) and not all(first):
-            found.append(
-                "SMS_URL, SMS_ACCOUNT, SMS_TOKEN and SMS_FROM belong together: "
-                "set all four, or none."
-            )
-        if any(second) and not (all(second) and all(first)):
-            found.append(
-                "SMS_URL_2, SMS_ACCOUNT_2, SMS_TOKEN_2 and SMS_FROM_2 belong together, beside SMS_URL: "
-                "set all four, or none."
-            )
-        for url, account, token, _ in (first, second):
-            fits = len(account) <= 15 and len(token) <= 8 and (account + token).isascii()
-            if url.startswith("smpp") and not fits:
-                found.append("SMPP takes an account of 15 letters and a secret of 8 at most.")
-        if bool(self.smtp_host) != bool(self.smtp_from):
-            found.append("SMTP_HOST and SMTP_FROM belong together: set both, or none.")
-        if bool(self.smtp_username) != bool(self.smtp_password):
-            found.append("SMTP_USERNAME and SMTP_PASSWORD belong together: set both, or none.")
-        if self.smtp_security == "none" and self.smtp_host and self.smtp_host not in LOOPBACK:
-            found.append(
-                "SMTP_SECURITY none would send health information readable for everybody on the "
-                "way: use starttls or tls, or a mail server on this machine."
-            )
-        if self.watchdog_mail_to and not (self.watchdog_smtp_url or self.smtp_host):
-            found.append(
-                "WATCHDOG_MAIL_TO needs a mail server: set WATCHDOG_SMTP_URL or SMTP_HOST."
-            )
-        watchdog_company = (
-            self.watchdog_sms_url,
-            self.watchdog_sms_account,
-            self.watchdog_sms_token,
-            self.watchdog_sms_from,
-            self.watchdog_phone,
-        )
-        if any(watchdog_company) and not all(watchdog_company):
-            found.append(
-                "WATCHDOG_PHONE, WATCHDOG_SMS_URL, WATCHDOG_SMS_ACCOUNT, WATCHDOG_SMS_TOKEN and "
-                "WATCHDOG_SMS_FROM belong together: set all five, or none."
-            )
-        if self.demo and self.host not in LOOPBACK:
-            found.append(
-                f"DEMO shows everything to whoever reaches HOST {self.host}: "
-                "use HOST 127.0.0.1, or switch DEMO off."
-            )
-        return found
 
     @classmethod
     def describe(cls) -> tuple[Description, ...]:
@@ -371,10 +314,19 @@ class Settings:
         return tuple(ip_network(network) for network in self.subscription_networks)
 
     @property
+    def audit_heads_places(self) -> tuple[str, ...]:
+        """The places of AUDIT_HEADS: directories, or ``-`` for standard output."""
+        stated = tuple(one.strip() for one in self.audit_heads.split(",") if one.strip())
+        return stated or (str(self.data / "audit-heads"),)
+
+    @property
     def local_url(self) -> str:
         """The URL this machine itself reaches the server at, whatever the public one is."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return (
+            f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
+        )
 
     @property
     def fhir_base(self) -> str:

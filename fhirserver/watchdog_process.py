@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from adapters.mqtt import backlog
 from adapters.mqtt.connection import connect
+from fhirserver import tls
 from fhirserver.settings import Settings
 from fhirserver.store.database import open_database
 from fhirserver.store.own_rows import OwnRows
@@ -72,6 +73,7 @@ async def _watch(settings: Settings) -> None:
             tenants=tenants,
             health_url=f"{settings.local_url}/health/live" if "api" in roles else None,
             clock=_now,
+            health_trust=tls.local_context(settings),
         )
         async with asyncio.TaskGroup() as tasks:
             connecting = tasks.create_task(connect(client, settings.nats_url))

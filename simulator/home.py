@@ -302,6 +302,8 @@ class Home:
             circuit.flow_wanted, circuit.blood_flow, dt_s
         ):
             self._centre()
+            # Whoever watches beside the machine must know what it watches for now.
+            self._say(lambda: self._birth(self.machine, self.now, MACHINE_UNITS))
 
     def _centre(self) -> None:
         below, above = self.window

@@ -15,12 +15,14 @@ from fhirserver.kernel.readings import (
     Contact,
     DeviceEvent,
     DeviceFault,
+    DeviceLimits,
     Reading,
     StreamedObservation,
 )
 from fhirserver.kernel.resource import Json
 from subscriptions.core.ports import ResponsePart
 from subscriptions.evaluation.part import Evaluation
+from subscriptions.sessions.last_recipient import LastRecipient
 from subscriptions.sessions.part import Sessions
 
 
@@ -31,19 +33,23 @@ class Observer:
         self._evaluation = evaluation
         self._response = response
         self._sessions = sessions
+        self._last = LastRecipient()
 
     async def admit(
         self, tx: Transaction, principal: Principal, resource: Json, previous: Json | None
     ) -> Json:
         """Return the resource as it shall be stored. Raises a `FhirError` to refuse it."""
+        self._last.note(tx, resource)
         admitted = await self._evaluation.admit(tx, principal, resource, previous)
         return await self._response.admit(tx, principal, admitted, previous)
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
-        """React to resources written by anybody."""
+        """React to resources written by anybody. Raises `Unprocessable`, see `LastRecipient`."""
+        armed = await self._last.armed(tx, changes)
         await self._evaluation.changed(tx, changes)
         await self._response.changed(tx, changes)
         await self._sessions.changed(tx, changes)
+        await self._last.check(tx, armed)
 
     async def readings(self, tx: Transaction, readings: Sequence[Reading]) -> None:
         """Evaluate measured values."""
@@ -62,8 +68,13 @@ class Observer:
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Learn that devices are alive, or gone."""
         await self._evaluation.contacts(tx, contacts)
-        await self._response.contacts(tx, contacts)
-        await self._sessions.contacts(tx, contacts)
+        own = [one for one in contacts if not one.by_gateway]
+        await self._response.contacts(tx, own)
+        await self._sessions.contacts(tx, own)
+
+    async def limits(self, tx: Transaction, announced: Sequence[DeviceLimits]) -> None:
+        """Learn which alarm limits machines have now."""
+        await self._evaluation.limits(tx, announced)
 
     async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
         """Learn what is wrong with what devices send, or not any more."""

@@ -17,7 +17,16 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from fhirserver.kernel.readings import Contact, DeviceEvent, DeviceFault, FaultKind, Mode, Reading
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    DeviceLimits,
+    FaultKind,
+    Limit,
+    Mode,
+    Reading,
+)
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core.life_cycle import Transition
@@ -99,6 +108,14 @@ class Fault(_Line, tag="fault"):
     simulated: bool = True
 
 
+class Limits(_Line, tag="limits"):
+    """The machine has these alarm limits from now on, by code: `low`, `high` or both."""
+
+    device: str
+    limits: dict[str, dict[Literal["low", "high"], Decimal]]
+    boot: str = ""
+
+
 class Release(_Line, tag="release"):
     """The device belongs to somebody else from now on, or to nobody."""
 
@@ -127,7 +144,7 @@ class End(_Line, tag="end"):
     """Time went on until `at`, and nobody asks about this patient any more."""
 
 
-Line = Readings | Event | Heard | Fault | Release | Order | Answer | Time | End
+Line = Readings | Event | Heard | Fault | Limits | Release | Order | Answer | Time | End
 
 
 class Patient:
@@ -151,6 +168,8 @@ class Patient:
                 decided += self.monitored.contact(_contact(line, now, online=line.online), now)
             case Fault():
                 decided += self.monitored.faults([_fault(line, now)], now)
+            case Limits():
+                self.monitored.limits_announced(_limits(line, now))
             case Release():
                 self.monitored.released(line.device)
             case Order():
@@ -302,6 +321,22 @@ def _fault(line: Fault, now: datetime) -> DeviceFault:
         now,
         simulated=line.simulated,
     )
+
+
+def _limits(line: Limits, now: datetime) -> DeviceLimits:
+    told = tuple(
+        Limit(
+            code,
+            BY_CODE[code].unit,
+            window.get("low"),
+            window.get("high"),
+            f"{line.device}.{code}",
+            1,
+        )
+        for code, window in line.limits.items()
+        if code in BY_CODE
+    )
+    return DeviceLimits(line.device, line.boot, now, told)
 
 
 def _moment(millis: int) -> datetime:

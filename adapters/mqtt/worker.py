@@ -1,8 +1,8 @@
 """The ingest worker: takes device messages from the broker, commits them, answers the devices.
 
 One worker holds the partition's lease. Alarms, births and connection states have a consumer of their own, so a backlog of
-measurements never stands in front of an alarm. A batch that fails is tried again in place, then halved until the message
-that cannot be stored is alone; that one goes to the dead letters.
+measurements never stands in front of an alarm; among them, devices with an alarm go first. A batch that fails is tried
+again in place, then halved until the message that cannot be stored is alone; that one goes to the dead letters.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from zlib import crc32
 import structlog
 from nats.aio.client import Client
 
-from adapters.ingest import DOOR, Incoming, Ingest, Outcome
+from adapters.batch import DOOR, Incoming, Outcome
+from adapters.ingest import Ingest
 from adapters.mqtt.consumer import Delivered, StreamConsumer
 from adapters.mqtt.messages import parse_topic
 from fhirserver.kernel.errors import Conflict, Unavailable
@@ -30,7 +31,7 @@ URGENT_CONSUMER: Final = "ingest-urgent"
 MEASURED_CONSUMER: Final = "ingest-measured"
 UNSTORABLE: Final = "unstorable"
 
-_URGENT_BATCH: Final = 64
+_URGENT_BATCH: Final = 256
 _MEASUREMENT_BATCH: Final = 256
 _URGENT_ACK_WAIT: Final = 2.0
 _MEASUREMENT_ACK_WAIT: Final = 5.0
@@ -125,9 +126,10 @@ class IngestWorker:
             if tenant is None:
                 log.error("messages of an unknown tenant", tenant=tenant_name, messages=len(batch))
                 continue
-            async with asyncio.TaskGroup() as commits:
-                for lane in _lanes(batch):
-                    commits.create_task(self._commit(tenant_name, tenant, lane))
+            for some in _alarms_first(batch):
+                async with asyncio.TaskGroup() as commits:
+                    for lane in _lanes(some):
+                        commits.create_task(self._commit(tenant_name, tenant, lane))
 
     async def _commit(self, tenant_name: str, tenant: int, batch: Sequence[Incoming]) -> None:
         try:
@@ -171,6 +173,17 @@ class IngestWorker:
                 return None
             known = self._tenants[name] = found
         return known
+
+
+def _alarms_first(batch: Sequence[Incoming]) -> list[list[Incoming]]:
+    """Split a batch: everything of devices that tell of an alarm, then the others.
+
+    A device's messages stay together and in order, so its birth still comes before its alarm.
+    """
+    alarming = {one.topic.address for one in batch if one.topic.kind == "evt"}
+    first = [one for one in batch if one.topic.address in alarming]
+    others = [one for one in batch if one.topic.address not in alarming]
+    return [some for some in (first, others) if some]
 
 
 def _lanes(batch: Sequence[Incoming]) -> list[list[Incoming]]:

@@ -113,7 +113,7 @@ class Door:
                 code: metric.get("unit") for code, metric in body.get("metrics", {}).items()
             }
             self._offset(said, body)
-            return ()
+            return self._limits(said, body)
         if not self._is_new(said, body):
             return ()
         found = self._telemetry(said, body) if said.channel == "tel" else self._event(said, body)
@@ -162,6 +162,19 @@ class Door:
                 "online": body["state"] == "online",
             },
         )
+
+    def _limits(self, said: Said, body: Mapping[str, Any]) -> Iterable[Json]:
+        """Tell what the machine itself gives an alarm about from now on."""
+        patient = self._patient(said.eui64, said.received)
+        limits = {
+            code: metric["limits"]
+            for code, metric in body.get("metrics", {}).items()
+            if "limits" in metric and metric.get("unit") == self.known.get(code)
+        }
+        if patient is None:
+            return ()
+        line = {"kind": "limits", "at": millis(said.received), "patient": patient}
+        return (line | {"device": said.eui64, "limits": limits, "boot": body["boot"]},)
 
     def _telemetry(self, said: Said, body: Mapping[str, Any]) -> Iterable[Json]:
         samples = body.get("s")

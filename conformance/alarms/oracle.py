@@ -4,8 +4,8 @@ It reads a patient's Observations over FHIR, puts them into the order in which t
 and asks a rehearsal what a server that never failed would have raised. Whatever the real one was
 spared or suffered meanwhile (killed processes, restarts, repetitions), its Flags must be the same:
 none missed, none surplus. Left out are alerts about what is *not* stored: silence, gaps, clocks,
-arming. Times of the machine's mode are not stored either: every reading counts as taken in
-treatment. Pure.
+arming, and the limits a machine had at the time. Times of the machine's mode are not stored either:
+every reading counts as taken in treatment. Pure.
 """
 
 from collections import Counter
@@ -21,6 +21,7 @@ from conformance.alarms.golden import Deviation
 
 MDC: Final = "urn:iso:std:iso:11073:10101"
 OURS: Final = "https://w3id.org/fhirserver/CodeSystem/alert"
+RULE_VERSION: Final = "https://w3id.org/fhirserver/StructureDefinition/rule-version"
 FLAG_PRIORITY: Final = "http://hl7.org/fhir/StructureDefinition/flag-priority"
 ALARM_STATE: Final = "68482"
 ALARM_ACTIVITY: Final = "68483"
@@ -89,7 +90,7 @@ def found(flags: Iterable[Json]) -> Counter[Raised]:
     raised: Counter[Raised] = Counter()
     for flag in flags:
         coding = flag["code"]["coding"][0]
-        if _follows(coding["system"], coding["code"]):
+        if _follows(coding["system"], coding["code"]) and not _by_machine(flag):
             onset = millis(datetime.fromisoformat(flag["period"]["start"]))
             raised[
                 Raised(
@@ -152,6 +153,13 @@ def _mdc(concept: Json) -> str | None:
 
 def _effective(observation: Json) -> datetime:
     return datetime.fromisoformat(observation["effectiveDateTime"])
+
+
+def _by_machine(flag: Json) -> bool:
+    return any(
+        extension["url"] == RULE_VERSION and extension["valueString"].startswith("DeviceMetric/")
+        for extension in flag.get("extension", ())
+    )
 
 
 def _priority(flag: Json) -> str:

@@ -21,6 +21,7 @@ import typer
 from conformance.load import bench as documented
 from conformance.load import phone as telephones
 from conformance.load import processes, raw_copy, report, server
+from conformance.load.access import commands as access
 from conformance.load.alarms import commands as alarms
 from conformance.load.homes import SetupError
 from conformance.load.ingest import Load
@@ -37,7 +38,7 @@ REFUSED: Final = 2
 COPY_SECONDS: Final = 8.0
 EXPECTED: Final = (
     SetupError, PlanError, ServerError, Refusal, OSError, httpx.HTTPError, *rest.EXPECTED,
-    *subscriptions.EXPECTED,
+    *subscriptions.EXPECTED, *access.EXPECTED,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -47,7 +48,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (alarms.app, rest.app, subscriptions.app, fanout.app, subscription_matching.app):
+for group in (
+    alarms.app,
+    rest.app,
+    subscriptions.app,
+    fanout.app,
+    subscription_matching.app,
+    access.app,
+):
     app.registered_commands += group.registered_commands
 
 Devices = Annotated[int, typer.Option(help="Machines, each with a patient and a connection.")]

@@ -99,6 +99,10 @@ class Server:
             "LOG_LEVEL": "warning",
             # Nobody answers a test page here; whoever measures arming says so.
             "ARMING": "off",
+            # One caller plays a whole clinic: its requests are counted, and nobody has that many.
+            **dict.fromkeys(
+                ("RATE_ACCOUNT", "RATE_CLIENT", "RATE_STRANGERS", "RATE_ALARMS"), "9999999"
+            ),
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,12 +1,14 @@
 """Who may see and do what; decisions only, no I/O.
 
-`decide` turns a principal and its CareTeam memberships into an `Access`; `may` holds one
-interaction with one resource against the role policy; `visible` applies the read rules to stored
-content. Every door of the server (REST, search, deliveries) asks here, so that a rule exists once.
+`decide` turns a principal, its relations and its token into an `Access`; `may` holds one
+interaction with one kind of resource against the role policy, Consents and scopes; `visible`,
+`allows` and `who_may` apply the same rules to stored and to parsed content. Every door of the server (REST,
+search, deliveries) asks here, so that a rule exists once.
 """
 
 from fhirserver.auth.decide import decide
-from fhirserver.auth.policy import Interaction, may, may_ever
-from fhirserver.auth.visibility import visible
+from fhirserver.auth.policy import may, may_ever
+from fhirserver.auth.policy_table import Interaction
+from fhirserver.auth.visibility import allows, visible, who_may
 
-__all__ = ["Interaction", "decide", "may", "may_ever", "visible"]
+__all__ = ["Interaction", "allows", "decide", "may", "may_ever", "visible", "who_may"]

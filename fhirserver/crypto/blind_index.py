@@ -4,9 +4,16 @@ Every equality-searchable value becomes a signed 64-bit keyed BLAKE2b hash (RFC 
 normalized value under a key of its tenant; the tenant needs no place in the hashed text because no two tenants share
 a key. A reference is the hash of its target combined (XOR) with a constant of the parameter, so that a row's own key
 can be joined with the references pointing at it in SQL.
+
+There are two keys. Values are hashed under one that can be replaced: rows say which `version` of it they carry. What
+only links rows (ids, references, telephone look-ups) is hashed under one that stays: ids stand in the clear beside
+their hashes, so that hashing them anew would hide nothing.
+
+A value that many share can be spread over several keys, among which the id of the resource chooses: then no key is
+more frequent than others and none tells its value (`fhirserver.search.coarse` says which).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -17,21 +24,47 @@ _REMEMBERED: Final = 32_768
 
 
 class BlindIndex:
-    """Hashes under one tenant's index key (32 bytes), of one `version`."""
+    """Hashes under one tenant's index keys (32 bytes each), of one `version` of the key of values."""
 
-    def __init__(self, key: bytes, version: int) -> None:
-        """Use `key`; rows record `version` so that a re-keying can run while both versions are searched."""
+    def __init__(
+        self,
+        key: bytes,
+        version: int,
+        *,
+        link: bytes | None = None,
+        spread: Mapping[str, int] | None = None,
+    ) -> None:
+        """Hash values under `key` and links under `link`, the same key where there is none.
+
+        `spread` says over how many keys a value is spread, by what `place` returns for it; one where it says
+        nothing. None: this version of the index spreads nothing.
+        """
         # Keyed once: a copy of it costs less than keying it again.
         self._keyed = blake2b(digest_size=8, key=key)
+        self._linking = blake2b(digest_size=8, key=link or key)
         self.version = version
-        self._hash = lru_cache(maxsize=_REMEMBERED)(self._hashed)
+        self.spread = spread
+        self._hash = lru_cache(maxsize=_REMEMBERED)(self._link)
+        self._value = lru_cache(maxsize=_REMEMBERED)(self._of_value)
 
     def hash(self, *parts: str) -> int:
-        """Return the signed 64-bit hash of `parts`, which cannot run into each other."""
-        return self._hashed(*parts)
+        """Return the signed 64-bit hash of `parts`, which cannot run into each other. Replacing keys leaves it."""
+        return self._link(*parts)
 
-    def value(self, type_: str, parameter: str, text: str) -> int:
-        """Return the key of a token, string, uri or date unit."""
+    def value(self, type_: str, parameter: str, text: str, part: int = 0) -> int:
+        """Return the key of a token, string, uri or date unit; `part` counts the keys it is spread over."""
+        return self._value(type_, parameter, f"{text}{_SEPARATOR}{part}" if part else text)
+
+    def part(self, type_: str, parameter: str, text: str, id_: str, of: int) -> int:
+        """Return which of so many keys the resource `id_` has for a value; 0 where there is one."""
+        if of == 1:
+            return 0
+        hasher = self._keyed.copy()
+        hasher.update(_SEPARATOR.join(("part", type_, parameter, text, id_)).encode())
+        return int.from_bytes(hasher.digest(), "big") % of
+
+    def number(self, type_: str, parameter: str, text: str) -> int:
+        """Return the number of a kind of range. Replacing keys leaves it."""
         return self._hash("value", type_, parameter, text)
 
     def own(self, reference: str) -> int:
@@ -46,9 +79,14 @@ class BlindIndex:
         """Return the constant that turns a target's own key into the key of a reference to it."""
         return self._hash("parameter", type_, parameter)
 
-    def _hashed(self, *parts: str) -> int:
-        hasher = self._keyed.copy()
+    def _link(self, *parts: str) -> int:
+        hasher = self._linking.copy()
         hasher.update(_SEPARATOR.join(parts).encode())
+        return int.from_bytes(hasher.digest(), "big", signed=True)
+
+    def _of_value(self, type_: str, parameter: str, text: str) -> int:
+        hasher = self._keyed.copy()
+        hasher.update(_SEPARATOR.join(("value", type_, parameter, text)).encode())
         return int.from_bytes(hasher.digest(), "big", signed=True)
 
 

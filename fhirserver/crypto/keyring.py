@@ -7,24 +7,31 @@ the ring until no tenant key is wrapped by it.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fhirserver.crypto import envelope
+from fhirserver.crypto.root_keys import UnusableRootKey
 
 
-class UnusableKeyring(ValueError):
+class UnusableKeyring(UnusableRootKey):
     """The keyring document cannot be used; the message says what to mend."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Root keys by name; `active` wraps everything new."""
+    """Root keys by name; `active` wraps everything new. Implements `fhirserver.crypto.root_keys.RootKeys`."""
 
     active: str
     keys: Mapping[str, bytes]
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the keys."""
+        return tuple(self.keys)
 
     def wrap(self, nonce: bytes, purpose: str, key: bytes) -> tuple[str, bytes]:
         """Return the name of the active root key and `key` wrapped under it for `purpose`."""
@@ -38,10 +45,34 @@ class Keyring:
         Raises `UnusableKeyring` when the root key `name` is not in the ring, `Tampered` when it was made for another
         purpose.
         """
+        return envelope.unseal(AESGCM(self._named(name)), purpose.encode(), wrapped)
+
+    def derive(self, name: str, purpose: str) -> bytes:
+        """Return the 32 bytes (HKDF, RFC 5869) of the root key `name` for `purpose`. Raises `UnusableKeyring`."""
+        derivation = HKDF(
+            hashes.SHA256(), envelope.KEY_BYTES, salt=name.encode(), info=purpose.encode()
+        )
+        return derivation.derive(self._named(name))
+
+    def plus(self, name: str, key: bytes) -> "Keyring":
+        """Return the ring with a further root key, which is the active one. Raises `UnusableKeyring` for a known name."""
+        if name in self.keys:
+            msg = f"there is a key {name!r} already"
+            raise UnusableKeyring(msg)
+        return Keyring(name, {**self.keys, name: key})
+
+    def without(self, name: str) -> "Keyring":
+        """Return the ring without a retired key. Raises `UnusableKeyring` for the active one."""
+        if name == self.active:
+            msg = f"the key {name!r} is the active one"
+            raise UnusableKeyring(msg)
+        return Keyring(self.active, {one: key for one, key in self.keys.items() if one != name})
+
+    def _named(self, name: str) -> bytes:
         if name not in self.keys:
             msg = f"the keyring has no key {name!r}; restore the keyring this data was written with"
             raise UnusableKeyring(msg)
-        return envelope.unseal(AESGCM(self.keys[name]), purpose.encode(), wrapped)
+        return self.keys[name]
 
 
 def create(name: str, key: bytes) -> Keyring:
@@ -58,8 +89,9 @@ def parse(document: bytes) -> Keyring:
         }
         active = str(data["active"])
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as defect:
-        msg = f"not a keyring document: {defect}"
-        raise UnusableKeyring(msg) from defect
+        # Without what it says: the text of a decoder's error may quote a key.
+        msg = f"not a keyring document ({type(defect).__name__})"
+        raise UnusableKeyring(msg) from None
     if active not in keys:
         msg = f"the active key {active!r} is not among the keys"
         raise UnusableKeyring(msg)

@@ -8,19 +8,16 @@ RFC 9864): whoever has the public keys can tell that nobody changed a digit sinc
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from fhirserver.crypto.keyring import Keyring
+from fhirserver.crypto.root_keys import RootKeys
 
 _ALGORITHM: Final = "Ed25519"
-_PURPOSE: Final = b"fhirserver evidence signing key"
-_SEED_BYTES: Final = 32
+_PURPOSE: Final = "fhirserver evidence signing key"
 
 
 class NotGenuineError(ValueError):
@@ -28,12 +25,12 @@ class NotGenuineError(ValueError):
 
 
 class SigningKeys:
-    """The signing keys of a keyring; the active root key's signs everything new."""
+    """The signing keys of all root keys; the active one's signs everything new."""
 
-    def __init__(self, ring: Keyring) -> None:
-        """Derive the keys of `ring`."""
-        self._active = ring.active
-        self._keys = {name: _derived(name, root) for name, root in ring.keys.items()}
+    def __init__(self, root: RootKeys) -> None:
+        """Derive the keys of `root`."""
+        self._active = root.active
+        self._keys = {name: _derived(root.derive(name, _PURPOSE)) for name in root.names()}
 
     def sign(self, content: bytes) -> str:
         """Return the detached JWS of `content`: header and signature, without the content."""
@@ -62,9 +59,8 @@ def verify(content: bytes, signature: str, public: Mapping[str, Any]) -> str:
     return str(found.headers().get("kid", ""))
 
 
-def _derived(name: str, root: bytes) -> OKPKey:
-    derivation = HKDF(hashes.SHA256(), _SEED_BYTES, salt=name.encode(), info=_PURPOSE)
-    private = Ed25519PrivateKey.from_private_bytes(derivation.derive(root))
+def _derived(seed: bytes) -> OKPKey:
+    private = Ed25519PrivateKey.from_private_bytes(seed)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     key = OKPKey.import_key(pem)
     key.ensure_kid()

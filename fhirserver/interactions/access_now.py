@@ -7,14 +7,9 @@ from datetime import datetime
 
 from fhirserver.auth import decide
 from fhirserver.kernel.ports import RecordStore
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant
 
 
-async def access_of(store: RecordStore, principal: Principal, now: datetime) -> Access:
-    """Return what `principal` may touch at `now` (aware)."""
-    memberships = (
-        await store.memberships(principal.tenant, principal.reference)
-        if principal.reference
-        else ()
-    )
-    return decide(principal, memberships, now)
+async def access_of(store: RecordStore, grant: Grant, now: datetime) -> Access:
+    """Return what the holder of `grant` may touch at `now` (aware); a grant without scopes is narrowed by nothing."""
+    return decide(grant.principal, await store.relations(grant.principal), now, grant)

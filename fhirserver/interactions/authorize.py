@@ -6,11 +6,15 @@
 - A role that may do something with no resource of a type is refused before anything is looked up.
 """
 
-from fhirserver.auth import Interaction, may, may_ever, visible
-from fhirserver.auth.policy import speaks_as
-from fhirserver.definitions.patient_of import belongs_to, patients_of
+from dataclasses import replace
+
+from fhirserver.auditing.trail import named
+from fhirserver.auth import Interaction, allows, may_ever, visible
+from fhirserver.auth.policy import judged, speaks_as
+from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import Forbidden, NotFound
+from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Json, Stored
 
 
@@ -20,10 +24,22 @@ def absent(resource_type: str, id_: str) -> NotFound:
 
 
 def require_role(context: Context, interaction: Interaction, resource_type: str) -> None:
-    """Raise `Forbidden` when the caller's role allows `interaction` on no resource of the type."""
-    if not may_ever(context.access, interaction, resource_type, belongs_to(resource_type).kind):
-        message = f"Your role does not allow to {interaction} {resource_type}."
+    """Raise `Forbidden` when role and scopes of the caller allow `interaction` on no resource of the type."""
+    access = context.access
+    kind = belongs_to(resource_type).kind
+    if not may_ever(access, interaction, resource_type, kind):
+        unnarrowed = replace(access, scopes=None)
+        what = (
+            "scopes do" if may_ever(unnarrowed, interaction, resource_type, kind) else "role does"
+        )
+        message = f"Your {what} not allow to {interaction} {resource_type}."
         raise Forbidden(message)
+
+
+def require_conceivable(context: Context, resource_type: str, id_: str) -> None:
+    """Raise `NotFound` where the caller can read no resource of the type: then none is looked for."""
+    if not may_ever(context.access, "read", resource_type, belongs_to(resource_type).kind):
+        raise absent(resource_type, id_)
 
 
 def require_readable(context: Context, stored: Stored) -> Stored:
@@ -33,18 +49,45 @@ def require_readable(context: Context, stored: Stored) -> Stored:
     return stored
 
 
+def reads_every(context: Context, resource_type: str, patient: str) -> bool:
+    """Return whether the caller reads all resources of the type in the record of `patient`, whatever they say."""
+    return _covers_every(context.access, "read", resource_type, patient)
+
+
+def require_reading(context: Context, resource_type: str, patient: str) -> None:
+    """Raise `Forbidden` for who does not read all resources of the type in the record of `patient`."""
+    if not reads_every(context, resource_type, patient):
+        message = f"This tells what a {resource_type} of this patient says, which you may not read."
+        raise Forbidden(message)
+
+
+def require_voice(context: Context, patient: str) -> None:
+    """Raise `Forbidden` for who may not write a message about `patient`: they may not act by an operation either."""
+    if not _covers_every(context.access, "create", "Communication", patient):
+        message = "This changes something for the patient, and you may not even write a message."
+        raise Forbidden(message)
+
+
+def _covers_every(
+    access: Access, interaction: Interaction, resource_type: str, patient: str
+) -> bool:
+    patients = frozenset({patient})
+    kind = belongs_to(resource_type).kind
+    return "" in judged(access, interaction, resource_type, patients, kind)
+
+
 def require_writable(context: Context, interaction: Interaction, resource: Json) -> None:
     """Raise `Forbidden` when the caller may not do `interaction` to `resource` as it reads."""
     access = context.access
     if access.everything:
         return
     resource_type = resource["resourceType"]
-    kind = belongs_to(resource_type).kind
-    if not may(access, interaction, resource_type, patients_of(resource), kind):
+    if not allows(access, interaction, resource):
+        named(resource)
         message = (
             f"You may not {interaction} this {resource_type}: it names a patient you have no "
             "current relationship "
-            "with, no patient at all, or your role does not allow it."
+            "with, no patient at all, or your role or your scopes do not allow it."
         )
         raise Forbidden(message)
     own_words = speaks_as(access, resource_type)

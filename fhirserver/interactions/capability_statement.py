@@ -41,6 +41,11 @@ NORMATIVE: Final = frozenset(
     }
 )  # fmt: skip
 
+_SMART: Final = {
+    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+    "code": "SMART-on-FHIR",
+}
+
 Mode = Literal["full", "normative"]
 
 
@@ -64,7 +69,8 @@ class Product:
 
     `conditional` are the conditional* elements every resource type has; `patch_formats` the media
     types a PATCH may come in; `operations` the canonicals of operations by code, ours where one is
-    missing.
+    missing; `oauth_uris` the extension that says where tokens are had, None where only an
+    administrator issues them.
     """
 
     version: str
@@ -74,6 +80,7 @@ class Product:
     conditional: Mapping[str, object] = field(default_factory=dict)
     patch_formats: Sequence[str] = ()
     operations: Mapping[str, str] = field(default_factory=dict)
+    oauth_uris: Json | None = None
 
     def about(self, kind: str) -> Json:
         """Return the elements that statements of every kind begin with."""
@@ -117,10 +124,7 @@ def capability_statement(
             {
                 "mode": "server",
                 "documentation": DOCUMENTATION,
-                "security": {
-                    "cors": True,
-                    "description": "OAuth 2.0 bearer tokens (RFC 6750), issued by an administrator.",
-                },
+                "security": _security(product),
                 "resource": [
                     _resource(type_, offers, definitions, searchable[type_], referrers, product)
                     for type_ in types
@@ -129,6 +133,22 @@ def capability_statement(
                 **_operations(offers, None, product),
             }
         ],
+    }
+
+
+def _security(product: Product) -> Json:
+    """Return how callers are known, with what older apps look for.
+
+    https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#declaring-support-for-oauth2-endpoints
+    """
+    if product.oauth_uris is None:
+        told = "OAuth 2.0 bearer tokens (RFC 6750), issued by an administrator."
+        return {"cors": True, "description": told}
+    return {
+        "extension": [product.oauth_uris],
+        "cors": True,
+        "service": [{"coding": [_SMART], "text": "OAuth 2.0 with SMART App Launch 2.2"}],
+        "description": "OAuth 2.0 bearer tokens (RFC 6750); see .well-known/smart-configuration.",
     }
 
 

@@ -61,7 +61,7 @@ def criteria(context: Context, resource_type: str, pairs: Pairs) -> Criteria:
         terminology=terminology_of(context.definitions),
     )
     for type_ in sorted({resource_type, *query.types_touched()}):
-        require_role(context, "read", type_)
+        require_role(context, "search", type_)
     return Criteria(
         resource_type, "&".join(sorted(f"{name}={value}" for name, value in pairs)), query
     )

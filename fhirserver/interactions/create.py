@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fhirserver.interactions.admission import require_type, require_valid
+from fhirserver.interactions.admitting import admitted
 from fhirserver.interactions.authorize import require_role, require_writable
 from fhirserver.interactions.conditional import Criteria, Pairs, criteria, the_match
 from fhirserver.interactions.context import Context
@@ -47,8 +48,8 @@ async def create(
             found = await _existing(context, tx, wanted)
             if found is not None:
                 return Created(found, is_new=False)
-        admitted = await context.observer.admit(tx, context.principal, fresh, None)
-        return Created(await tx.put(admitted), is_new=True, warnings=warnings)
+        allowed = await admitted(context, tx, fresh, None)
+        return Created(await tx.put(allowed), is_new=True, warnings=warnings)
 
     return await context.store.write(context.tenant, work, touching=() if wanted is None else None)
 

@@ -7,6 +7,7 @@ Spec: https://hl7.org/fhir/R4/http.html#delete, https://hl7.org/fhir/R4/http.htm
 """
 
 from fhirserver.auth import visible
+from fhirserver.interactions.admitting import require_removable
 from fhirserver.interactions.authorize import require_role, require_writable
 from fhirserver.interactions.conditional import Pairs, criteria, the_match
 from fhirserver.interactions.context import Context
@@ -68,6 +69,7 @@ async def deleted(
     if if_match is not None and if_match != current.stored.version:
         message = f"Version {if_match} is expected, the current one is {current.stored.version}."
         raise PreconditionFailed(message)
+    await require_removable(context, tx, current.resource)
     return await tx.delete(resource_type, id_)
 
 

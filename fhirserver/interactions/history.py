@@ -7,9 +7,10 @@ Spec: https://hl7.org/fhir/R4/http.html#history
 
 from dataclasses import replace
 
-from fhirserver.auth import may_ever, visible
+from fhirserver.auditing.trail import shown
+from fhirserver.auth import Interaction, may_ever, visible
 from fhirserver.definitions.patient_of import belongs_to
-from fhirserver.interactions.authorize import absent, require_role
+from fhirserver.interactions.authorize import absent, require_conceivable, require_role
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.tombstone import was_readable
 from fhirserver.kernel.errors import NotFound
@@ -26,16 +27,21 @@ async def history(context: Context, asked: HistoryQuery) -> Page:
     if asked.type is None:
         asked = replace(asked, types=_readable_types(context))
     elif asked.id is None:
-        require_role(context, "read", asked.type)
+        require_role(context, "search", asked.type)
+    else:
+        require_conceivable(context, asked.type, asked.id)
     try:
         page = await context.store.history(context.access, asked)
     except NotFound:
         raise absent(asked.type or "", asked.id or "") from None
     if context.access.everything:
+        shown(page.entries)
         return page
-    entries = tuple([stored for stored in page.entries if await _readable(context, stored)])
+    letter: Interaction = "search" if asked.id is None else "read"
+    entries = tuple([one for one in page.entries if await _readable(context, one, letter)])
     if asked.type is not None and asked.id is not None and not entries and asked.cursor is None:
         await _require_known(context, asked)
+    shown(entries)
     return Page(entries, page.cursor)
 
 
@@ -44,7 +50,7 @@ def _readable_types(context: Context) -> frozenset[str]:
     if context.access.everything:
         return types
     return frozenset(
-        one for one in types if may_ever(context.access, "read", one, belongs_to(one).kind)
+        one for one in types if may_ever(context.access, "search", one, belongs_to(one).kind)
     )
 
 
@@ -53,12 +59,12 @@ async def _require_known(context: Context, asked: HistoryQuery) -> None:
     everything = HistoryQuery(asked.type, asked.id, asked.count)
     page = await context.store.history(context.access, everything)
     for stored in page.entries:
-        if await _readable(context, stored):
+        if await _readable(context, stored, "read"):
             return
     raise absent(asked.type or "", asked.id or "")
 
 
-async def _readable(context: Context, stored: Stored) -> bool:
+async def _readable(context: Context, stored: Stored, interaction: Interaction) -> bool:
     if stored.deleted:
-        return await was_readable(context, stored.type, stored.id, stored.version)
-    return visible(context.access, stored.type, stored.content)
+        return await was_readable(context, stored.type, stored.id, stored.version, interaction)
+    return visible(context.access, stored.type, stored.content, interaction)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fhirserver.auth import visible
 from fhirserver.interactions.admission import require_valid
+from fhirserver.interactions.admitting import admitted
 from fhirserver.interactions.authorize import absent, require_role, require_writable
 from fhirserver.interactions.conditional import Pairs, criteria, the_match
 from fhirserver.interactions.context import Context
@@ -17,6 +18,7 @@ from fhirserver.interactions.update import Expected, Updated, require_expected
 from fhirserver.kernel.errors import Gone, NotFound
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.care_team import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,9 @@ async def patched(
     require_untouched(current.resource, after)
     warnings = require_valid(after, context.definitions)
     require_writable(context, "update", after)
-    admitted = await context.observer.admit(tx, context.principal, after, current.resource)
-    return Updated(await tx.put(admitted, id_=id_), created=False, warnings=warnings)
+    write = Write(expected=expected.version is not None, patched=True)
+    allowed = await admitted(context, tx, after, current.resource, write)
+    return Updated(await tx.put(allowed, id_=id_), created=False, warnings=warnings)
 
 
 def _applied(resource: Json, change: Change, context: Context) -> Json:

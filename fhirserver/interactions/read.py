@@ -3,7 +3,8 @@
 Spec: https://hl7.org/fhir/R4/http.html#read
 """
 
-from fhirserver.interactions.authorize import absent, require_readable
+from fhirserver.auditing.trail import shown
+from fhirserver.interactions.authorize import absent, require_conceivable, require_readable
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.tombstone import was_readable
 from fhirserver.kernel.errors import Gone, NotFound
@@ -15,6 +16,7 @@ async def read(context: Context, resource_type: str, id_: str) -> Stored:
 
     Raises `NotFound` (absent or not for this caller), `Gone` (deleted).
     """
+    require_conceivable(context, resource_type, id_)
     try:
         stored = await context.store.read(context.access, resource_type, id_)
     except NotFound:
@@ -24,4 +26,6 @@ async def read(context: Context, resource_type: str, id_: str) -> Stored:
         if not await was_readable(context, resource_type, id_, None):
             raise absent(resource_type, id_) from None
         raise
-    return require_readable(context, stored)
+    require_readable(context, stored)
+    shown((stored,))
+    return stored

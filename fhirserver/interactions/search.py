@@ -6,6 +6,7 @@ Spec: https://hl7.org/fhir/R4/search.html
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fhirserver.auditing.trail import shown
 from fhirserver.auth import may_ever
 from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.interactions.authorize import require_readable, require_role
@@ -38,8 +39,8 @@ async def search(
     `compartment` restricts them to what belongs to one resource, (type, id), which the caller must be able to read. A page
     may be shorter than asked for and still have a next one.
 
-    Raises `BadRequest` (unknown parameter or bad value, named), `Forbidden` (the role may read no resource of a type
-    that the search names), `NotFound` (the compartment's owner), `TooCostly`.
+    Raises `BadRequest` (unknown parameter or bad value, named), `Forbidden` (role or scopes may read or search no resource
+    of a type that the search names), `NotFound` (the compartment's owner), `TooCostly`.
     """
     if compartment is not None:
         type_, id_ = compartment
@@ -61,10 +62,15 @@ async def run(context: Context, query: Query) -> SearchPage:
     """Return the page of a query that was made otherwise. Raises as `search`."""
     for type_ in sorted(query.types_touched()):
         require_role(context, "read", type_)
+    for type_ in sorted(query.types_searched()):
+        require_role(context, "search", type_)
     if query.explain and context.principal.kind != "admin":
         msg = "_explain is for administrators."
         raise Forbidden(msg)
-    return await context.store.search(context.access, query)
+    page = await context.store.search(context.access, query)
+    shown(page.entries)
+    shown(page.included)
+    return page
 
 
 def _every_type(context: Context, parameters: Sequence[tuple[str, str]]) -> Sequence[str]:
@@ -72,4 +78,4 @@ def _every_type(context: Context, parameters: Sequence[tuple[str, str]]) -> Sequ
     every: Sequence[str] = context.definitions.resource_types
     if any(name == _TYPES for name, _ in parameters):
         return every
-    return [one for one in every if may_ever(context.access, "read", one, belongs_to(one).kind)]
+    return [one for one in every if may_ever(context.access, "search", one, belongs_to(one).kind)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, ParamSpec, TypeVar
 
 from fhirserver.interactions.admission import ID, require_type, require_valid
+from fhirserver.interactions.admitting import admitted
 from fhirserver.interactions.authorize import require_role, require_writable
 from fhirserver.interactions.bundle import Entry, at_entry, in_order, pairs_of, require_distinct
 from fhirserver.interactions.bundle_references import (
@@ -271,8 +272,8 @@ async def _carry_out(context: Context, tx: Transaction, target: _Target) -> Done
             if target.found is not None:
                 return Done(entry, target.found, existing=True)
             require_writable(context, "create", target.resource)
-            admitted = await context.observer.admit(tx, context.principal, target.resource, None)
-            stored = await tx.put(admitted, id_=target.id)
+            allowed = await admitted(context, tx, target.resource, None)
+            stored = await tx.put(allowed, id_=target.id)
             return Done(entry, stored, created=True, warnings=target.warnings)
         case "PATCH":
             change = _change(target)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from fhirserver.auth import may_ever, visible
 from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.interactions.admission import require_id, require_type, require_valid
+from fhirserver.interactions.admitting import admitted
 from fhirserver.interactions.authorize import absent, require_role, require_writable
 from fhirserver.interactions.conditional import Pairs, criteria, the_match
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import BadRequest, Conflict, PreconditionFailed, Problem
 from fhirserver.kernel.ports import Current, Transaction
 from fhirserver.kernel.resource import Json, Stored
+from fhirserver.relations.care_team import Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ async def made_anew(
         raise PreconditionFailed(message)
     if "id" not in resource:
         require_writable(context, "create", resource)
-        admitted = await context.observer.admit(tx, context.principal, resource, None)
-        return Updated(await tx.put(admitted, id_=reserved), created=True)
+        allowed = await admitted(context, tx, resource, None)
+        return Updated(await tx.put(allowed, id_=reserved), created=True)
     current = await tx.current(resource["resourceType"], resource["id"], lock=True)
     if current is not None and not current.stored.deleted:
         message = "Nothing meets the condition, but the id in the body is taken."
@@ -131,8 +133,9 @@ async def replaced(
     previous = _previous(context, current)
     require_writable(context, "create" if previous is None else "update", resource)
     require_expected(expected, None if current is None else current.stored)
-    admitted = await context.observer.admit(tx, context.principal, resource, previous)
-    return Updated(await tx.put(admitted, id_=id_), created=previous is None)
+    write = Write(expected=expected.version is not None)
+    allowed = await admitted(context, tx, resource, previous, write)
+    return Updated(await tx.put(allowed, id_=id_), created=previous is None)
 
 
 def _previous(context: Context, current: Current | None) -> Json | None:

@@ -6,7 +6,8 @@ earlier versions with the earlier one.
 Spec: https://hl7.org/fhir/R4/http.html#vread
 """
 
-from fhirserver.interactions.authorize import absent, require_readable
+from fhirserver.auditing.trail import shown
+from fhirserver.interactions.authorize import absent, require_conceivable, require_readable
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.tombstone import was_readable
 from fhirserver.kernel.errors import Gone, NotFound
@@ -18,6 +19,7 @@ async def vread(context: Context, resource_type: str, id_: str, version: int) ->
 
     Raises `NotFound` (absent or not for this caller), `Gone` (the version is a deletion).
     """
+    require_conceivable(context, resource_type, id_)
     try:
         stored = await context.store.vread(context.access, resource_type, id_, version)
     except NotFound:
@@ -27,4 +29,6 @@ async def vread(context: Context, resource_type: str, id_: str, version: int) ->
         if not await was_readable(context, resource_type, id_, version):
             raise absent(resource_type, id_) from None
         raise
-    return require_readable(context, stored)
+    require_readable(context, stored)
+    shown((stored,))
+    return stored

@@ -161,10 +161,15 @@ class TooCostly(FhirError):
 
 
 class TooManyRequests(FhirError):
-    """The caller is over its rate."""
+    """The caller is over its rate; `retry_after` is how many seconds to wait."""
 
     status = 429
     code = "throttled"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        """Carry `message` and the seconds after which a request would be taken."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(FhirError):

@@ -53,8 +53,14 @@ class JobStatus:
 class JobQueue(Protocol):
     """Jobs as those see them who hand them in."""
 
-    async def submit(self, tenant: int, kind: str, request: bytes, owner: Principal) -> str:
-        """Keep a job, committed at once, and return its id. Raises `TooManyRequests`."""
+    async def submit(
+        self, tenant: int, kind: str, request: bytes, owner: Principal, held: str = ""
+    ) -> str:
+        """Keep a job, committed at once, and return its id. Raises `TooManyRequests`.
+
+        `held` is what narrows the token it is handed in with (`auth.kept_scopes.text_of`): a token narrowed
+        otherwise does not learn of it.
+        """
 
     async def status(self, tenant: int, id_: str, asker: Access) -> JobStatus | None:
         """Return what is known; None when there is no such job, or none of the asker's."""

@@ -5,22 +5,27 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, TypeVar
 
+from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobQueue
-from fhirserver.kernel.principal import Access, Grant, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal, Relations
 from fhirserver.kernel.readings import (
     Contact,
     DeviceEvent,
     DeviceFault,
+    DeviceLimits,
     Reading,
     StreamedObservation,
 )
 from fhirserver.kernel.resource import Json, Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
+
+if TYPE_CHECKING:
+    from fhirserver.kernel.relationships import Relationships
 
 Result = TypeVar("Result")
 
@@ -104,6 +109,9 @@ class Transaction(Protocol):
         It must not be about the record's own tables. Raises `ValueError`.
         """
 
+    def audit(self, *happenings: Happening) -> None:
+        """Write AuditEvents of `happenings` with everything else of this transaction, at its end."""
+
     async def seal(self, patient: str | None, purpose: str, plaintext: bytes) -> bytes:
         """Return an envelope under the data key of `patient` (the tenant's key for None), bound to `purpose`."""
 
@@ -149,6 +157,9 @@ class ChangeObserver(Protocol):
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Learn that a device is alive (ends a silence) or has said it is gone (a silence at once)."""
 
+    async def limits(self, tx: Transaction, announced: Sequence[DeviceLimits]) -> None:
+        """Learn which alarm limits machines have now, one entry per machine."""
+
     async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
         """Learn what is wrong with what devices send, or not any more."""
 
@@ -159,6 +170,10 @@ class RecordStore(Protocol):
     @property
     def jobs(self) -> JobQueue:
         """Work that takes longer than a request."""
+
+    @property
+    def relationships(self) -> "Relationships":
+        """Relationships with patients beside CareTeams."""
 
     async def retention(self, tenant: int) -> RetentionPolicy:
         """Return how long `tenant` keeps what."""
@@ -206,8 +221,8 @@ class RecordStore(Protocol):
     async def grant(self, token: str) -> Grant | None:
         """Return what this bearer token stands for, None when unknown, expired or revoked."""
 
-    async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
-        """Return the CareTeam memberships of `member` (a reference)."""
+    async def relations(self, principal: Principal) -> Relations:
+        """Return what is known of the relations of `principal` with patients, also those that are over."""
 
     async def issue_token(self, principal: Principal, lifetime_seconds: int) -> str:
         """Return a fresh bearer token (shown once; only its hash is stored)."""
@@ -222,6 +237,9 @@ class RecordStore(Protocol):
 
         `behind` are ids of the Devices it speaks for as a gateway. Raises `NotFound`, `Unprocessable`.
         """
+
+    async def revoke_device(self, tenant: int, device: str) -> None:
+        """Let ``Device/<device>`` in no more. Raises `NotFound` when it is not enrolled."""
 
 
 @dataclass(frozen=True, slots=True)

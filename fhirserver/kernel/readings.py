@@ -84,7 +84,8 @@ class Contact:
 
     `session` is the machine's own name of the treatment, None where it gave none; `at` is when the device said so,
     mapped to the server's time, None for a status, which is of now. `every` is how many seconds apart it promised its
-    messages, None where it promised nothing.
+    messages, None where it promised nothing. `by_gateway`: the line of its gateway is lost, or back; of the device
+    itself nothing is known.
     """
 
     tenant: int
@@ -97,6 +98,35 @@ class Contact:
     session: str | None = None
     at: datetime | None = None
     every: float | None = None
+    by_gateway: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Beyond which values (UCUM `unit`) a machine itself gives an alarm about one measure, an MDC code; None is open.
+
+    `metric` and `version` are the id and the version of the DeviceMetric that says so.
+    """
+
+    code: str
+    unit: str
+    low: Decimal | None
+    high: Decimal | None
+    metric: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLimits:
+    """The limits a machine has now, all of them: whatever it announced before is over.
+
+    `announced` is when the server heard of them, `boot` the machine's name of its present boot.
+    """
+
+    device: str
+    boot: str
+    announced: datetime
+    limits: tuple[Limit, ...]
 
 
 FaultKind = Literal["gap-tel", "gap-evt", "clock", "data", "event"]

@@ -63,11 +63,12 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledDevice:
-    """A device that may speak: its Device resource and its bindings."""
+    """A device that may speak: its Device resource, its bindings, and the addresses it speaks for as a gateway."""
 
     address: str
     device: str
     bindings: tuple[Binding, ...]
+    behind: tuple[str, ...] = ()
 
     def patient_at(self, moment: datetime) -> str | None:
         """Return the patient whose binding covers `moment`, None when no binding does."""
@@ -111,8 +112,11 @@ class TelemetryTransaction(Transaction, Protocol):
     async def births(self, streams: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Json]:
         """Return the birth messages of (address, boot) pairs that are known."""
 
-    async def save_birth(self, address: str, boot: str, birth: Json) -> None:
-        """Keep a birth message; the newest of a boot stands."""
+    def save_births(self, births: Mapping[tuple[str, str], Json]) -> None:
+        """Keep birth messages by (address, boot); the newest of a boot stands."""
+
+    async def last_births(self, addresses: Iterable[str]) -> Mapping[str, Json]:
+        """Return the newest birth message of each device that was ever born, of whatever boot."""
 
     async def is_simulator(self, address: str) -> bool:
         """Return whether the device's newest birth said that it is a simulator."""

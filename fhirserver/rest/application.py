@@ -22,20 +22,27 @@ from fhirserver.definitions import Definitions
 from fhirserver.interactions.capability_statement import Product
 from fhirserver.interactions.operation import Operation
 from fhirserver.interactions.operations import OPERATIONS
+from fhirserver.kernel.audit import Auditing
 from fhirserver.kernel.canonical import BASE
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
+from fhirserver.kernel.resource import Json
+from fhirserver.rest.audited import Audited
 from fhirserver.rest.callers import Callers
 from fhirserver.rest.cors import ANY, Origins
+from fhirserver.rest.doors import Doors
 from fhirserver.rest.envelope import Envelope
 from fhirserver.rest.fhir import FhirApi
 from fhirserver.rest.health import Readiness, health
 from fhirserver.rest.operation_routes import operation_routes
 from fhirserver.rest.pages import METADATA, OPENAPI, Pages
+from fhirserver.rest.rate_limits import Limits, Rates
 from fhirserver.rest.requests import Receive, Scope, Send
 from fhirserver.rest.route import Route
 from fhirserver.rest.routes import PATCH_FORMATS, ROUTES, conditional_capabilities
 
 FHIR: Final = "/fhir"
+# The authorization server's, though it lies below the FHIR base: JSON whatever is asked for.
+_DISCOVERY: Final = f"{FHIR}/.well-known/"
 
 
 def _utc_now() -> datetime:
@@ -68,7 +75,10 @@ class Services:
     FHIR API that authenticate by themselves; `extra_fhir_routes` extend the route table, and with it
     the CapabilityStatement; `operations` are those of other parts, beside the record's own.
     `definitions_of` returns a tenant's definitions without waiting; without it every tenant has
-    `definitions`. `origins` are those whose pages may call the FHIR API, ``*`` for any.
+    `definitions`. `origins` are those whose pages may call the FHIR API, ``*`` for any;
+    `registered_origins` returns those of apps, without waiting. `oauth_uris` is the extension of the
+    CapabilityStatement that says where apps get tokens. `rates`
+    is how often one caller may ask. `auditing` is told of every request, None: of none.
     """
 
     store: RecordStore
@@ -85,6 +95,10 @@ class Services:
     operations: Sequence[Operation] = ()
     definitions_of: Callable[[int], Definitions] | None = None
     origins: Sequence[str] = (ANY,)
+    registered_origins: Callable[[], frozenset[bytes]] = frozenset
+    oauth_uris: Json | None = None
+    rates: Rates = field(default_factory=Rates)
+    auditing: Auditing | None = None
     clock: Callable[[], datetime] = _utc_now
     monotonic: Callable[[], float] = time.monotonic
     new_request_id: Callable[[], str] = field(default_factory=_request_ids)
@@ -101,17 +115,17 @@ def application(services: Services) -> Envelope:
     if services.demo_page is not None:
         _redirect(shell, services.demo_page)
     shell.router.routes.extend(services.extra_routes)
+    limits = Limits(services.rates, services.monotonic)
     return Envelope(
-        _Front(shell, fhir_api(services)),
+        Doors(_Front(shell, fhir_api(services, limits)), limits),
         new_request_id=services.new_request_id,
         strict_transport=services.base.startswith("https://"),
-        origins=Origins(services.origins),
-        shared=FHIR,
+        origins=Origins(services.origins, services.registered_origins),
     )
 
 
-def fhir_api(services: Services) -> FhirApi:
-    """Return the FHIR API alone, as it is mounted at ``/fhir``."""
+def fhir_api(services: Services, limits: Limits | None = None) -> FhirApi:
+    """Return the FHIR API alone, as it is mounted at ``/fhir``; it counts requests by `limits`."""
     operations = (*OPERATIONS, *services.operations)
     routes = (*ROUTES, *operation_routes(services.operations), *services.extra_fhir_routes)
     base = services.base.rstrip("/")
@@ -123,6 +137,7 @@ def fhir_api(services: Services) -> FhirApi:
         started=services.clock(),
         conditional=conditional_capabilities(routes),
         patch_formats=PATCH_FORMATS,
+        oauth_uris=services.oauth_uris,
         operations={
             one.code: one.definition or f"{BASE}OperationDefinition/{one.code}"
             for one in operations
@@ -140,6 +155,7 @@ def fhir_api(services: Services) -> FhirApi:
         access_epoch=services.access_epoch,
         clock=services.clock,
         monotonic=services.monotonic,
+        limits=limits or Limits(services.rates, services.monotonic),
     )
     return FhirApi(
         routes=routes,
@@ -150,6 +166,7 @@ def fhir_api(services: Services) -> FhirApi:
         callers=callers,
         base=base,
         pages={METADATA: pages.metadata, OPENAPI: pages.openapi},
+        audit=None if services.auditing is None else Audited(services.auditing, services.clock),
     )
 
 
@@ -165,7 +182,8 @@ class _Front:
         if path == f"/{OPENAPI}":
             # Tools look for it at the root as well.
             path = scope["path"] = f"{FHIR}/{OPENAPI}"
-        if path.startswith(FHIR + "/") or path == FHIR:
+        is_fhir = path.startswith(FHIR + "/") and not path.startswith(_DISCOVERY)
+        if is_fhir or path == FHIR:
             scope["root_path"] = FHIR
             await self._api(scope, receive, send)
         else:

@@ -20,6 +20,7 @@ from fhirserver.auth import decide
 from fhirserver.kernel.errors import Unauthenticated
 from fhirserver.kernel.ports import RecordStore
 from fhirserver.kernel.principal import Access
+from fhirserver.rest.rate_limits import Limits, Rates
 
 MAX_AGE_S: Final = 0.25
 MAX_TOKENS: Final = 10_000
@@ -44,6 +45,7 @@ class Callers:
         access_epoch: Callable[[], int],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
+        limits: Limits | None = None,
     ) -> None:
         """`access_epoch` returns the newest epoch this process knows, without waiting.
 
@@ -53,8 +55,25 @@ class Callers:
         self._access_epoch = access_epoch
         self._clock = clock
         self._monotonic = monotonic
+        self._limits = limits or Limits(Rates(), monotonic)
         self._known: dict[str, _Known] = {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def admit(self, authorization: bytes | None, address: str) -> Access:
+        """Return the access of the caller at `address`, and count the request.
+
+        Raises `Unauthenticated` like `access`, and `TooManyRequests` for an account, an app or, where
+        the token is none that was good lately, an address that asks too often.
+        """
+        if authorization is None or bearer_token(authorization) not in self._known:
+            self._limits.stranger(address)
+        access = await self.access(authorization)
+        self._limits.caller(access)
+        return access
+
+    def admit_stranger(self, address: str) -> None:
+        """Count a request that needs no token. Raises `TooManyRequests`."""
+        self._limits.stranger(address)
 
     async def access(self, authorization: bytes | None) -> Access:
         """Return the access of the caller with this Authorization header.
@@ -92,13 +111,8 @@ class Callers:
             self._known.pop(token, None)
             message = "The bearer token is unknown, expired or revoked."
             raise Unauthenticated(message)
-        principal = grant.principal
-        memberships = (
-            await self._store.memberships(principal.tenant, principal.reference)
-            if principal.reference
-            else ()
-        )
-        access = decide(principal, memberships, self._clock())
+        relations = await self._store.relations(grant.principal)
+        access = decide(grant.principal, relations, self._clock(), grant)
         self._remember(token, _Known(access, asked, epoch))
         return access
 

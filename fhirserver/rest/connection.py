@@ -29,6 +29,11 @@ _BODILESS: Final = (204, 304)
 # What says how the connection goes on is left to uvicorn.
 _FRAMING: Final = frozenset({b"connection", b"transfer-encoding"})
 _JOINED_BELOW: Final = 64 * 1024
+# A request must arrive: its head within these seconds and bytes (the application refuses less, in words), all of it
+# within the longer time. Who sends slower or without end only holds the connection.
+HEAD_SECONDS: Final = 20.0
+BODY_SECONDS: Final = 300.0
+MAX_HEAD: Final = 512 * 1024
 _LINES: Final = 1024
 
 
@@ -37,6 +42,42 @@ class Connection(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _idle_until: float | None = None
+    # While a request arrives: until when, whether its head is here, and how long that is so far.
+    _arrive_until: float | None = None
+    _arriving = False
+    _in_body = False
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Called by the event loop."""
+        super().connection_made(transport)
+        self._expect(HEAD_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        super().data_received(data)
+        if not self._arriving:
+            self._arrive_until = None
+        elif self._in_body:
+            if self._head:
+                self._head = 0
+                self._expect(BODY_SECONDS)
+        else:
+            if not self._head:
+                self._expect(HEAD_SECONDS)
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        super().on_message_begin()
+        self._arriving, self._in_body, self._head = True, False, 0
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        super().on_message_complete()
+        self._arriving = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -47,6 +88,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start answering. Called by the parser."""
+        # At least one, so that the time of the body begins.
+        self._in_body, self._head = True, self._head or 1
         parser = self.parser
         before = cast("RequestResponseCycle | None", self.cycle)
         if (
@@ -91,21 +134,36 @@ class Connection(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         self._idle_until = self.loop.time() + self.timeout_keep_alive
-        if self._timer is None:
-            self._timer = self.loop.call_at(self._idle_until, self._look)
+        self._look_at(self._idle_until)
 
     def _unset_keepalive_if_required(self) -> None:
         self._idle_until = None
 
+    def _expect(self, seconds: float) -> None:
+        """Give what arrives now so much time."""
+        self._arrive_until = self.loop.time() + seconds
+        self._look_at(self._arrive_until)
+
+    def _look_at(self, moment: float) -> None:
+        """Look then at the latest; earlier looks stay, and set the next one themselves."""
+        if self._timer is not None and self._timer.when() > moment:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(moment, self._look)
+
     def _look(self) -> None:
-        """Close when nothing came for too long; while a request is under way, its end sets the timer anew."""
+        """Close when nothing came for too long; while a request is answered, its end sets the timer anew."""
         self._timer = None
-        if self._idle_until is None:
+        due = self._idle_until if self._arrive_until is None else self._arrive_until
+        if due is None:
             return
-        if self.loop.time() < self._idle_until:
-            self._timer = self.loop.call_at(self._idle_until, self._look)
-        else:
+        if self.loop.time() < due:
+            self._timer = self.loop.call_at(due, self._look)
+        elif self._arrive_until is None:
             self.timeout_keep_alive_handler()
+        else:
+            self.transport.abort()
 
 
 class _Cycle(RequestResponseCycle):

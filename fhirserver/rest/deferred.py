@@ -10,10 +10,12 @@ import base64
 import json
 from typing import Any, Final
 
+from fhirserver.auth.kept_scopes import grant_in, grant_with, text_of
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operations.job import job_location
 from fhirserver.kernel.errors import Conflict, FhirError
 from fhirserver.kernel.jobs import JobCancelled, JobLost, Running
+from fhirserver.kernel.principal import Grant
 from fhirserver.rest import bundles, replies
 from fhirserver.rest.failures import failed
 from fhirserver.rest.inner import Door, received
@@ -40,12 +42,19 @@ async def hand_in(request: Request, path: str, context: Context) -> Reply:
             if name in request.headers
         },
         "prefer": request.headers.get(b"prefer", b"").decode("latin-1"),
+        "grant": text_of(grant_with(context.access)),
         "body": base64.b64encode(content).decode(),
     }
     job = await context.store.jobs.submit(
-        context.tenant, KIND, json.dumps(kept).encode(), context.principal
+        context.tenant, KIND, json.dumps(kept).encode(), context.principal, kept["grant"]
     )
     return replies.accepted(job_location(context.base, job))
+
+
+def grant_of(running: Running) -> Grant:
+    """Return who handed the request in, and what their token was for."""
+    held = json.loads(running.request)["grant"]
+    return grant_in(held, running.owner) if held else Grant(running.owner)
 
 
 async def run(running: Running, door: Door) -> bytes:

@@ -13,7 +13,7 @@ from typing import Final
 
 from fhirserver.kernel.errors import TooLarge
 from fhirserver.rest import replies
-from fhirserver.rest.cors import Origins
+from fhirserver.rest.cors import Origins, origins_at
 from fhirserver.rest.failures import failed
 from fhirserver.rest.replies import Header, Reply
 from fhirserver.rest.requests import Message, Receive, Scope, Send
@@ -46,19 +46,17 @@ class Envelope:
         new_request_id: Callable[[], str],
         strict_transport: bool,
         origins: Origins | None = None,
-        shared: str = "/",
     ) -> None:
         """`new_request_id` names requests that bring no usable X-Request-Id.
 
-        `strict_transport` for https bases. `origins` may call what is below the path `shared` from
-        their pages; None: nobody may.
+        `strict_transport` for https bases. `origins` may call from their pages what is meant for
+        them (`fhirserver.rest.cors`); None: nobody may call anything.
         """
         self._app = app
         self._new_request_id = new_request_id
         self._headers = SECURITY_HEADERS + ((STRICT_TRANSPORT,) if strict_transport else ())
         self._names = frozenset(name for name, _ in self._headers)
         self._origins = origins
-        self._shared = shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the wrapped application.
@@ -78,9 +76,9 @@ class Envelope:
         request_id = request_id or self._new_request_id().encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         added = [*self._headers, (b"x-request-id", request_id)]
-        is_shared = bool(origin) and self._is_shared(scope)
-        if is_shared and self._origins is not None:
-            added += self._origins.answer(origin)
+        origins = origins_at(scope["path"], self._origins) if origin and self._origins else None
+        if origins is not None:
+            added += origins.answer(origin)
         begun = False
 
         async def send_enveloped(message: Message) -> None:
@@ -97,8 +95,8 @@ class Envelope:
 
         try:
             reply = None
-            if size > MAX_HEADERS or is_shared:
-                reply = self._at_the_door(scope, origin if is_shared else b"", size)
+            if size > MAX_HEADERS or origins is not None:
+                reply = _at_the_door(scope, origin, origins, size)
             if reply is None:
                 await self._app(scope, receive, send_enveloped)
             else:
@@ -108,22 +106,18 @@ class Envelope:
             if not begun:
                 await send_reply(reply, send_enveloped, with_body=scope["method"] != "HEAD")
 
-    def _at_the_door(self, scope: Scope, origin: bytes, size: int) -> Reply | None:
-        """Return the answer to what goes no further: headers without end, a browser's preflight."""
-        if size > MAX_HEADERS:
-            return replies.refusal(TooLarge(f"The headers may have {MAX_HEADERS} bytes."))
-        if (
-            origin
-            and self._origins is not None
-            and scope["method"] == "OPTIONS"
-            and any(name == b"access-control-request-method" for name, _ in scope["headers"])
-        ):
-            return Reply(204, self._origins.preflight(origin))
-        return None
 
-    def _is_shared(self, scope: Scope) -> bool:
-        path: str = scope["path"]
-        return path == self._shared or path.startswith(self._shared.rstrip("/") + "/")
+def _at_the_door(scope: Scope, origin: bytes, origins: Origins | None, size: int) -> Reply | None:
+    """Return the answer to what goes no further: headers without end, a browser's preflight."""
+    if size > MAX_HEADERS:
+        return replies.refusal(TooLarge(f"The headers may have {MAX_HEADERS} bytes."))
+    if (
+        origins is not None
+        and scope["method"] == "OPTIONS"
+        and any(name == b"access-control-request-method" for name, _ in scope["headers"])
+    ):
+        return Reply(204, origins.preflight(origin))
+    return None
 
 
 def _missing(added: list[Header], present: set[bytes]) -> list[Header]:

@@ -16,8 +16,10 @@ from fhirserver.kernel.errors import FhirError, MethodNotAllowed, NotFound
 from fhirserver.kernel.jobs import Running
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
 from fhirserver.kernel.principal import Access
-from fhirserver.rest import deferred, replies
+from fhirserver.rest import audited, deferred, replies
+from fhirserver.rest.audited import Audited
 from fhirserver.rest.callers import Callers
+from fhirserver.rest.doors import address_of
 from fhirserver.rest.failures import failed
 from fhirserver.rest.inner import received
 from fhirserver.rest.preferences import preferences
@@ -37,7 +39,7 @@ Page = Callable[[Request, int | None], Awaitable[Reply]]
 class FhirApi:
     """ASGI application for everything under the FHIR base URL."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         *,
         routes: tuple[Route, ...],
@@ -48,12 +50,13 @@ class FhirApi:
         callers: Callers,
         base: str,
         pages: Mapping[str, Page],
+        audit: Audited | None = None,
     ) -> None:
         """`base` is the public URL without trailing slash.
 
         `definitions` are those of R4, `definitions_of` those of one tenant.
         `pages` are the URLs that need no token, by their path, as functions of the request and of
-        the tenant of a caller who brings a token nevertheless.
+        the tenant of a caller who brings a token nevertheless. Without `audit` nothing is audited.
         """
         self._store = store
         self._definitions_of = definitions_of
@@ -61,6 +64,7 @@ class FhirApi:
         self._callers = callers
         self._base = base
         self._pages = pages
+        self._audit = audit
         self._last: Context | None = None
         self._types = frozenset(definitions.resource_types)
         self._shapes: dict[str, dict[str, Route]] = {}
@@ -77,8 +81,9 @@ class FhirApi:
             return
         path: str = scope["path"][len(scope.get("root_path", "")) + 1 :]
         request = Request(scope["method"], dict(scope["headers"]), scope["query_string"], receive)
+        request.address = address_of(scope)
+        request.request_id = scope.get("state", {}).get("request_id", "")
         try:
-            request.negotiate(path)
             reply = await self._answer(request, path)
         except FhirError as error:
             reply = replies.refusal(error)
@@ -91,19 +96,31 @@ class FhirApi:
     async def _answer(self, request: Request, path: str) -> Reply:
         headers, method = request.headers, request.method
         page = self._pages.get(path)
-        if page is not None and method in ("GET", "HEAD"):
-            return await page(request, await self._tenant(headers.get(b"authorization")))
-        access = await self._callers.access(headers.get(b"authorization"))
+        try:
+            request.negotiate(path)
+            if page is not None and method in ("GET", "HEAD"):
+                return await page(request, await self._tenant(request))
+            access = await self._callers.admit(headers.get(b"authorization"), request.address)
+        except FhirError as error:
+            if self._audit is not None:
+                await self._audit.stranger(request, path, error.status)
+            raise
         if preferences(headers.get(b"prefer")).respond_async:
             return await self._hand_in(request, path, access)
         return await self.answer(request, path, access)
 
     async def answer(self, request: Request, path: str, access: Access) -> Reply:
         """Return the answer to `request` on `path` (below the base) for a caller with `access`. Raises `FhirError`."""
+        if self._audit is None:
+            return await self._run(request, path, access)
+        return await self._audit.answered(request, path, access, self._run)
+
+    async def _run(self, request: Request, path: str, access: Access) -> Reply:
         methods = self._match(path, request)
         route = methods.get(request.method)
         if route is None or (route.types is not None and request.resource_type not in route.types):
             return _method_refused(methods, request.method, request.resource_type)
+        audited.matched(route, request, path)
         if route.code == "transaction":
             request.door = _Door(self, access)
         return await route.handler(request, self._context(access))
@@ -115,7 +132,7 @@ class FhirApi:
 
     async def run_deferred(self, running: Running) -> bytes:
         """Carry out what was handed in with respond-async; the work of jobs of kind `deferred.KIND`."""
-        access = await access_of(self._store, running.owner, self._store.now())
+        access = await access_of(self._store, deferred.grant_of(running), self._store.now())
         return await deferred.run(running, _Door(self, access))
 
     async def _hand_in(self, request: Request, path: str, access: Access) -> Reply:
@@ -177,10 +194,12 @@ class FhirApi:
             raise NotFound(_NOWHERE)
         return methods
 
-    async def _tenant(self, authorization: bytes | None) -> int | None:
+    async def _tenant(self, request: Request) -> int | None:
+        authorization = request.headers.get(b"authorization")
         if authorization is None:
+            self._callers.admit_stranger(request.address)
             return None
-        return (await self._callers.access(authorization)).principal.tenant
+        return (await self._callers.admit(authorization, request.address)).principal.tenant
 
 
 class _Door:

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
 
-from fhirserver.kernel.errors import FhirError, Problem, Unauthenticated
+from fhirserver.kernel.errors import FhirError, Problem, TooManyRequests, Unauthenticated
 from fhirserver.kernel.outcome import outcome, outcome_of
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.rest.negotiation import FHIR_JSON, Return, has_version, is_unmodified
@@ -140,6 +140,8 @@ def refusal(error: FhirError) -> Reply:
     headers = [CONTENT_TYPE]
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="fhir"'))
+    elif isinstance(error, TooManyRequests):
+        headers.append((b"retry-after", b"%d" % error.retry_after))
     return Reply(error.status, headers, fhir_json.write(outcome_of(error)), is_outcome=True)
 
 

@@ -61,7 +61,8 @@ class Request:
 
     `resource_type`, `id`, `vid` and `inner` (the type inside a compartment) are what the path says,
     "" if nothing. `door` is the way in for requests inside this one. `wanted` is the form the
-    answer shall have, JSON until `negotiate` was called.
+    answer shall have, JSON until `negotiate` was called. `address` is where it came from, "" if unknown.
+    `request_id` is what the answer names it by; `form` are the parameters of a search by POST, once they were read.
     """
 
     method: str
@@ -74,6 +75,9 @@ class Request:
     wanted: Representation = JSON
     _pairs: Pairs | None = field(default=None, repr=False)
     inner: str = ""
+    address: str = ""
+    request_id: str = ""
+    form: bytes = b""
     door: "Door | None" = field(default=None, repr=False)
 
     def header(self, name: bytes) -> bytes | None:
@@ -132,6 +136,7 @@ class Request:
         if not negotiation.is_form(self.headers.get(b"content-type")):
             raise UnsupportedMediaType(f"Send search parameters as {negotiation.FORM}.")
         given = parse_pairs(content)
+        self.form = content
         self._choose([pair for pair in given if pair[0] in ("_format", "_pretty")])
         return pairs + [pair for pair in given if pair[0] not in ("_format", "_pretty")]
 

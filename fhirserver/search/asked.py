@@ -129,9 +129,13 @@ class Query:
 
     def types_touched(self) -> frozenset[str]:
         """Return every type that the caller named: role rights to read each are required."""
-        return frozenset(self._named())
+        return frozenset((*self._searched(), *self._included()))
 
-    def _named(self) -> Iterator[str]:
+    def types_searched(self) -> frozenset[str]:
+        """Return every named type that is looked through, and not only brought along."""
+        return frozenset(self._searched())
+
+    def _searched(self) -> Iterator[str]:
         for wanted in self.wanted:
             yield wanted.type
             for one in walk(wanted.where):
@@ -144,6 +148,8 @@ class Query:
                         yield "List"
                     case _:
                         pass
+
+    def _included(self) -> Iterator[str]:
         for include in self.includes:
             for name in (include.source, include.target):
                 if name is not None:

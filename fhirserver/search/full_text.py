@@ -21,9 +21,9 @@ from fhirserver.search.normalize import REMEMBERED, normalize
 MAX_WORDS: Final = 300
 # Words of this length and more are found by the letters of the texts they stand in.
 INDEXED_BY_LETTERS: Final = 3
-# Device readings are written by the million and their words are the displays of their codes, which
-# nobody searches by words: they are not indexed, and a query is answered by looking at candidates.
-WORDLESS_TYPES: Final = frozenset({"Observation"})
+# Device readings and audit events are written by the million and their words are the displays of codes,
+# which nobody searches by words: they are not indexed, and a query is answered by looking at candidates.
+WORDLESS_TYPES: Final = frozenset({"AuditEvent", "Observation"})
 
 # Letters and digits in a row, two and more.
 _RUN: Final = re.compile(r"[^\W_]{2,}")
@@ -43,6 +43,7 @@ _MACHINE_READ: Final = frozenset(
         "lastUpdated",
         "contentType",
         "data",
+        "query",
         "hash",
         "div",
         "status",

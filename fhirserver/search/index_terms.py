@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fhirserver.search.aliases import ALIASES
+from fhirserver.search.coarse import HIDDEN, WORDLESS
 from fhirserver.search.entry import (
     DateEntry,
     Entry,
@@ -21,6 +22,7 @@ from fhirserver.search.entry import (
     UriEntry,
     WordEntry,
 )
+from fhirserver.search.extract import CONTAINED
 from fhirserver.search.normalize import REMEMBERED, normalize
 from fhirserver.search.protected import PROTECTED, index_units
 from fhirserver.search.term import (
@@ -64,7 +66,8 @@ def resource_terms(type_: str, entries: Sequence[Entry]) -> set[Term]:
                 add(present)
                 texts.add(entry.value)  # type: ignore[union-attr, arg-type]
         elif kind is WordEntry:
-            add(Term(entry.param, "w" + entry.word))  # type: ignore[union-attr]
+            if type_ not in WORDLESS or entry.param == CONTAINED:
+                add(Term(entry.param, "w" + entry.word))  # type: ignore[union-attr]
         elif _is_met_again(entry):
             terms.update(_remembered(type_, entry))
         else:
@@ -103,6 +106,8 @@ def _remembered(type_: str, entry: Entry) -> frozenset[Term]:
 
 def _add_entry(type_: str, entry: Entry, add: Add) -> None:
     kind, param = type(entry), entry.param
+    if (type_, param) in HIDDEN:
+        return
     if kind not in _WITHOUT_PRESENCE:
         present, keyed = _keys_of(type_, param)
         if present is None:

@@ -1,12 +1,13 @@
 """Dates that identify a person, and are therefore only stored as keyed hashes.
 
-A protected date is indexed by the calendar units (UTC) that contain it: its year, its month, its
-day. A range is asked for by the units that lie in it: whole years first, then months, then days, at
-most `MAX_TERMS` of them. Years outside `FIRST_YEAR`..`LAST_YEAR` share one unit on either side,
-which is verified.
+A protected date is indexed by the calendar units (UTC) that contain it: its quarter, its month, its
+day. Years have no unit: so many people share one that its frequency would tell it. A range is asked
+for by the units that lie in it: whole quarters first, then months, then days, at most `MAX_TERMS`
+of them. Years outside `FIRST_YEAR`..`LAST_YEAR` share one unit on either side, which is verified.
 
-A date that is itself a whole year or month also gets an "only" unit: ``1980`` is not inside May
-1980, but it does reach beyond it.
+A date that is itself a whole year or month gets an "only" unit: ``1980`` is not inside May 1980,
+but it does reach beyond it. Rows of earlier releases have units for years and none for quarters:
+both are asked for.
 """
 
 from collections.abc import Iterator
@@ -25,10 +26,13 @@ PROTECTED: Final = frozenset(
         ("RelatedPerson", "birthdate"),
     }
 )
-FIRST_YEAR: Final = 1850
-LAST_YEAR: Final = 2099
-MAX_TERMS: Final = 400
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2049
+MAX_TERMS: Final = 1000
 
+_BEGINNINGS: Final = (1, 4, 7, 10)
+# A quarter and a month were found for a date.
+_MONTH: Final = 2
 _BEFORE: Final = "before"
 _AFTER: Final = "after"
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -42,17 +46,19 @@ def index_units(lo: int, hi: int) -> tuple[str, ...]:
         return (_AFTER,)
     first = date.fromordinal(lo // DAY + _EPOCH_DAY)
     last = date.fromordinal((hi - 1) // DAY + _EPOCH_DAY)
+    if _unit(f"{first:%Y}") == (lo, hi):
+        return (_only(f"{first:%Y}"),)
     found: list[str] = []
-    for size, name, of_last in (
-        ("year", f"{first:%Y}", f"{last:%Y}"),
-        ("month", f"{first:%Y-%m}", f"{last:%Y-%m}"),
-        ("day", f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"),
+    for name, of_last in (
+        (_quarter(first.year, first.month), _quarter(last.year, last.month)),
+        (f"{first:%Y-%m}", f"{last:%Y-%m}"),
+        (f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"),
     ):
         if name != of_last:
             break
         found.append(name)
-        if size != "day" and _unit(name) == (lo, hi):
-            found.append(_only(name))
+    if len(found) == _MONTH and _unit(found[-1]) == (lo, hi):
+        found.append(_only(found[-1]))
     return tuple(found)
 
 
@@ -71,12 +77,36 @@ def query_units(comparison: Comparison) -> tuple[tuple[str, ...], bool]:
             found.append(name)
             exact &= truth is Truth.ALL
     for year in range(FIRST_YEAR, LAST_YEAR + 1):
-        exact &= _cover(comparison, f"{year:04}", found)
+        exact &= _cover_year(comparison, year, found)
     return tuple(found), exact
 
 
+def _cover_year(comparison: Comparison, year: int, found: list[str]) -> bool:
+    """Append the units of a year that are needed; return False where one must be verified."""
+    name, span = f"{year:04}", _year(year)
+    truth = over(comparison, span)
+    if truth is Truth.NONE:
+        return True
+    if truth is Truth.ALL:
+        found += (name, _only(name), *(_quarter(year, month) for month in _BEGINNINGS))
+        return True
+    if holds(comparison, span):
+        found.append(_only(name))
+    exact = True
+    for first in _BEGINNINGS:
+        months = [f"{year:04}-{month:02}" for month in range(first, first + 3)]
+        whole = Span(_unit(months[0]).lo, _unit(months[-1]).hi)
+        truth = over(comparison, whole)
+        if truth is Truth.ALL:
+            found += (_quarter(year, first), *months)
+        elif truth is not Truth.NONE:
+            for month in months:
+                exact &= _cover(comparison, month, found)
+    return exact
+
+
 def _cover(comparison: Comparison, name: str, found: list[str]) -> bool:
-    """Append the units of `name` that are needed; return False where one must be verified."""
+    """Append the units of the month or day `name` that are needed; as `_cover_year`."""
     span = _unit(name)
     truth = over(comparison, span)
     if truth is Truth.NONE:
@@ -95,11 +125,13 @@ def _cover(comparison: Comparison, name: str, found: list[str]) -> bool:
     return exact
 
 
-def _units_of(name: str) -> Iterator[str]:
-    if len(name) == 4:
-        return (f"{name}-{month:02}" for month in range(1, 13))
-    span = _unit(name)
-    return (f"{name}-{day:02}" for day in range(1, (span.hi - span.lo) // DAY + 1))
+def _units_of(month: str) -> Iterator[str]:
+    span = _unit(month)
+    return (f"{month}-{day:02}" for day in range(1, (span.hi - span.lo) // DAY + 1))
+
+
+def _quarter(year: int, month: int) -> str:
+    return f"{year:04} quarter {(month + 2) // 3}"
 
 
 def _only(name: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from fhirserver.fhirpath.reference import parse_reference
 from fhirserver.search.aliases import ALIASES, sources
+from fhirserver.search.coarse import HIDDEN, WORDLESS
 from fhirserver.search.comparison import date_comparison
 from fhirserver.search.condition import (
     Condition,
@@ -47,6 +48,8 @@ def query_terms(type_: str, asked: Condition | FullText | Near | Contained) -> A
     means that there is no key to start from, and only `match` can tell. A negated condition that
     has terms is always exact.
     """
+    if isinstance(asked, Condition) and (type_, asked.param) in HIDDEN:
+        return None
     match asked:
         case Near(param=param):
             return AnyOf((Term(param, PRESENT),), False)
@@ -63,7 +66,7 @@ def query_terms(type_: str, asked: Condition | FullText | Near | Contained) -> A
 
 
 def _words(type_: str, asked: FullText) -> AnyOf | None:
-    if type_ in WORDLESS_TYPES and asked.param == "_content":
+    if type_ in WORDLESS or (type_ in WORDLESS_TYPES and asked.param == "_content"):
         return None
     # Elsewhere the narrative's words are found among those of the content.
     param = asked.param if type_ in WORDLESS_TYPES else "_content"

@@ -32,5 +32,5 @@ def entering(tenant: int) -> Query:
 def caller_of(access: Access, blind: BlindIndex) -> Caller:
     """Return the settings of `access`, whose patients are named by keys of its tenant's blind index."""
     patients = ",".join(str(blind.own(f"Patient/{one}")) for one in sorted(access.patients))
-    scope = "tenant" if access.everything else ""
+    scope = "tenant" if access.everything or access.tenant_wide else ""
     return Caller(str(access.principal.tenant), scope, "{" + patients + "}")

@@ -45,4 +45,4 @@ def component_ranges(resource: Json, blind: BlindIndex) -> Iterator[tuple[int, P
 
 def number(blind: BlindIndex, values: str, code: str) -> int:
     """Return the number of rows with the values of parameter `values` (`VALUES`, maybe with a unit) under `code`."""
-    return blind.value(_TYPE, PARAMETER + values.removeprefix(VALUES), code)
+    return blind.number(_TYPE, PARAMETER + values.removeprefix(VALUES), code)

@@ -4,7 +4,7 @@ A treatment of four hours has 170 000 Observations; their values lie in `resourc
 anyway, and PostgreSQL adds them up where they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 
@@ -14,7 +14,7 @@ from fhirserver.kernel.figures import Figures
 from fhirserver.kernel.ports import Transaction
 from fhirserver.search.term import CUT, Term
 from fhirserver.store.component_ranges import VALUES, number
-from fhirserver.store.rows import parameter_number, term_key
+from fhirserver.store.rows import asked_keys, parameter_number
 
 _OBSERVATION: Final = "Observation"
 # The ranges are looked up row by row: a join could choose to walk those of everybody.
@@ -31,7 +31,7 @@ _SUMS: Final[LiteralString] = (
 
 async def figures(
     tx: Transaction,
-    blind: BlindIndex,
+    blinds: Sequence[BlindIndex],
     patient: str,
     codes: Mapping[str, str | None],
     since: datetime,
@@ -42,17 +42,17 @@ async def figures(
     `codes` maps each to the MDC code of the panel it is a component of, None where it is measured alone.
     Values are taken as written: of one code they have one unit.
     """
-    rows = [_row(blind, code, panel) for code, panel in codes.items()]
-    columns: list[Sequence[int]] = [list(column) for column in zip(*rows, strict=True)]
+    rows = [row for code, panel in codes.items() for row in _rows(blinds, code, panel)]
+    columns: list[Sequence[int | str]] = [list(column) for column in zip(*rows, strict=True)]
     found = await tx.execute(
         _SUMS,
         {
             "keys": columns[0],
             "params": columns[1],
-            "codes": list(codes),
+            "codes": columns[2],
             "type": tx.definitions.type_number(_OBSERVATION),
             "tenant": tx.tenant,
-            "patient": blind.own(f"Patient/{patient}"),
+            "patient": blinds[0].own(f"Patient/{patient}"),
             "since": since,
             "until": until,
         },
@@ -60,10 +60,12 @@ async def figures(
     return {code: Figures(*numbers) for code, *numbers in found}
 
 
-def _row(blind: BlindIndex, code: str, panel: str | None) -> tuple[int, int]:
-    """Return the key Observations of `code` are found by, and the number of the ranges its values have."""
+def _rows(
+    blinds: Sequence[BlindIndex], code: str, panel: str | None
+) -> Iterator[tuple[int, int, str]]:
+    """Yield the keys Observations of `code` are found by, each with the number of the ranges its values have."""
     term = Term("code", f"b{MDC}{CUT}{panel or code}")
-    key = term_key(blind, _OBSERVATION, term)
-    if panel is None:
-        return key, parameter_number(_OBSERVATION, "value-quantity")
-    return key, number(blind, VALUES, code)
+    values = parameter_number(_OBSERVATION, "value-quantity")
+    param = values if panel is None else number(blinds[0], VALUES, code)
+    for key in asked_keys(blinds, _OBSERVATION, term):
+        yield key, param, code

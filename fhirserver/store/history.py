@@ -141,7 +141,7 @@ class Histories:
         number = self._context.definitions.type_number
         types = sorted(asked.types) if asked.type is None else [asked.type]
         clause: LiteralString = " AND type = ANY (%s::smallint[])"
-        if access.everything:
+        if access.everything or access.tenant_wide:
             return clause, [[number(one) for one in types]]
         own = [number(one) for one in types if belongs_to(one).kind == "patient"]
         others = [number(one) for one in types if belongs_to(one).kind != "patient"]

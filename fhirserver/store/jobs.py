@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from fhirserver.auth.kept_scopes import grant_with, text_of
 from fhirserver.kernel import keys
 from fhirserver.kernel.errors import TooManyRequests
 from fhirserver.kernel.jobs import JobStatus
@@ -60,11 +61,14 @@ class JobRows:
         """Work through `transactions` of one tenant each."""
         self._transactions = transactions
 
-    async def submit(self, tenant: int, kind: str, request: bytes, owner: Principal) -> str:
+    async def submit(
+        self, tenant: int, kind: str, request: bytes, owner: Principal, held: str = ""
+    ) -> str:
         """Keep a job and return its id. Raises `TooManyRequests` for a caller with too many open ones."""
         async with self._transactions(tenant) as tx:
             open_jobs = await tx.execute(
-                "SELECT count(*) FROM job WHERE tenant = %s AND owner_kind = %s AND owner = %s "
+                "SELECT count(*) FROM job WHERE tenant = %s AND owner_kind = %s AND "
+                "split_part(owner, E'\\n', 1) = %s "
                 "AND state IN ('waiting', 'running')",
                 (tenant, owner.kind, owner.reference),
             )
@@ -75,7 +79,7 @@ class JobRows:
             await tx.execute(
                 "INSERT INTO job (tenant, id, kind, state, owner_kind, owner, submitted, request) "
                 "VALUES (%s, %s, %s, 'waiting', %s, %s, %s, %s)",
-                (tenant, row, kind, owner.kind, owner.reference, tx.now,
+                (tenant, row, kind, owner.kind, _filed(owner.reference, held), tx.now,
                  await tx.seal(None, _place(row, "request"), request)),
             )  # fmt: skip
         return str(row)
@@ -154,7 +158,8 @@ class JobRows:
                 found[0]
             )
             return ClaimedRow(
-                tenant, row, kind, Principal(tenant, owner_kind, owner), submitted, attempts, epoch,
+                tenant, row, kind, Principal(tenant, owner_kind, owner.partition("\n")[0]), submitted,
+                attempts, epoch,
                 progress, total,
                 request=await tx.unseal(None, _place(row, "request"), sealed[0]),
                 saved=b"" if sealed[1] is None else await tx.unseal(None, _place(row, "saved"), sealed[1]),
@@ -243,11 +248,21 @@ class JobRows:
         )  # fmt: skip
 
 
-_OWN: Final[LiteralString] = "(%s OR (owner_kind = %s AND owner = %s))"
+# What narrows a token stands behind its owner, on a line of its own; a token that nothing narrows sees them all.
+_OWN: Final[LiteralString] = (
+    "(%s OR (owner_kind = %s AND (owner = %s OR split_part(owner, E'\\n', 1) = %s)))"
+)
 
 
 def _own(asker: Access) -> tuple[Any, ...]:
-    return (asker.everything, asker.principal.kind, asker.principal.reference)
+    caller = asker.principal
+    filed = _filed(caller.reference, text_of(grant_with(asker)))
+    every = caller.reference if asker.scopes is None else None
+    return (asker.everything, caller.kind, filed, every)
+
+
+def _filed(reference: str, held: str) -> str:
+    return f"{reference}\n{held}" if held else reference
 
 
 def _place(row: UUID, part: str) -> str:

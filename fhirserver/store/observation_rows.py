@@ -22,8 +22,9 @@ from fhirserver.crypto import envelope
 from fhirserver.kernel import keys
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import EFFECTIVE_MARK, ObservationRow, value_mark
-from fhirserver.store.data_keys import DataKey, TenantKeys
+from fhirserver.store.data_keys import DataKey
 from fhirserver.store.rows import IndexColumns, RangeRow
+from fhirserver.store.tenant_keys import TenantKeys
 from fhirserver.terminology.ucum import canonical
 from fhirserver.wire import fhir_json
 

@@ -16,7 +16,10 @@ from fhirserver.store.transaction import WriteTransaction
 from fhirserver.store.write_context import Overtaken, WriteContext
 
 _BEGIN: Final = Query("BEGIN", prepare=False)
-_ENTER: Final[LiteralString] = f"{SET_TENANT}, pg_advisory_xact_lock_shared(%s::bigint)"
+# The epoch of keys comes along: what is written is never sealed by keys that were replaced before it began.
+_ENTER: Final[LiteralString] = (
+    f"{SET_TENANT}, pg_advisory_xact_lock_shared(%s::bigint), (SELECT epoch FROM key_epoch)"
+)
 _Kind = TypeVar("_Kind", bound=WriteTransaction)
 
 
@@ -30,11 +33,12 @@ async def open_transaction(
     away: in both cases nothing was stored.
     """
     try:
-        own = await context.keys.tenant(tenant)
         async with context.pool.connection() as connection:
             try:
                 # The lock before the time: see `fhirserver.store.horizon`.
-                await connection.round((_BEGIN, _holding(tenant, context.clock())))
+                began = await connection.round((_BEGIN, _holding(tenant, context.clock())))
+                context.keys.follow(began[1][0][2])
+                own = await context.keys.tenant(tenant)
                 transaction = kind(context, connection, own)
                 yield transaction
                 await transaction.commit()

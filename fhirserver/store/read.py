@@ -7,7 +7,7 @@ gone with it, so no connection ever carries one caller's rights to the next.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -22,6 +22,9 @@ from fhirserver.store.connection import Query, Row
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Pool
 from fhirserver.store.point_read import PointReads
+
+# Where no row is. What does not exist is looked for there, so that it takes as many questions as what is hidden.
+_NOWHERE: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,8 @@ class Reader:
         if row is not None and await self._fetch(access, type_, number, row, id_) is not None:
             return row
         located = await self._locate(access, number, id_)
-        if located is None or await self._fetch(access, type_, number, located, id_) is None:
-            return None
-        return located
+        found = await self._fetch(access, type_, number, located or _NOWHERE, id_)
+        return None if found is None else located
 
     async def settings(self, access: Access) -> Caller:
         """Return what row-level security is to know about `access`."""
@@ -113,7 +115,7 @@ class Reader:
             if found is not None:
                 return found
         located = await self._locate(access, number, id_)
-        return None if located is None else await self._fetch(access, type_, number, located, id_)
+        return await self._fetch(access, type_, number, located or _NOWHERE, id_)
 
     async def _locate(self, access: Access, number: int, id_: str) -> UUID | None:
         return await self._points.place(await self.settings(access), number, id_)

@@ -3,6 +3,7 @@
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,34 +12,46 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from fhirserver.crypto.keyring import Keyring
+from fhirserver.auditing.trail import TRAIL
+from fhirserver.crypto.root_keys import RootKeys
 from fhirserver.definitions.loader import Definitions
-from fhirserver.kernel.errors import Unavailable
+from fhirserver.kernel.errors import NotFound, Unavailable
 from fhirserver.kernel.figures import Figures
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount, Result, Transaction
-from fhirserver.kernel.principal import Access, Grant, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal, Relations
 from fhirserver.kernel.resource import Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
 from fhirserver.search.query import Query
-from fhirserver.store import accounts, claims, lease, policies
-from fhirserver.store.accounts import DeviceCredential
+from fhirserver.store import accounts, claims, device_access, lease, policies
+from fhirserver.store.audit_insertion import AuditInsertion
+from fhirserver.store.audit_log import AuditLog
+from fhirserver.store.audit_rows import AuditRows
+from fhirserver.store.audit_spool import AuditExpansion
+from fhirserver.store.audit_writer import AuditWriter
+from fhirserver.store.authorizations import Authorizations
 from fhirserver.store.combine import Combine
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Database
+from fhirserver.store.device_access import ChangedDevice, DeviceCredential
 from fhirserver.store.expunge import Expunge
 from fhirserver.store.figures import figures
 from fhirserver.store.history import Histories
 from fhirserver.store.job_worker import JobWorker
 from fhirserver.store.jobs import JobRows
+from fhirserver.store.key_census import Census, census
+from fhirserver.store.key_works import Hanging, key_works
 from fhirserver.store.opening import open_transaction
 from fhirserver.store.own_rows import OwnRows
 from fhirserver.store.partitions import ensure_partitions
 from fhirserver.store.read import ReadContext, Reader
 from fhirserver.store.reindex import Enable, Reindex
+from fhirserver.store.relations import relations
+from fhirserver.store.relationships import RelationshipRows, backfill
 from fhirserver.store.retention import Retention
+from fhirserver.store.root_rotation import hanging_on, rewrap_tenant_keys
 from fhirserver.store.search import Searches
 from fhirserver.store.telemetry import PreparedTemplates, TelemetryTransaction
 from fhirserver.store.transaction import WriteTransaction
@@ -46,40 +59,49 @@ from fhirserver.store.write_context import Overtaken, WriteContext, nothing
 
 # Often enough for every storm that was tried; then the caller is told.
 _ATTEMPTS: Final = 8
+_KEYS_SECONDS: Final = 1.0
 
 
 class Record:
     """Reads, writes and telemetry over one open database."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the one place where its parts meet
         self,
         database: Database,
-        ring: Keyring,
+        root: RootKeys,
         definitions: Definitions,
         observer: ChangeObserver,
         clock: Callable[[], datetime],
         *,
         definitions_of: Callable[[int], Definitions] | None = None,
         committed: Callable[[int], Awaitable[None]] = nothing,
+        audit_rows: AuditInsertion | None = None,
+        hanging: Hanging | None = None,
     ) -> None:
-        """Serve `database`, whose tenants' keys are wrapped under `ring`; every write is shown to `observer`.
+        """Serve `database`, whose tenants' keys are wrapped under `root`; every write is shown to `observer`.
 
         `definitions_of` gives a tenant's own definitions; `committed` is awaited, with the tenant's number, after a
-        commit that changed them.
+        commit that changed them. Without `audit_rows` nothing is audited. `hanging` is what rotation and
+        shredding go by.
         """
         self._database = database
         self._clock = clock
-        keys = DataKeys(database.keys, ring)
+        self._hanging = hanging or Hanging()
+        self.root = root
+        keys = DataKeys(database.keys, root)
         self._read = ReadContext(database.read, keys, definitions)
         self._reader = Reader(self._read)
         of_tenant = definitions_of or (lambda _tenant: definitions)
         self._definitions_of = of_tenant
         self._searches = Searches(self._reader, self._read)
-        self._write = WriteContext(database.write, keys, of_tenant, observer, clock, committed)
-        self._work = WriteContext(database.work, keys, of_tenant, observer, clock, committed)
+        parts = (keys, of_tenant, observer, clock, committed, audit_rows)
+        self._write = WriteContext(database.write, *parts)
+        self._work = WriteContext(database.work, *parts)
         self._combine = Combine(self._write, self._alone)
         self._templates = PreparedTemplates()
         self.jobs = JobRows(self.work)
+        self.relationships = RelationshipRows()
+        self.authorizations = Authorizations(database, self.transaction, root, clock)
         self._histories = Histories(self._reader, self._read, clock)
 
     def now(self) -> datetime:
@@ -103,9 +125,27 @@ class Record:
         definitions = self._definitions_of(access.principal.tenant)
         return await self._searches.page(access, query, definitions)
 
-    def transaction(self, tenant: int) -> AbstractAsyncContextManager[WriteTransaction]:
+    @asynccontextmanager
+    async def transaction(self, tenant: int) -> AsyncIterator[WriteTransaction]:
         """Open a write transaction of `tenant`."""
-        return open_transaction(self._write, tenant, WriteTransaction)
+        async with open_transaction(self._write, tenant, WriteTransaction) as tx:
+            yield tx
+            trail = TRAIL.get()
+            if trail is not None:
+                trail.note(tx, tx.changes)
+
+    def audit_writer(self, first_tenant: int) -> AuditWriter:
+        """Return what writes happenings; those of no tenant go to `first_tenant`."""
+        return AuditWriter(self._write, first_tenant)
+
+    def audit_expansion(self, rows: AuditRows) -> AuditExpansion:
+        """Return what makes AuditEvents of what `audit_spool.AuditSpool` left."""
+        return AuditExpansion(self._work, self._reader, rows)
+
+    def audit_log(self) -> AuditLog:
+        """Return the log of AuditEvents."""
+        number = self._read.definitions.type_number("AuditEvent")
+        return AuditLog(self._database.work, self._work.keys, number)
 
     async def write(
         self,
@@ -115,6 +155,9 @@ class Record:
         touching: Sequence[tuple[str, str]] | None = None,
     ) -> Result:
         """Run `work` in a write transaction, anew when a concurrent change won; see `fhirserver.kernel.ports`."""
+        trail = TRAIL.get()
+        if trail is not None:
+            work = trail.within(work)
         if touching is None:
             return await self._alone(tenant, work)
         result: Result = await self._combine.run(tenant, touching, work)
@@ -146,6 +189,27 @@ class Record:
         """Open a write transaction for a worker, which may also find due rows of other tenants."""
         return open_transaction(self._work, tenant, WriteTransaction)
 
+    async def key_census(self, tenant: int) -> Census:
+        """Return how many rows hang on which keys of `tenant`."""
+        async with self.transaction(tenant) as tx:
+            return await census(tx, self._hanging.columns)
+
+    async def rewrap_tenant_keys(self) -> int:
+        """Wrap what hangs on other root keys by the active one; return how many keys that were."""
+        numbers = [number for number, _ in await self.tenants()]
+        return await rewrap_tenant_keys(self._database.write, self.root, numbers)
+
+    async def hanging_on_root_keys(self) -> Mapping[str, int]:
+        """Return how many keys hang on each root key."""
+        return await hanging_on(self._database.write, [one for one, _ in await self.tenants()])
+
+    async def follow_keys(self) -> None:
+        """Ask once a second whether keys have changed, for those who only read."""
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                await self._read.keys.refresh()
+            await asyncio.sleep(_KEYS_SECONDS)
+
     async def figures(
         self,
         tenant: int,
@@ -157,7 +221,12 @@ class Record:
         """Return what was measured of `patient` in [since, until); see `fhirserver.store.figures`."""
         own = await self._work.keys.tenant(tenant)
         async with self.work(tenant) as tx:
-            return await figures(tx, own.blind, patient, codes, since, until)
+            return await figures(tx, own.blinds, patient, codes, since, until)
+
+    async def file_relations(self, tenant: int) -> int:
+        """Make the rows of relationships for what was stored before there were any; see `relationships.backfill`."""
+        async with self.work(tenant) as tx:
+            return await backfill.file_again(tx)
 
     def job_worker(self, requests: Mapping[str, JobWork], enable: Enable) -> JobWorker:
         """Return what runs jobs in this process: `requests` by kind, and the upkeep of the record.
@@ -165,10 +234,12 @@ class Record:
         `enable` lets custom search parameters be searched once a reindex has gone through the record.
         """
         keys, definitions_of = self._work.keys, self._work.definitions_of
+        reindex = Reindex(self.work, keys, definitions_of, enable)
         upkeep: dict[str, JobWork] = {
             "expunge": Expunge(self.work, keys, definitions_of),
-            "reindex": Reindex(self.work, keys, definitions_of, enable),
+            "reindex": reindex,
             "retention": Retention(self.work, keys, definitions_of),
+            **key_works(self.work, keys, definitions_of, reindex, self._hanging),
         }
         return JobWorker(self.jobs, self.scan, self._clock, requests=requests, upkeep=upkeep)
 
@@ -207,15 +278,17 @@ class Record:
     async def telemetry(self, tenant: int) -> AsyncIterator[TelemetryTransaction]:
         """Open a transaction for a batch of device messages."""
         async with open_transaction(self._work, tenant, TelemetryTransaction) as tx:
+            # Whoever takes messages tries a batch again that lost to a concurrent change.
+            tx.can_run_again = True
             yield tx.share(self._templates)
 
     async def grant(self, token: str) -> Grant | None:
         """Return who holds `token`."""
         return await accounts.grant(self._database.read, token, self._clock())
 
-    async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
-        """Return the CareTeam memberships of `member`."""
-        return await accounts.memberships(self._database.read, tenant, member)
+    async def relations(self, principal: Principal) -> Relations:
+        """Return what is known of the relations of `principal` with patients."""
+        return await relations(self._database.read, principal, self._clock())
 
     async def access_epoch(self) -> int:
         """Return a number that grows with every change of who may see what."""
@@ -247,7 +320,7 @@ class Record:
         """
         names = dict(await self.tenants())
         async with self.transaction(tenant) as tx:
-            return await accounts.enroll_device(tx, names[tenant], device, behind)
+            return await device_access.enroll_device(tx, names[tenant], device, behind)
 
     async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
         """Return what could not be processed, counted, the most frequent first."""
@@ -263,7 +336,18 @@ class Record:
         self, username: str, password: str
     ) -> tuple[str, str, tuple[str, ...]] | None:
         """Return (tenant name, device address, addresses behind it) when broker credentials are good."""
-        return await accounts.check_device(self._database.write, username, password)
+        return await device_access.check_device(self._database.write, username, password)
+
+    async def revoke_device(self, tenant: int, device: str) -> None:
+        """Let ``Device/<device>`` in no more. Raises `NotFound` when it is not enrolled."""
+        async with self.transaction(tenant) as tx:
+            if not await device_access.revoke_device(tx, device):
+                msg = f"Device/{device} is not enrolled"
+                raise NotFound(msg)
+
+    async def changed_devices(self, tenant: int, since: datetime) -> Sequence[ChangedDevice]:
+        """Return the devices whose connections that began before may have to end."""
+        return await device_access.changed_since(self._database.write, tenant, since)
 
     async def ensure_partitions(self) -> None:
         """Make the Observation partitions of this week and the coming ones."""

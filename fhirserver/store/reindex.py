@@ -20,6 +20,7 @@ from fhirserver.definitions import Definitions
 from fhirserver.kernel.jobs import Running
 from fhirserver.kernel.ports import Transaction
 from fhirserver.store.data_keys import DataKeys
+from fhirserver.store.reseal import UPKEEP
 from fhirserver.store.rows import IndexColumns, RangeRow, index_columns
 from fhirserver.wire import fhir_json
 
@@ -200,6 +201,7 @@ class Reindex:
         self, tx: Transaction, job: Running, number: int, keys_version: int, wrong: Sequence[Wrong]
     ) -> int:
         await job.require_claim(tx)
+        await tx.execute(UPKEEP)
         written = await tx.execute(
             _WRITE,
             (

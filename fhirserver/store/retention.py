@@ -16,6 +16,7 @@ import orjson
 
 from fhirserver.definitions import Definitions
 from fhirserver.kernel import keys
+from fhirserver.kernel.audit import Actor, Happening
 from fhirserver.kernel.evidence import EVIDENCE_TYPES
 from fhirserver.kernel.jobs import Running
 from fhirserver.kernel.ports import Transaction
@@ -32,6 +33,7 @@ from fhirserver.store.removal import (
     remove,
     remove_versions,
 )
+from fhirserver.store.reseal import UPKEEP
 from fhirserver.wire import fhir_json
 
 BATCH: Final = 1_000
@@ -262,6 +264,11 @@ class _Run:
             held = await self._become_evidence(tx, number, ids, several=telemetry is None)
             doomed = [(row[0], row[1]) for row in rows if row[1] not in held]
             await remove(tx, number, doomed)
+            if doomed and telemetry is None:
+                # The log of AuditEvents learns from this which of its events may be missing.
+                told = f"before {before.isoformat()}"
+                actor = Actor(kind="system")
+                tx.audit(Happening(self._tenant, "expired", tx.now, actor, detail=told))
         return len(doomed), str(ids[-1])
 
     async def _devices(self) -> list[int]:
@@ -287,6 +294,7 @@ class _Run:
         async with self._of.transactions(self._tenant) as tx:
             await self._job.require_claim(tx)
             await hold(tx, self._evidence)
+            await tx.execute(UPKEEP)
             yield tx
 
     async def _become_evidence(

@@ -1,5 +1,6 @@
 """From a resource to what its row holds besides the content: blind keys, time columns, ranges."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from hashlib import blake2b
 from fhirserver.crypto.blind_index import BlindIndex, distinct
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.resource import Json
+from fhirserver.search import coarse
 from fhirserver.search.extract import extract
 from fhirserver.search.period import as_datetime
 from fhirserver.search.ranges import range_entries
@@ -47,17 +49,45 @@ def index_columns(resource: Json, blind: BlindIndex, definitions: Definitions) -
     ]
     return IndexColumns(
         own=blind.own(f"{type_}/{resource['id']}"),
-        keys=distinct([term_key(blind, type_, term) for term in resource_terms(type_, entries)]),
+        keys=distinct(
+            [
+                indexed_key(blind, type_, term, resource["id"])
+                for term in resource_terms(type_, entries)
+            ]
+        ),
         time=None if primary is None else as_datetime(primary.lo),
         time_end=None if primary is None else as_datetime(primary.hi),
         ranges=tuple(dict.fromkeys(ranges)),
     )
 
 
-def term_key(blind: BlindIndex, type_: str, term: Term) -> int:
-    """Return the key `term` is indexed and looked up under."""
+def indexed_key(blind: BlindIndex, type_: str, term: Term, id_: str) -> int:
+    """Return the key that the resource `id_` is indexed under for `term`."""
     param, text, is_reference = term
-    return blind.reference(type_, param, text) if is_reference else blind.value(type_, param, text)
+    if is_reference:
+        return blind.reference(type_, param, text)
+    of = _spread(blind, type_, term)
+    return blind.value(type_, param, text, blind.part(type_, param, text, id_, of))
+
+
+def asked_keys(blinds: Sequence[BlindIndex], type_: str, term: Term) -> tuple[int, ...]:
+    """Return the keys one of which a resource has that `term` finds, in any version of the index."""
+    param, text, is_reference = term
+    if is_reference:
+        return (blinds[0].reference(type_, param, text),)
+    return tuple(
+        blind.value(type_, param, text, part)
+        for blind in blinds
+        for part in range(_spread(blind, type_, term))
+    )
+
+
+def _spread(blind: BlindIndex, type_: str, term: Term) -> int:
+    """Return over how many keys a value is spread."""
+    if blind.spread is None:
+        return 1
+    name = coarse.place(type_, term)
+    return 1 if name is None else blind.spread.get(name, 1)
 
 
 @lru_cache(maxsize=8192)

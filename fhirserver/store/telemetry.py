@@ -23,6 +23,7 @@ from fhirserver.kernel.telemetry import (
     StreamKey,
     StreamState,
 )
+from fhirserver.store import ingest_audit
 from fhirserver.store.observation_rows import (
     ID_MARK,
     RANGE_COLUMNS,
@@ -49,15 +50,16 @@ class PreparedTemplates:
     neither becomes wrong.
     """
 
-    templates: dict[int, tuple[Definitions, Templates]] = field(default_factory=dict)
+    templates: dict[int, tuple[Definitions, int, Templates]] = field(default_factory=dict)
     births: dict[tuple[int, str, str], Json] = field(default_factory=dict)
+    told: ingest_audit.Told = field(default_factory=dict)
 
-    def of(self, tenant: int, definitions: Definitions) -> Templates:
-        """Return the templates indexed by `definitions`; those made by a tenant's former ones are forgotten."""
+    def of(self, tenant: int, definitions: Definitions, epoch: int) -> Templates:
+        """Return the templates indexed by `definitions` and sealed by keys of `epoch`; others are forgotten."""
         known = self.templates.get(tenant)
-        if known is None or known[0] is not definitions:
-            known = self.templates[tenant] = (definitions, {})
-        return known[1]
+        if known is None or known[0] is not definitions or known[1] != epoch:
+            known = self.templates[tenant] = (definitions, epoch, {})
+        return known[2]
 
 
 class TelemetryTransaction(WriteTransaction):
@@ -65,12 +67,25 @@ class TelemetryTransaction(WriteTransaction):
 
     _templates: Templates
     _births: dict[tuple[int, str, str], Json]
+    _told: ingest_audit.Told
 
     def share(self, memory: PreparedTemplates) -> Self:
         """Use the process's memory."""
-        self._templates = memory.of(self.tenant, self.definitions)
+        self._templates = memory.of(self.tenant, self.definitions, self._context.keys.epoch)
         self._births = memory.births
+        self._told = memory.told
+        self._connections: set[tuple[str, str]] = set()
+        self._enrolled: dict[str, EnrolledDevice] = {}
         return self
+
+    async def commit(self) -> None:
+        """Tell the audit of connections it has not heard of in this hour, and commit."""
+        told = ingest_audit.untold(
+            self.tenant, self.now, self._connections, self._enrolled, self._told
+        )
+        self.audit(*told.values())
+        await super().commit()
+        ingest_audit.remember(self._told, told, self.now)
 
     async def streams(self, wanted: Iterable[StreamKey]) -> Mapping[StreamKey, StreamState]:
         """Lock and return the streams, making unknown ones."""
@@ -112,6 +127,7 @@ class TelemetryTransaction(WriteTransaction):
         ]  # fmt: skip
         columns = [list(column) for column in zip(*rows, strict=True)]
         columns[4] = [_multirange_text(one) for one in columns[4]]
+        self._connections.update((key.address, key.boot) for key in streams)
         self.execute_later(
             "UPDATE device_stream s SET committed = c::int8multirange, clock_offset_ms = f, last_received = %s "
             "FROM unnest(%s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[]) "
@@ -124,21 +140,23 @@ class TelemetryTransaction(WriteTransaction):
         """Return the enrolled devices with their bindings."""
         wanted = sorted(set(addresses))
         rows = await self.execute(
-            "SELECT e.address, e.device, b.patient, b.starts, b.ends FROM device_enrollment e "
+            "SELECT e.address, e.device, e.behind, b.patient, b.starts, b.ends FROM device_enrollment e "
             "JOIN unnest(%s::smallint[], %s::text[]) AS wanted(b, a) ON e.bucket = wanted.b AND e.address = wanted.a "
             "LEFT JOIN device_binding b ON b.tenant = e.tenant AND b.device = e.device "
             "WHERE e.tenant = %s AND e.revoked IS NULL ORDER BY e.address, b.starts DESC NULLS LAST",
             ([self._device_bucket(one) for one in wanted], wanted, self.tenant),
         )
-        found: dict[str, tuple[str, list[Binding]]] = {}
-        for address, device, patient, starts, ends in rows:
-            bindings = found.setdefault(address, (device, []))[1]
+        found: dict[str, tuple[str, tuple[str, ...], list[Binding]]] = {}
+        for address, device, behind, patient, starts, ends in rows:
+            bindings = found.setdefault(address, (device, tuple(behind), []))[2]
             if patient is not None:
                 bindings.append(Binding(patient, starts, ends))
-        return {
-            address: EnrolledDevice(address, device, tuple(bound))
-            for address, (device, bound) in found.items()
+        devices = {
+            address: EnrolledDevice(address, device, tuple(bound), behind)
+            for address, (device, behind, bound) in found.items()
         }
+        self._enrolled.update(devices)
+        return devices
 
     async def births(self, streams: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Json]:
         """Return known births, from the process's memory where possible."""
@@ -160,21 +178,36 @@ class TelemetryTransaction(WriteTransaction):
             if (self.tenant, address, boot) in self._births
         }
 
-    async def save_birth(self, address: str, boot: str, birth: Json) -> None:
-        """Keep a birth; memory is only filled by reading it back, so a rolled-back birth is never believed."""
-        await self.connection.rows(
-            "INSERT INTO device_birth (bucket, tenant, address, boot, received, birth) VALUES (%s, %s, %s, %s, %s, %s) "
-            "ON CONFLICT (bucket, tenant, address, boot) DO UPDATE SET birth = excluded.birth, received = excluded.received",
+    def save_births(self, births: Mapping[tuple[str, str], Json]) -> None:
+        """Keep births; memory is only filled by reading them back, so a rolled-back birth is never believed."""
+        ordered = sorted(births)
+        self.execute_later(
+            "INSERT INTO device_birth (bucket, tenant, address, boot, received, birth) "
+            "SELECT b, %s, a, o, %s, j FROM unnest(%s::smallint[], %s::text[], %s::text[], %s::jsonb[]) "
+            "AS born(b, a, o, j) ON CONFLICT (bucket, tenant, address, boot) "
+            "DO UPDATE SET birth = excluded.birth, received = excluded.received",
             (
-                self._device_bucket(address),
                 self.tenant,
-                address,
-                boot,
                 self.now,
-                fhir_json.write(birth).decode(),
+                [self._device_bucket(address) for address, _ in ordered],
+                [address for address, _ in ordered],
+                [boot for _, boot in ordered],
+                [fhir_json.write(births[one]).decode() for one in ordered],
             ),
         )
-        self._births.pop((self.tenant, address, boot), None)
+        for address, boot in ordered:
+            self._births.pop((self.tenant, address, boot), None)
+
+    async def last_births(self, addresses: Iterable[str]) -> Mapping[str, Json]:
+        """Return the newest birth of each of `addresses`."""
+        wanted = sorted(set(addresses))
+        rows = await self.execute(
+            "SELECT DISTINCT ON (d.bucket, d.address) d.address, d.birth::text FROM device_birth d "
+            "JOIN unnest(%s::smallint[], %s::text[]) AS wanted(b, a) ON d.bucket = b AND d.address = a "
+            "WHERE d.tenant = %s ORDER BY d.bucket, d.address, d.received DESC",
+            ([self._device_bucket(one) for one in wanted], wanted, self.tenant),
+        )
+        return {address: fhir_json.read(birth.encode()) for address, birth in rows}
 
     async def is_simulator(self, address: str) -> bool:
         """Return what the newest birth of `address` says of itself."""
@@ -281,11 +314,12 @@ class TelemetryTransaction(WriteTransaction):
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         """Keep the letters under the tenant's key: a message that cannot be read has no known patient."""
         for letter in letters:
-            raw = await self.seal(None, f"dead-letter|{letter.door}|{letter.source}", letter.raw)
+            row = self._row(self._device_bucket(letter.source))
+            raw = await self.seal(None, f"dead-letter|{row}", letter.raw)
             await self.connection.rows(
                 "INSERT INTO dead_letter (bucket, tenant, id, door, source, reason, received, raw) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                (self._device_bucket(letter.source), self.tenant, self._row(self._device_bucket(letter.source)),
+                (self._device_bucket(letter.source), self.tenant, row,
                  letter.door, letter.source, letter.reason, self.now, raw),
             )  # fmt: skip
 

@@ -8,23 +8,24 @@ Lock order everywhere: claims, device_stream, resource rows by (type, bucket, id
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
 from fhirserver.definitions.patient_of import patients_of
 from fhirserver.kernel import keys
+from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.errors import PreconditionFailed
 from fhirserver.kernel.ports import Current
 from fhirserver.kernel.resource import Json, Stored
-from fhirserver.store import claims, derived, flush, locking
+from fhirserver.store import audit_leaves, claims, derived, flush, locking
 from fhirserver.store.connection import Connection, Query, Row
-from fhirserver.store.data_keys import TenantKeys
 from fhirserver.store.earlier import behind, earlier
 from fhirserver.store.flush import Place, Stamp
+from fhirserver.store.known import Known, one_of, require_changeable, require_version
 from fhirserver.store.moving import move
+from fhirserver.store.tenant_keys import TenantKeys
 from fhirserver.store.versions import CurrentRow, NewVersion, SealedVersion, sealed, stamped
 from fhirserver.store.write_context import Overtaken, WriteContext
 from fhirserver.wire import fhir_json
@@ -32,15 +33,6 @@ from fhirserver.wire import fhir_json
 # More rounds than any chain of reactions needs; a chain that does not end is a defect and must not commit.
 _OBSERVER_ROUNDS: Final = 8
 _COMMIT: Final = Query("COMMIT", prepare=False)
-
-
-@dataclass(slots=True)
-class _Known:
-    """What this transaction knows of a resource it has locked or written; `row` None: there is none."""
-
-    row: CurrentRow | None
-    resource: Json | None = None
-    stored: Stored | None = None
 
 
 class WriteTransaction:
@@ -55,8 +47,8 @@ class WriteTransaction:
         self.changed_canonicals = False
         self.can_run_again = False
         self.written = 0
-        self._changes: list[Change] = []
-        self._known: dict[tuple[str, str], _Known] = {}
+        self.changes: list[Change] = []
+        self._known: dict[tuple[str, str], Known] = {}
         self._reserved: dict[tuple[str, str], UUID] = {}
         self._new: dict[UUID, NewVersion] = {}
         self._replacing: dict[UUID, NewVersion] = {}
@@ -64,6 +56,7 @@ class WriteTransaction:
         self._archived: set[UUID] = set()
         self._taking: list[tuple[int, str, UUID]] = []
         self._later: list[Query] = []
+        self._happenings: list[Happening] = []
         self.tenant = own.tenant
         now = context.clock()
         self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -71,12 +64,12 @@ class WriteTransaction:
     async def commit(self) -> None:
         """Let the observer react until nothing changes any more, write what is left, and commit."""
         for _ in range(_OBSERVER_ROUNDS):
-            if not self._changes:
+            if not self.changes:
                 break
-            changes, self._changes = self._changes, []
+            changes, self.changes = self.changes, []
             await self._context.observer.changed(self, changes)
-        if self._changes:
-            msg = f"reactions do not end: {self._changes[0].reference}"
+        if self.changes:
+            msg = f"reactions do not end: {self.changes[0].reference}"
             raise RuntimeError(msg)
         await self._flush(last=True)
 
@@ -90,7 +83,7 @@ class WriteTransaction:
     def reserve(self, resource: Json) -> str:
         """Return the id `resource` will have when it is put under it; nobody else gets the same."""
         type_ = resource["resourceType"]
-        patient = None if type_ == "Patient" else _one(patients_of(resource))
+        patient = None if type_ == "Patient" else one_of(patients_of(resource))
         id_ = self.new_id(patient)
         self._reserved[type_, id_] = UUID(id_)
         return id_
@@ -134,6 +127,10 @@ class WriteTransaction:
             raise ValueError(msg)
         self._later.append(Query(sql, args))
 
+    def audit(self, *happenings: Happening) -> None:
+        """Write AuditEvents of these with everything else, at the end."""
+        self._happenings += happenings
+
     async def _round(self, queries: Sequence[Query]) -> list[list[Row]]:
         later, self._later = self._later, []
         return (await self.connection.round([*later, *queries]))[len(later) :]
@@ -175,7 +172,7 @@ class WriteTransaction:
             for one, row in await earlier(
                 self.connection, self.tenant, self.definitions, current, older
             ):
-                found[one].append((await self._opened(one[0], _Known(row), row)).stored)
+                found[one].append((await self._opened(one[0], Known(row), row)).stored)
         return found
 
     async def lock(self, targets: Iterable[tuple[str, str]]) -> None:
@@ -194,7 +191,7 @@ class WriteTransaction:
         rows = await find(wanted, lock=True, wait=False)
         missing = [key for key in wanted if key not in rows]
         held = await find(missing, lock=False) if missing else {}
-        free = {target: _Known(rows.get(key)) for key, target in wanted.items() if key not in held}
+        free = {target: Known(rows.get(key)) for key, target in wanted.items() if key not in held}
         self._known |= free
         return free.keys()
 
@@ -218,7 +215,8 @@ class WriteTransaction:
                 return await self._create(type_, resource, id_, row, named=True)
             del self._known[type_, id_]
             return await self.put(resource, id_=id_, if_match=if_match)
-        _check(if_match, known.row.version)
+        require_version(if_match, known.row.version)
+        require_changeable(type_)
         return await self._update(type_, resource, known, known.row)
 
     async def delete(self, type_: str, id_: str, *, if_match: int | None = None) -> Stored | None:
@@ -226,7 +224,8 @@ class WriteTransaction:
         known = await self._locked(type_, id_)
         if known.row is None:
             return None
-        _check(if_match, known.row.version)
+        require_version(if_match, known.row.version)
+        require_changeable(type_)
         before = await self._opened(type_, known, known.row)
         previous = before.resource
         if previous is None:
@@ -237,7 +236,7 @@ class WriteTransaction:
         number = self.definitions.type_number(type_)
         self._burying[row.row] = Place(number, row.bucket, row.row)
         self._remember(row, stored, None)
-        patient = _one(patients_of(previous))
+        patient = one_of(patients_of(previous))
         await self._record(
             Change(self.tenant, "delete", type_, id_, version, row.bucket, patient, None, previous)
         )
@@ -248,7 +247,7 @@ class WriteTransaction:
 
         Work that can be run again takes its ids when everything is written: being overtaken is rare.
         """
-        patient = _one(patients_of({**resource, "id": id_}))
+        patient = one_of(patients_of({**resource, "id": id_}))
         row = self._row(self.bucket(patient, type_, id_))
         taking = (self.definitions.type_number(type_), id_, row)
         if self.can_run_again:
@@ -263,7 +262,7 @@ class WriteTransaction:
         self, type_: str, resource: Json, id_: str, row: UUID, *, named: bool
     ) -> Stored:
         body, stored = stamped(resource, id_, 1, self.now)
-        patient = _one(patients_of(body))
+        patient = one_of(patients_of(body))
         bucket = keys.bucket_of_row(row)
         number = self.definitions.type_number(type_)
         self._new[row] = NewVersion(number, row, bucket, named, patient, stored, body)
@@ -277,11 +276,11 @@ class WriteTransaction:
         )
         return stored
 
-    async def _update(self, type_: str, resource: Json, known: _Known, row: CurrentRow) -> Stored:
+    async def _update(self, type_: str, resource: Json, known: Known, row: CurrentRow) -> Stored:
         previous = (await self._opened(type_, known, row)).resource
         await self._settle_row(row.row)
         body, stored = stamped(resource, row.fhir_id, row.version + 1, self.now)
-        patient = _one(patients_of(body))
+        patient = one_of(patients_of(body))
         number = self.definitions.type_number(type_)
         bucket = row.bucket if patient is None else self.bucket(patient, type_, row.fhir_id)
         if bucket != row.bucket:
@@ -303,23 +302,23 @@ class WriteTransaction:
         if row in self._new or row in self._replacing or row in self._burying:
             await self._flush()
 
-    async def _locked(self, type_: str, id_: str) -> _Known:
+    async def _locked(self, type_: str, id_: str) -> Known:
         known = self._known.get((type_, id_))
         return known or (await self._find([(type_, id_)], lock=True))[type_, id_]
 
     async def _find(
         self, targets: Iterable[tuple[str, str]], *, lock: bool
-    ) -> Mapping[tuple[str, str], _Known]:
+    ) -> Mapping[tuple[str, str], Known]:
         await self._flush()
         wanted = {(self.definitions.type_number(one[0]), one[1]): one for one in targets}
         rows = await locking.find(self.connection, self.tenant, wanted, lock=lock)
         await self._context.keys.load(self.tenant, {row.key_id for row in rows.values()})
-        found = {target: _Known(rows.get(key)) for key, target in wanted.items()}
+        found = {target: Known(rows.get(key)) for key, target in wanted.items()}
         if lock:
             self._known |= found
         return found
 
-    async def _opened(self, type_: str, known: _Known, row: CurrentRow) -> Current:
+    async def _opened(self, type_: str, known: Known, row: CurrentRow) -> Current:
         if known.stored is None:
             content = b""
             if not row.deleted:
@@ -343,13 +342,14 @@ class WriteTransaction:
             key_id=0,
             content=b"",
         )
-        self._known[stored.type, stored.id] = _Known(at, resource, stored)
+        self._known[stored.type, stored.id] = Known(at, resource, stored)
 
     async def _flush(self, *, last: bool = False) -> None:
         """Write everything collected so far; with `last`, commit in the same round trip."""
+        ending = [*await self._audits(), _COMMIT] if last else []
         if not (self._new or self._replacing or self._burying):
             if last:
-                await self._round([_COMMIT])
+                await self._round(ending)
             return
         if self._taking:
             taking, self._taking = self._taking, []
@@ -368,12 +368,20 @@ class WriteTransaction:
                 *flush.insertions(stamp, new),
                 *flush.replacements(stamp, changed, archived=archived),
                 *flush.burials(stamp, burying),
-                *([_COMMIT] if last else ()),
+                *audit_leaves.of_clients(stamp, new),
+                *ending,
             ]
         )
 
+    async def _audits(self) -> Sequence[Query]:
+        rows, happenings, self._happenings = self._context.audit_rows, self._happenings, []
+        if rows is None or not happenings:
+            return ()
+        data_keys = self._context.keys
+        return await rows.insertion(data_keys, self.definitions, self.tenant, self.now, happenings)
+
     async def _sealed(self, version: NewVersion) -> SealedVersion:
-        key = await self._context.keys.of_patient(self.tenant, version.patient)
+        key = await self._context.keys.of_patient(self.tenant, version.owner)
         return sealed(version, self._own, key, self.definitions)
 
     async def _record(self, change: Change) -> None:
@@ -381,20 +389,10 @@ class WriteTransaction:
         if change.type in derived.CANONICALS:
             self.changed_canonicals = True
         await derived.follow(self, change)
-        self._changes.append(change)
+        self.changes.append(change)
 
     def _patient_key(self, patient: str | None) -> int | None:
         return None if patient is None else self._own.blind.own(f"Patient/{patient}")
 
     def _row(self, bucket: int) -> UUID:
         return keys.row_id(keys.unix_ms(self.now), bucket, secrets.randbits(64))
-
-
-def _one(patients: frozenset[str]) -> str | None:
-    return next(iter(patients)) if len(patients) == 1 else None
-
-
-def _check(if_match: int | None, version: int) -> None:
-    if if_match is not None and if_match != version:
-        msg = f"the current version is {version}, not {if_match}"
-        raise PreconditionFailed(msg)

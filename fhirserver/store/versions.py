@@ -9,10 +9,12 @@ from uuid import UUID
 from fhirserver.crypto import envelope
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.resource import Json, Stored
-from fhirserver.store.data_keys import DataKey, TenantKeys
+from fhirserver.store.data_keys import DataKey
 from fhirserver.store.rows import IndexColumns, index_columns
+from fhirserver.store.tenant_keys import TenantKeys
 from fhirserver.wire import fhir_json
 
+_AUDIT: Final = "AuditEvent"
 # What the server alone says about a version; a client's own values give way.
 _SERVER_META: Final = ("versionId", "lastUpdated")
 
@@ -42,6 +44,11 @@ class NewVersion:
     patient: str | None
     stored: Stored
     body: Json
+
+    @property
+    def owner(self) -> str | None:
+        """The patient whose key it is sealed with; what tells of accesses to a record outlives it."""
+        return None if self.stored.type == _AUDIT else self.patient
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,35 +4,22 @@ from collections.abc import Collection, Mapping
 
 from fhirserver.auth import decide, visible
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant
 from fhirserver.kernel.resource import Stored
+from fhirserver.store.relations import relations_within
 
 
 class Visibility:
-    """Answers from the memberships as they stand in the asking transaction."""
+    """Answers from the relations as they stand in the asking transaction."""
 
-    async def access(self, tx: Transaction, owner: Principal) -> Access:
+    async def access(self, tx: Transaction, owner: Grant) -> Access:
         """Return what `owner` may touch now."""
         return (await self.accesses(tx, (owner,)))[owner]
 
-    async def accesses(
-        self, tx: Transaction, owners: Collection[Principal]
-    ) -> Mapping[Principal, Access]:
+    async def accesses(self, tx: Transaction, owners: Collection[Grant]) -> Mapping[Grant, Access]:
         """Return what each of `owners` may touch now."""
-        asked = sorted({one.reference for one in owners if one.reference})
-        rows = (
-            await tx.execute(
-                "SELECT patient, member, role, starts, ends FROM care_membership "
-                "WHERE tenant = %s AND member = ANY (%s::text[])",
-                (tx.tenant, asked),
-            )
-            if asked
-            else ()
-        )
-        memberships: dict[str, list[Membership]] = {}
-        for row in rows:
-            memberships.setdefault(row[1], []).append(Membership(*row))
-        return {one: decide(one, memberships.get(one.reference, ()), tx.now) for one in owners}
+        found = await relations_within(tx, {one.principal for one in owners})
+        return {one: decide(one.principal, found[one.principal], tx.now, one) for one in owners}
 
     def sees(self, access: Access, stored: Stored) -> bool:
         """Return whether `access` covers reading this version; nobody sees a deletion."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.errors import Conflict
 from fhirserver.kernel.ports import ChangeObserver
+from fhirserver.store.audit_insertion import AuditInsertion
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Pool
 
@@ -22,7 +23,7 @@ async def nothing(_tenant: int) -> None:
 @dataclass(frozen=True, slots=True)
 class WriteContext:
     """What every write transaction of a process shares. `committed` is told the tenant after a commit that changed one
-    of `derived.CANONICALS`.
+    of `derived.CANONICALS`. Without `audit_rows` nothing is audited.
     """
 
     pool: Pool
@@ -31,3 +32,4 @@ class WriteContext:
     observer: ChangeObserver
     clock: Callable[[], datetime]
     committed: Callable[[int], Awaitable[None]] = nothing
+    audit_rows: AuditInsertion | None = None

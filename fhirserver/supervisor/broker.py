@@ -48,8 +48,8 @@ class Broker:
     """One embedded nats-server below a DATA directory.
 
     `client_port` is where our own processes connect, on loopback only; 0 picks a free one, and so
-    does 0 for `mqtt_port`, where devices connect at `mqtt_host`. `progress` is told in plain words
-    what is waited for.
+    does 0 for `mqtt_port`, where devices connect at `mqtt_host`, over TLS where `mqtt_certificate` and
+    `mqtt_key` name files. `progress` is told in plain words what is waited for.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Broker:
         client_port: int = 0,
         mqtt_host: str = LOOPBACK,
         mqtt_port: int = 0,
+        mqtt_certificate: str = "",
+        mqtt_key: str = "",
         progress: Progress = lambda _text: None,
     ) -> None:
         """Remember the wishes; nothing is touched before `start`."""
@@ -67,6 +69,8 @@ class Broker:
         self.mqtt_host = mqtt_host
         self.mqtt_port = mqtt_port
         self._secrets = data.absolute() / "secrets"
+        self._mqtt_certificate = mqtt_certificate
+        self._mqtt_key = mqtt_key
         self._progress = progress
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -181,6 +185,8 @@ class Broker:
             authenticator_password=self._password(AUTHENTICATOR_USER),
             store_key=secret(self._secrets / "broker-store-key"),
             issuer=AccountKey.from_seed(self.issuer_seed).public,
+            mqtt_certificate=self._mqtt_certificate,
+            mqtt_key=self._mqtt_key,
         )
 
     def _password(self, user: str) -> str:

@@ -2,8 +2,8 @@
 
 Three accounts keep apart who must not meet: DEVICES holds everything a device says (MQTT sessions,
 the JetStream streams behind QoS 1), AUTH only the question "may this one come in?"
-(https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_callout), SYS the
-broker's own events. Nobody connects without a name and a password: whoever is not one of the two
+(https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_callout) and the order
+to end a connection, SYS the broker's own events. Nobody connects without a name and a password: whoever is not one of the two
 processes of ours listed here is a device, and the server is asked about it.
 """
 
@@ -36,6 +36,8 @@ class BrokerConfig:
     authenticator_password: str
     store_key: str
     issuer: str
+    mqtt_certificate: str = ""
+    mqtt_key: str = ""
 
 
 def render(config: BrokerConfig) -> str:
@@ -62,7 +64,7 @@ mqtt {{
   listen: {quoted(config.mqtt_host, config.mqtt_port)}
   # A device that has not confirmed a message (our acknowledgement, a command) gets it again.
   ack_wait: "10s"
-}}
+{_mqtt_tls(config)}}}
 
 accounts {{
   {DEVICE_ACCOUNT} {{
@@ -73,8 +75,18 @@ accounts {{
     users: [{{
       user: {quoted(AUTHENTICATOR_USER)}, password: {quoted(config.authenticator_password)}
     }}]
+    # Who lets devices in also ends their connections.
+    imports: [
+      {{ service: {{ account: SYS, subject: "$SYS.REQ.SERVER.PING.CONNZ" }} }}
+      {{ service: {{ account: SYS, subject: "$SYS.REQ.SERVER.*.KICK" }} }}
+    ]
   }}
-  SYS {{}}
+  SYS {{
+    exports: [
+      {{ service: "$SYS.REQ.SERVER.PING.CONNZ", response: stream, accounts: [AUTH] }}
+      {{ service: "$SYS.REQ.SERVER.*.KICK", accounts: [AUTH] }}
+    ]
+  }}
 }}
 system_account: SYS
 
@@ -87,6 +99,21 @@ authorization {{
     auth_users: [ {quoted(SERVER_USER)}, {quoted(AUTHENTICATOR_USER)} ]
   }}
 }}
+"""
+
+
+def _mqtt_tls(config: BrokerConfig) -> str:
+    """Return the block by which devices must speak TLS, "" where they speak plain MQTT."""
+    if not config.mqtt_certificate:
+        return ""
+    return f"""\
+  tls {{
+    cert_file: {quoted(config.mqtt_certificate)}
+    key_file: {quoted(config.mqtt_key)}
+    min_version: "1.2"
+    # A cellular modem that wakes up needs its time (s).
+    timeout: 10
+  }}
 """
 
 

@@ -108,6 +108,8 @@ class Supervisor:
                 client_port=settings.nats_port,
                 mqtt_host=settings.mqtt_host,
                 mqtt_port=settings.mqtt_port,
+                mqtt_certificate=settings.mqtt_tls_certificate,
+                mqtt_key=settings.mqtt_tls_key,
                 progress=self._announce,
             )
             self._broker.start()

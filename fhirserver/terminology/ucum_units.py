@@ -57,7 +57,7 @@ def table() -> Table:
     """Return the shipped table, read once."""
     content = resources.files("fhirserver.terminology").joinpath(TABLE).read_bytes()
     # The file is part of this package; nothing a caller sends comes this way.
-    root = ET.fromstring(content)  # noqa: S314
+    root = ET.fromstring(content)  # noqa: S314 - as said above
     prefixes = {
         row.attrib["Code"]: Fraction(_child(row, "value").attrib["value"])
         for row in root.iter(f"{_NS}prefix")

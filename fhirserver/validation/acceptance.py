@@ -142,7 +142,7 @@ class Acceptors:
         source = _Source(structure, element, self._namespace, self)
         text = source.text()
         # Made of names and constants in the definitions this program ships, never of input.
-        exec(compile(text, f"<accept {source.path}>", "exec"), self._namespace)  # noqa: S102
+        exec(compile(text, f"<accept {source.path}>", "exec"), self._namespace)  # noqa: S102 - made here
         found: Accept = self._namespace[source.name]
         return found
 

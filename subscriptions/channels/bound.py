@@ -13,10 +13,11 @@ from typing import Final
 import structlog
 
 from fhirserver.auth import may
+from fhirserver.auth.kept_scopes import grant_of
 from fhirserver.definitions.patient_of import belongs_to, patients_of
 from fhirserver.kernel.canonical import TOPIC_ALERT_TASK, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal
 from fhirserver.kernel.resource import Json
 from subscriptions.channels.websocket import CODE
 from subscriptions.core.client_subscription import Wishes, owner_of, wishes
@@ -70,7 +71,7 @@ class Bound:
     socket: Socket
     key: Key
     holder: Principal
-    owner: Principal
+    owner: Grant
     resource: Json
     wanted: Wishes
     topic: Topic | None
@@ -123,12 +124,12 @@ class Reading:
             socket=socket,
             key=key,
             holder=holder,
-            owner=owner,
+            owner=grant_of(resource, owner),
             resource=resource,
             wanted=wanted,
             topic=self._topics.of(tx.tenant).find(wanted.topic),
             patients=frozenset(patients_of(resource)),
-            form=repr((owner.kind, owner.reference, wanted.topic, wanted.content, wanted.payload)),
+            form=repr((grant_of(resource, owner), wanted.topic, wanted.content, wanted.payload)),
             place=Held(0, key[1], 0, 0),
         )
 
@@ -136,12 +137,13 @@ class Reading:
         """Return those of `several` that owner and holder of the token may both see now."""
         if not several:
             return []
-        principals = {one for bound in several for one in (bound.owner, bound.holder)}
-        accesses = await self._visibility.accesses(tx, principals)
+        holders = {bound.holder: Grant(bound.holder) for bound in several}
+        owners = {bound.owner for bound in several}
+        accesses = await self._visibility.accesses(tx, {*owners, *holders.values()})
         return [
             bound
             for bound in several
-            if _sees(accesses[bound.owner], bound) and _sees(accesses[bound.holder], bound)
+            if _sees(accesses[bound.owner], bound) and _sees(accesses[holders[bound.holder]], bound)
         ]
 
     async def switch_off(self, tx: Transaction, several: Sequence[Bound]) -> None:

@@ -1,4 +1,4 @@
-"""POSTs to endpoints that clients chose, and to nowhere else.
+"""Requests to endpoints that clients chose, and to nowhere else.
 
 The host is resolved once for each delivery; every address it has must be allowed (`core.address`),
 and the connection goes to the very address that was checked, under the host's name, so a name that
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final, cast
 from urllib.parse import SplitResult, urlsplit
@@ -85,9 +86,47 @@ class Egress:
         Raises `EndpointFailed` when there is none within `timeout_seconds`, name lookup included.
         """
         await self._hang_up_unused()
+        lines = (*headers, ("Content-Length", str(len(body))))
+        line, response = await self._asked(b"POST", url, lines, body, timeout_seconds)
+        try:
+            kept = await _read_to_its_end(response) is not None and self._keep(line)
+        except BaseException:
+            await line.close()
+            raise
+        if not kept:
+            await line.close()
+        return Answer(response.status, _retry_after(response.headers))
+
+    async def get(
+        self, url: str, headers: Sequence[tuple[str, str]], timeout_seconds: float
+    ) -> bytes:
+        """Return the document at `url`, of 64 KiB at most, which is answered with 200.
+
+        Raises `EndpointFailed` when there is none within `timeout_seconds`.
+        """
+        line, response = await self._asked(b"GET", url, headers, b"", timeout_seconds)
+        try:
+            body = await _read_to_its_end(response)
+        finally:
+            await line.close()
+        if response.status != HTTPStatus.OK:
+            raise EndpointFailed(f"the answer is {response.status}")
+        if body is None:
+            raise EndpointFailed("the answer is too long or did not come to its end")
+        return body
+
+    async def _asked(
+        self,
+        method: bytes,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        timeout_seconds: float,
+    ) -> tuple[Line, httpcore.Response]:
+        """Return what is answered within the time. Raises `EndpointFailed`."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                line, response = await self._send(url, headers, body)
+                return await self._send(method, url, headers, body)
         except TimeoutError as problem:
             raise EndpointFailed("no answer in time") from problem
         except (
@@ -98,17 +137,9 @@ class Egress:
             UnicodeError,
         ) as problem:
             raise EndpointFailed(_in_words(problem)) from problem
-        try:
-            kept = await _read_to_its_end(response) and self._keep(line)
-        except BaseException:
-            await line.close()
-            raise
-        if not kept:
-            await line.close()
-        return Answer(response.status, _retry_after(response.headers))
 
     async def _send(
-        self, url: str, headers: Sequence[tuple[str, str]], body: bytes
+        self, method: bytes, url: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> tuple[Line, httpcore.Response]:
         if (reason := endpoint_fault(url, self._policy)) is not None:
             raise EndpointFailed(reason)
@@ -116,7 +147,6 @@ class Egress:
         lines = [
             (b"Host", parts.netloc.encode()),
             *((name.encode(), value.encode()) for name, value in headers),
-            (b"Content-Length", str(len(body)).encode()),
         ]
         if not any(name.lower() == "user-agent" for name, _ in headers):
             lines.append(_AGENT)
@@ -124,7 +154,7 @@ class Egress:
         places = await self._places(parts)
         kept = self._kept_line(places)
         if kept is not None:
-            return await _over(kept, target, lines, body)
+            return await _over(kept, method, target, lines, body)
         tls = self._tls
         if tls is None and parts.scheme == "https":
             tls = self._tls = await asyncio.to_thread(_public_tls)
@@ -132,8 +162,8 @@ class Egress:
         for place in others:
             # Without a connection nothing was sent, and another address of the host may have one.
             with suppress(httpcore.ConnectError):
-                return await _over(Line(place, tls), target, lines, body)
-        return await _over(Line(last, tls), target, lines, body)
+                return await _over(Line(place, tls), method, target, lines, body)
+        return await _over(Line(last, tls), method, target, lines, body)
 
     async def _places(self, parts: SplitResult) -> list[Place]:
         """Return where the host is now; nowhere unless every one of its addresses is allowed."""
@@ -180,29 +210,33 @@ class Egress:
 
 
 async def _over(
-    line: Line, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    line: Line,
+    method: bytes,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
 ) -> tuple[Line, httpcore.Response]:
     try:
-        return line, await line.post(target, headers, body)
+        return line, await line.send(method, target, headers, body)
     except BaseException:
         await line.close()
         raise
 
 
-async def _read_to_its_end(response: httpcore.Response) -> bool:
-    """Return whether the answer's body came whole, within the bounds of size and time."""
-    size = 0
+async def _read_to_its_end(response: httpcore.Response) -> bytes | None:
+    """Return the answer's body; None when it did not come whole within the bounds of size and time."""
+    body = bytearray()
     chunks = cast("AsyncGenerator[bytes, None]", aiter(response.aiter_stream()))
     try:
         async with asyncio.timeout(ANSWER_SECONDS), aclosing(chunks):
             async for chunk in chunks:
-                size += len(chunk)
-                if size > LARGEST_ANSWER:
-                    return False
+                body += chunk
+                if len(body) > LARGEST_ANSWER:
+                    return None
     except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
-        return False
+        return None
     await response.aclose()
-    return True
+    return bytes(body)
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float | None:

@@ -53,7 +53,7 @@ class _ToAddress(httpcore.AsyncNetworkBackend):
 
 
 class Line:
-    """One connection, connected by the first POST."""
+    """One connection, connected by the first request."""
 
     def __init__(self, place: Place, tls: ssl.SSLContext | None) -> None:
         """Go to `place`; `tls` judges its certificate, None where it has none (http)."""
@@ -66,15 +66,19 @@ class Line:
             network_backend=self._backend,
         )
 
-    async def post(
-        self, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    async def send(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
     ) -> httpcore.Response:
         """Send and return the answer as soon as its headers are there; its body is unread."""
         place = self.place
         url = httpcore.URL(
             scheme=place.scheme.encode(), host=place.host.encode(), port=place.port, target=target
         )
-        request = httpcore.Request(b"POST", url, headers=list(headers), content=body)
+        request = httpcore.Request(method, url, headers=list(headers), content=body)
         return await self._connection.handle_async_request(request)
 
     @property

@@ -317,7 +317,7 @@ class Pager:
                 member=handset.member,
                 communication=communication,
                 phone_lookup=handset.lookup,
-                detail=await tx.seal(patient, "attempt", text.encode()),
+                detail=await tx.seal(patient, f"attempt|{attempt}", text.encode()),
             ),
         )
         return Sending(

@@ -18,6 +18,7 @@ from uuid import UUID
 from fhirserver.kernel.errors import Conflict
 from fhirserver.kernel.errors import Unavailable as StoreUnavailable
 from fhirserver.kernel.ports import Transaction
+from subscriptions.channels import disclosure
 from subscriptions.channels.carriers import Carriers
 from subscriptions.channels.managed import Report
 from subscriptions.channels.sending_pages import Pager
@@ -205,6 +206,7 @@ class Telephone:
             await attempt_rows.expect_receipt(tx, attempt.id, due, settled_stage(attempt.medium))
         if not first:
             return  # a report was quicker
+        disclosure.of_attempt(tx, attempt, "handed-over")
         await self._receipts.handed_over(tx, attempt)
         self._story(
             "handed-over",
@@ -221,6 +223,7 @@ class Telephone:
         if await attempt_rows.finish(tx, sending.attempt, "refused", None):
             attempt = await attempt_rows.find(tx, sending.attempt)
             if attempt is not None:
+                disclosure.of_attempt(tx, attempt, "refused")
                 await self._receipts.refused(tx, attempt, "refused", sending.cause)
 
     async def _unavailable(self, tx: Transaction, claim: Claim, sending: Sending) -> None:

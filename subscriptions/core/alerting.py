@@ -13,6 +13,7 @@ Rules
    is one at once.
 5. Pages only for readings of a bound device at most five minutes old, and never for PL. Older than
    a minute: delayed.
+6. A machine's own limit raises nothing while that machine tells of it itself.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from subscriptions.core.constants import (
     PAGES_UNTIL,
     STILL_PRESENT_AFTER,
 )
+from subscriptions.core.device_limits import told_by_machine
 from subscriptions.core.findings import Finding
 from subscriptions.core.grouping import incident_of
 from subscriptions.core.life_cycle import observe, ring_again
@@ -70,6 +72,8 @@ def decide(
         return None if current is None else _over(current, finding, now)
     if current is not None:
         return _again(current, finding, now)
+    if told_by_machine(finding, alerts):
+        return None
     if finding.what in ("still-breached", "kept-alive") and _closed_lately(known, now):
         return None
     alert = _raised(finding, alerts, tenant, new_id, now)

@@ -13,11 +13,11 @@ from typing import Final
 from fhirserver.kernel.canonical import ESCALATION_TIER
 from fhirserver.kernel.errors import Problem
 from fhirserver.kernel.resource import Json
-from subscriptions.core import on_call
+from fhirserver.relations import on_call
+from fhirserver.relations.fhir_period import earliest, latest, period
+from fhirserver.relations.on_call import INACTIVE, Unreadable, is_on_call, reference_of
 from subscriptions.core.contact_plan import AS_USUAL, Plan, plan_of
-from subscriptions.core.fhir_period import earliest, latest, period
 from subscriptions.core.message import Audience, Language, language_of
-from subscriptions.core.on_call import INACTIVE, Unreadable, is_on_call, reference_of
 from subscriptions.core.phone import phones
 
 MEMBER_TYPES: Final = ("RelatedPerson", "Practitioner", "PractitionerRole", "Patient")

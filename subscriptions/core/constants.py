@@ -73,6 +73,9 @@ KEEP_ALIVE_LOST_AFTER: Final = Seconds(
 SILENT_AFTER: Final = Seconds(
     20.0, "[P] one telemetry message a second; contact is noted every 5 s, so 15-20 s of silence"
 )
+GATEWAY_LOST_AFTER: Final = Seconds(
+    5.0, "[P] a gateway whose line breaks for a moment is back in seconds; many homes would ring"
+)
 MONITORING_LOST_AFTER: Final = Seconds(
     65.0, "[P] contact is noted every 5 s, so 60-65 s without any sign of life"
 )
@@ -168,6 +171,16 @@ BASELINE_QUANTILE: Final = Number(
     0.4, "[P] arm movements raise the venous pressure more than they lower it"
 )
 FLOWS_FROM: Final = Number(50.0, "mL/min, [P] below it the blood pump stands or is being started")
+LIMITS_KEPT_FLOW: Final = Number(
+    50.0,
+    "mL/min, [P] a machine centres its windows anew when the blood flow is turned: two steps of 25 are",
+)
+MACHINE_ALARMS_FIRST: Final = Seconds(
+    30.0, "[P] a machine tells of its own limits within seconds; what it has not told by then we do"
+)
+LIMITS_GOOD_FOR: Final = Seconds(
+    86_400.0, "[P] limits nobody has announced for a day are of another treatment"
+)
 SHARED_AT_MOST: Final = Number(
     15.0, "mm[Hg], [P] a back rest moved by 15 cm changes both pressures by 11.5 (0.77 a cm)"
 )

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from fhirserver.kernel.canonical import CONTACT_CHANNEL, ESCALATION_ORDER, QUIET_HOURS
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.wall_clock import clock_time, is_zone
 from subscriptions.core.ladder_pace import Wishes, wishes_of
 from subscriptions.core.quiet_hours import QuietHours
 from subscriptions.core.timing import Medium
-from subscriptions.core.wall_clock import clock_time, is_zone
 
 _MEDIA: Final[tuple[Medium, ...]] = ("sms", "voice")
 

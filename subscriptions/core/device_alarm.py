@@ -17,6 +17,8 @@ from subscriptions.core.event_codes import EVENTS, HIGH, LOW, OWN_EVENTS, STATED
 from subscriptions.core.findings import Finding, What
 from subscriptions.core.parameters import BY_CODE
 
+# Why there is an alert that a machine raised itself.
+MACHINE_EVENT: Final = "machine event"
 _VENOUS_PRESSURE: Final = "158776"
 
 
@@ -65,7 +67,7 @@ def judge_event(event: DeviceEvent, *, ended_later: bool) -> Finding | None:
         evidence=None,
         simulated=event.simulated,
         detail={
-            "reason": "machine event",
+            "reason": MACHINE_EVENT,
             "alarm": event.alarm_id,
             "source": event.source,
             "phase": event.phase,

@@ -18,6 +18,7 @@ Rules of judgement
 6. What clears must be inside the limit by the hysteresis. Between limit and hysteresis nothing
    changes, except that a sustained breach has been interrupted and a second reading has been given.
 7. What is older than a day is history: it is stored, and judged by nobody.
+8. A machine's own limits speak of what it measured itself since: `subscriptions.core.device_limits`.
 
 Changes over time: `subscriptions.core.trend`. What time itself raises: `subscriptions.core.overdue`.
 """
@@ -28,7 +29,7 @@ from decimal import Decimal
 
 from fhirserver.kernel.canonical import ALERT_CODES, MDC
 from fhirserver.kernel.readings import Mode, Priority, Reading
-from subscriptions.core import overdue, trend
+from subscriptions.core import device_limits, overdue, trend
 from subscriptions.core.alert import more_urgent
 from subscriptions.core.constants import (
     JUDGED_UNTIL,
@@ -38,24 +39,18 @@ from subscriptions.core.constants import (
 )
 from subscriptions.core.event_codes import NOT_CREDIBLE
 from subscriptions.core.findings import Finding, finding_of
+from subscriptions.core.parameters import BLOOD_FLOW
 from subscriptions.core.rule import CODE_OF_SIDE, Level, RuleSet, Side, SideWatch, Watch
 from subscriptions.core.window import Entry, Window
 
 
 def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> list[Finding]:
     """Judge `readings` of one patient, updating `window` (`window.changed` says whether it did)."""
-    findings: list[Finding] = []
+    findings = _by_rules_of_now(window, rules, readings) if readings else []
     watches = rules.watches
-    opened = frozenset[str]()
+    limited = rules.limited
+    opened = window.parameters if window.entries else frozenset[str]()
     oldest = JUDGED_UNTIL.value
-    if readings:
-        if window.traces and not window.traces.keys() <= rules.trends.keys():
-            trend.forget(window, rules)
-        if window.entries:
-            findings += _no_longer_watched(window, rules, readings[0])
-            opened = window.parameters
-        if rules.intervals:
-            findings += overdue.treated(window, rules, readings)
     for reading in readings:
         watch = watches.get(reading.code)
         if watch is None or reading.age > oldest:
@@ -67,6 +62,8 @@ def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> lis
             and watch.plausible_low <= value <= watch.plausible_high
         )
         if credible and reading.bound:
+            if limited and reading.code == BLOOD_FLOW:
+                device_limits.follow(window, limited, reading)
             if watch.feeds:
                 findings += trend.follow(window, rules, watch, reading)
             if watch.interval is not None:
@@ -79,6 +76,20 @@ def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> lis
             continue
         findings += judge(window, watch, reading)
         opened = window.parameters
+    return findings
+
+
+def _by_rules_of_now(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> list[Finding]:
+    """Let go of what the rules in force speak of no more, and note that a treatment is under way."""
+    findings: list[Finding] = []
+    if window.traces and not window.traces.keys() <= rules.trends.keys():
+        trend.forget(window, rules)
+    if window.flows:
+        device_limits.forget(window, rules.limited)
+    if window.entries:
+        findings += _no_longer_watched(window, rules, readings[0])
+    if rules.intervals:
+        findings += overdue.treated(window, rules, readings)
     return findings
 
 
@@ -157,7 +168,7 @@ def _incredible(window: Window, watch: Watch, reading: Reading) -> list[Finding]
     if second and reading.unit == watch.unit and reading.value.is_finite():
         side = watch.low if reading.value < watch.plausible_low else watch.high
         limits = [level for level in side.levels if not level.floor] or list(side.levels)
-        applicable = [level for level in limits if not _suppressed(watch, level, reading.mode)]
+        applicable = [level for level in limits if _applies(window, watch, level, reading)]
         if applicable:
             worst = max(applicable, key=_rank)
             findings += _raise(
@@ -190,7 +201,7 @@ def _credible_again(window: Window, watch: Watch, reading: Reading) -> list[Find
 def _judge_side(window: Window, watch: Watch, side: SideWatch, reading: Reading) -> list[Finding]:
     if not side.levels:
         return []
-    levels = [level for level in side.levels if not _suppressed(watch, level, reading.mode)]
+    levels = [level for level in side.levels if _applies(window, watch, level, reading)]
     broken = [level for level in levels if _beyond(side.side, level.bound, reading.value)]
     if broken:
         return _breach(window, watch, side, reading, broken)
@@ -285,9 +296,15 @@ def _raise(
                 "unit": reading.unit,
                 "limit": str(level.bound),
                 "effective": reading.effective.isoformat(),
+                **_of_weight(level),
             },
         )
     ]
+
+
+def _of_weight(level: Level) -> dict[str, str]:
+    weight = level.weighed
+    return {} if weight is None else {"dry weight": f"{weight.kilograms} kg by {weight.version}"}
 
 
 def _within(
@@ -346,6 +363,12 @@ def _entry(window: Window, watch: Watch, side: SideWatch, reading: Reading) -> E
 
 def _in_treatment(mode: Mode | None) -> bool:
     return mode is None or mode == "TX"
+
+
+def _applies(window: Window, watch: Watch, level: Level, reading: Reading) -> bool:
+    return not _suppressed(watch, level, reading.mode) and device_limits.holds(
+        window, level, reading, in_circuit=watch.in_circuit
+    )
 
 
 def _suppressed(watch: Watch, level: Level, mode: Mode | None) -> bool:

@@ -12,9 +12,17 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from fhirserver.kernel.readings import Contact, DeviceEvent, DeviceFault, FaultKind, Reading
+from fhirserver.kernel.readings import (
+    Contact,
+    DeviceEvent,
+    DeviceFault,
+    DeviceLimits,
+    FaultKind,
+    Reading,
+)
 from subscriptions.core import (
     device_alarm,
+    device_limits,
     device_trouble,
     evaluate,
     life_cycle,
@@ -72,6 +80,7 @@ class Monitored:
     alerts: list[Alert] = field(default_factory=list)
     watched: dict[str, Watched] = field(default_factory=dict)
     troubles: dict[tuple[str, FaultKind], Trouble] = field(default_factory=dict)
+    limits: dict[str, DeviceLimits] = field(default_factory=dict)
     _kept_alive: dict[UUID, datetime] = field(default_factory=dict)
     _look_at: dict[tuple[str, FaultKind], datetime] = field(default_factory=dict)
     _rules: RuleSet | None = None
@@ -110,6 +119,13 @@ class Monitored:
     def released(self, device: str) -> None:
         """Forget `device`: from now on it belongs to somebody else, or to nobody."""
         self.watched.pop(device, None)
+        if self.limits.pop(device, None) is not None:
+            self._rules = None
+
+    def limits_announced(self, told: DeviceLimits) -> None:
+        """Let the limits of a machine this patient uses count from the next reading on."""
+        self.limits[told.device] = told
+        self._rules = None
 
     def rules_changed(self, own: Sequence[Rule]) -> None:
         """Obey the orders `own` from the next reading on."""
@@ -152,7 +168,12 @@ class Monitored:
     def _in_force(self, now: datetime) -> RuleSet:
         rules = self._rules
         if rules is None or (rules.valid_until is not None and rules.valid_until <= now):
-            rules = self._rules = compile_rules(self.own, self.defaults, now)
+            machines = [
+                rule
+                for told in self.limits.values()
+                for rule in device_limits.rules_of(told, [(None, None)])
+            ]
+            rules = self._rules = compile_rules((*self.own, *machines), self.defaults, now)
         return rules
 
     def _silent(

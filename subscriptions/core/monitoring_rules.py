@@ -85,6 +85,14 @@ def _by(level: Level, unit: str) -> list[Json]:
     if level.hysteresis:
         rows.append({"name": "hysteresis", "valueQuantity": quantity(level.hysteresis, unit)})
     rows += [{"name": "mode", "valueCode": mode} for mode in level.modes]
+    if level.weighed is not None:
+        rows.append(
+            {"name": "dry-weight", "valueQuantity": quantity(level.weighed.kilograms, "kg")}
+        )
+        rows.append({"name": "goal", "valueString": level.weighed.version})
+    if level.announced is not None:
+        device = {"reference": f"Device/{level.announced.device}"}
+        rows.append({"name": "device", "valueReference": device})
     return [*rows, *_from(level.source, level.version)]
 
 

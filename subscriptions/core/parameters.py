@@ -10,6 +10,9 @@ from typing import Final
 
 from subscriptions.core.alert import Family
 
+# The blood flow, beside which pressures of the circuit are judged.
+BLOOD_FLOW: Final = "158740"
+
 # Spellings of the same unit met in the field, all read as the UCUM code on the right.
 UNIT_SPELLINGS: Final[dict[str, str]] = {
     "mmHg": "mm[Hg]",
@@ -120,7 +123,7 @@ PARAMETERS: Final = (
         "pressure",
         in_circuit=True,
     ),
-    Parameter("blood-flow", "blood flow", ("158740",), "mL/min", "other", "other"),
+    Parameter("blood-flow", "blood flow", (BLOOD_FLOW,), "mL/min", "other", "other"),
     Parameter(
         "ultrafiltration-rate", "ultrafiltration rate", ("159036",), "mL/h", "fluid", "fluid"
     ),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from subscriptions.core.wall_clock import instant_of, is_zone, local
+from fhirserver.relations.wall_clock import instant_of, is_zone, local
 
 _DAY = timedelta(days=1)
 

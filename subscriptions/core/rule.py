@@ -57,6 +57,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class DryWeight:
+    """The weight (kg) a patient's treatment plan aims at, and the version of the Goal that says so."""
+
+    kilograms: Decimal
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A machine's own limit: which Device said when that it has it. It speaks of that Device's values only."""
+
+    device: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One monitoring rule as written. Bounds in `unit` (UCUM), `sustained` in seconds.
 
@@ -64,7 +80,9 @@ class Rule:
     exact version. `family` None means the parameter's own. `modes` empty means any
     mode. `change` is watched over time. `interval`: how often (seconds) the parameter is to be
     measured in treatment. `alert`: the code of ours it raises instead of high or low. `signed`: two
-    people have signed it, so it may be looser than a safety floor.
+    people have signed it, so it may be looser than a safety floor. `announced`: by a machine, None for
+    what people wrote. `high_per_weight` is the high limit for each kilogram of dry weight; `weighed` is
+    the weight that `high` was made with.
     """
 
     id: str
@@ -90,6 +108,9 @@ class Rule:
     interval: float | None = None
     alert: str | None = None
     signed: bool = False
+    announced: Announced | None = None
+    high_per_weight: Decimal | None = None
+    weighed: DryWeight | None = None
 
     def active(self, now: datetime) -> bool:
         """Return whether `now` lies in the rule's period."""
@@ -108,7 +129,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One bound of one side. `floor` True: beyond it PH on the first plausible reading."""
+    """One bound of one side. `floor` True: beyond it PH on the first plausible reading.
+
+    `announced`: it is a machine's own limit, None for the others. `weighed`: the dry weight it is
+    made with, None where it is not.
+    """
 
     key: str
     bound: Decimal
@@ -120,6 +145,8 @@ class Level:
     floor: bool
     source: str
     version: str
+    announced: Announced | None = None
+    weighed: DryWeight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +222,8 @@ class Interval:
 class RuleSet:
     """The rules in force for one patient until `valid_until` (None: until a rule changes).
 
-    `watches` by code, `trends` by key, `intervals` by parameter.
+    `watches` by code, `trends` by key, `intervals` by parameter; `limited` are the Devices whose own
+    limits count, with the time they announced them.
     """
 
     watches: dict[str, Watch]
@@ -204,3 +232,4 @@ class RuleSet:
     sources: frozenset[str] = field(default_factory=frozenset)
     trends: dict[str, Trend] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
+    limited: dict[str, datetime] = field(default_factory=dict)

@@ -33,6 +33,7 @@ _PARTS: Final = frozenset(
         "id",
         "parameter",
         "limit",
+        "limit-per-weight",
         "floor",
         "delta",
         "rate",
@@ -51,7 +52,10 @@ _PARTS: Final = frozenset(
         "family",
     )
 )
-_SAYING_SOMETHING: Final = frozenset(("limit", "floor", "delta", "rate", "interval"))
+_SAYING_SOMETHING: Final = frozenset(
+    ("limit", "limit-per-weight", "floor", "delta", "rate", "interval")
+)
+_KILOGRAM: Final = "/kg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ def _read(
     unit = None if known is None else known.unit
     low, high, unit = _range(parts, "limit", unit, part)
     floor_low, floor_high, unit = _range(parts, "floor", unit, part)
+    per_weight, unit = _per_weight(parts, unit, part)
     hysteresis = _hysteresis(parts, unit, part)
     sustained = seconds(parts, "sustained-for", part) or 0.0
     change = read_change(parts, unit, part)
@@ -181,6 +186,7 @@ def _read(
             change=change,
             interval=interval,
             alert=alert,
+            high_per_weight=per_weight,
         ),
         [],
     )
@@ -251,6 +257,22 @@ def _range(
     if low is not None and high is not None and low >= high:
         part.wrong(url, f"low {low} is not below high {high}")
     return low, high, unit
+
+
+def _per_weight(
+    parts: dict[str, list[Json]], unit: str | None, part: Part
+) -> tuple[Decimal | None, str | None]:
+    """Return the limit for a kilogram and the unit of the parameter, which stands before ``/kg`` in its own."""
+    given = first(parts, "limit-per-weight", "valueQuantity", dict, part)
+    if given is None:
+        return None, unit
+    needed = None if unit is None else unit + _KILOGRAM
+    value, said = quantity(given, "limit-per-weight", needed, part)
+    if value is not None and value <= 0:
+        part.wrong("limit-per-weight", "a limit for a kilogram is more than zero")
+    if said is not None and not said.endswith(_KILOGRAM):
+        part.wrong("limit-per-weight", f"unit {said!r} is not for a kilogram: it ends in /kg")
+    return value, unit or (None if said is None else said.removesuffix(_KILOGRAM))
 
 
 def _hysteresis(parts: dict[str, list[Json]], unit: str | None, part: Part) -> Decimal:

@@ -12,6 +12,8 @@ rules combine:
 - A change watched by default stays watched whatever else is written, unless two people have signed
   a rule on the change of the same parameter in the same direction.
 - Without an own rule the defaults hold, never nothing.
+- A machine's own limit counts where nobody ordered a limit for that side, and only where it is
+  tighter than the default one and its floor.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,10 +26,12 @@ from fhirserver.kernel.canonical import ALERT_CODES, MDC
 from subscriptions.core.alert import Family
 from subscriptions.core.baseline import stretch_seconds, stretches
 from subscriptions.core.constants import PLAUSIBLE
+from subscriptions.core.dry_weight import weighed
 from subscriptions.core.event_codes import OWN_CODES
-from subscriptions.core.parameters import BY_CODE, Parameter
+from subscriptions.core.parameters import BLOOD_FLOW, BY_CODE, Parameter
 from subscriptions.core.rule import (
     CODE_OF_SIDE,
+    DryWeight,
     Interval,
     Level,
     Rule,
@@ -42,38 +46,54 @@ _LOWEST: Final = Decimal("-Infinity")
 _HIGHEST: Final = Decimal("Infinity")
 
 
-def compile_rules(own: Sequence[Rule], defaults: Sequence[Rule], now: datetime) -> RuleSet:
-    """Return the rules in force at `now` for a patient with `own` rules over the `defaults`."""
-    active_own = [rule for rule in own if rule.active(now)]
+def compile_rules(
+    own: Sequence[Rule], defaults: Sequence[Rule], now: datetime, weight: DryWeight | None = None
+) -> RuleSet:
+    """Return the rules in force at `now` for a patient with `own` rules over the `defaults`.
+
+    Among `own` are the limits of the machines the patient uses. Without a dry `weight` no limit is
+    made of those that are for a kilogram.
+    """
+    own, defaults = list(weighed(own, weight)), list(weighed(defaults, weight))
+    machine = [rule for rule in own if rule.announced is not None and rule.active(now)]
+    active_own = [rule for rule in own if rule.announced is None and rule.active(now)]
     active_defaults = [rule for rule in defaults if rule.active(now)]
     both = (*active_defaults, *active_own)
     trends = _trends(active_own, active_defaults)
     intervals = _intervals(both)
     problems: list[str] = []
     watches: dict[str, Watch] = {}
-    for name in dict.fromkeys(rule.parameter for rule in both):
+    for name in dict.fromkeys(rule.parameter for rule in (*both, *machine)):
         mine = [rule for rule in active_own if rule.parameter == name]
         theirs = [rule for rule in active_defaults if rule.parameter == name]
-        watch = replace(_watch(name, mine, theirs, problems), interval=intervals.get(name))
-        for rule in (*mine, *theirs):
-            watches.update(dict.fromkeys(rule.codes, watch))
-    for codes, companion in _companions(both):
+        its = [rule for rule in machine if rule.parameter == name]
+        watch = _watch(name, mine, theirs, problems, its)
+        for rule in (*mine, *theirs, *its):
+            watches.update(dict.fromkeys(rule.codes, replace(watch, interval=intervals.get(name))))
+    for codes, companion in (*_companions(both), *_flow_of(machine)):
         for code in codes:
             watches.setdefault(code, companion)
     return RuleSet(
         _fed(watches, trends),
         tuple(problems),
         _next_boundary((*own, *defaults), now),
-        frozenset(rule.source for rule in both),
+        frozenset(rule.source for rule in both) | _counting(watches.values()),
         trends,
         intervals,
+        _limited(watches.values()),
     )
 
 
-def _watch(name: str, own: list[Rule], defaults: list[Rule], problems: list[str]) -> Watch:
-    first = (own or defaults)[0]
-    low = _side("low", own, defaults, problems)
-    high = _side("high", own, defaults, problems)
+def _watch(
+    name: str,
+    own: list[Rule],
+    defaults: list[Rule],
+    problems: list[str],
+    machine: Sequence[Rule] = (),
+) -> Watch:
+    first = (*own, *defaults, *machine)[0]
+    low = _side("low", own, defaults, problems, machine)
+    high = _side("high", own, defaults, problems, machine)
     plausible = PLAUSIBLE.get(name)
     parameter = BY_CODE.get(first.codes[0])
     return Watch(
@@ -90,7 +110,13 @@ def _watch(name: str, own: list[Rule], defaults: list[Rule], problems: list[str]
     )
 
 
-def _side(side: Side, own: list[Rule], defaults: list[Rule], problems: list[str]) -> SideWatch:
+def _side(
+    side: Side,
+    own: list[Rule],
+    defaults: list[Rule],
+    problems: list[str],
+    machine: Sequence[Rule],
+) -> SideWatch:
     floors = [bound for rule in defaults if (bound := rule.floor(side)) is not None]
     floor = None if not floors else (max(floors) if side == "low" else min(floors))
     accepted: list[Rule] = []
@@ -123,9 +149,11 @@ def _side(side: Side, own: list[Rule], defaults: list[Rule], problems: list[str]
         levels += [
             level for level in _levels(side, rule) if (not waived if level.floor else not replaced)
         ]
-    family = _family(side, [*accepted, *defaults] or [*own, *defaults])
-    name = (own or defaults)[0].parameter
-    display = (own or defaults)[0].display
+    if not own_limits:
+        levels += _machine_levels(side, machine, defaults)
+    family = _family(side, [*accepted, *defaults, *machine] or own)
+    name = (*own, *defaults, *machine)[0].parameter
+    display = (*own, *defaults, *machine)[0].display
     return SideWatch(
         side=side,
         levels=tuple(levels),
@@ -133,6 +161,37 @@ def _side(side: Side, own: list[Rule], defaults: list[Rule], problems: list[str]
         family=family,
         display=f"{display} {side}",
     )
+
+
+def _machine_levels(
+    side: Side, machine: Iterable[Rule], defaults: Sequence[Rule]
+) -> Iterator[Level]:
+    """Yield what machines limit tighter than the defaults, eased as these are."""
+    both = [(rule.limit(side), rule.floor(side)) for rule in defaults]
+    known = [bound for pair in both for bound in pair if bound is not None]
+    eased = max((rule.hysteresis for rule in defaults), default=Decimal(0))
+    for rule in machine:
+        bound = rule.limit(side)
+        if bound is not None and all(_looser(side, other, bound) for other in known):
+            yield from _levels(side, replace(rule, hysteresis=eased))
+
+
+def _counting(watches: Iterable[Watch]) -> frozenset[str]:
+    """Return the DeviceMetrics whose limits count."""
+    return frozenset(level.source for level in _announced(watches))
+
+
+def _limited(watches: Iterable[Watch]) -> dict[str, datetime]:
+    """Return when the machines whose limits count announced them."""
+    told = [level.announced for level in _announced(watches) if level.announced is not None]
+    return {one.device: one.at for one in told}
+
+
+def _announced(watches: Iterable[Watch]) -> Iterator[Level]:
+    for watch in watches:
+        for level in (*watch.low.levels, *watch.high.levels):
+            if level.announced is not None:
+                yield level
 
 
 def _levels(side: Side, rule: Rule) -> list[Level]:
@@ -151,6 +210,8 @@ def _levels(side: Side, rule: Rule) -> list[Level]:
                 floor=False,
                 source=rule.source,
                 version=rule.version,
+                announced=rule.announced,
+                weighed=rule.weighed if side == "high" else None,
             )
         )
     floor = rule.floor(side)
@@ -268,6 +329,13 @@ def _companions(rules: Iterable[Rule]) -> Iterator[tuple[tuple[str, ...], Watch]
             known = None if companion is None else BY_CODE.get(companion.codes[0])
             if known is not None:
                 yield known.codes, _watch(known.name, [], [_bare(rule, known)], [])
+
+
+def _flow_of(machine: Sequence[Rule]) -> Iterator[tuple[tuple[str, ...], Watch]]:
+    """Return the watch over the blood flow that machines' own limits are judged beside."""
+    for rule in machine[:1]:
+        flow = BY_CODE[BLOOD_FLOW]
+        yield flow.codes, _watch(flow.name, [], [_bare(rule, flow)], [])
 
 
 def _bare(rule: Rule, parameter: Parameter) -> Rule:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from fhirserver.kernel.readings import Mode, Priority
 from subscriptions.core.constants import (
+    GATEWAY_LOST_AFTER,
     INTERVALS_MISSED,
     MODE_KNOWN_FOR,
     MONITORING_LOST_AFTER,
@@ -31,7 +32,7 @@ class Watched:
     """What is known of a bound device.
 
     `mode_at` is when it last told its mode, None if it never did; `every` how many seconds apart it means
-    to send, None where it does not say.
+    to send, None where it does not say. `unseen`: since when the line of its gateway is lost.
     """
 
     device: str
@@ -43,6 +44,7 @@ class Watched:
     stage: Stage
     simulated: bool
     every: float | None = None
+    unseen: datetime | None = None
 
     @property
     def silent_after(self) -> float:
@@ -73,9 +75,21 @@ def judge_silence(watched: Watched, now: datetime, listening_since: datetime) ->
     silent_for = (now - max(watched.last_contact, listening_since)).total_seconds()
     if silent_for >= watched.lost_after:
         return LOST
-    if silent_for >= watched.silent_after or not watched.online:
+    if (
+        silent_for >= watched.silent_after
+        or not watched.online
+        or _cut_off(watched, now, listening_since)
+    ):
         return max(SILENT, watched.stage)
     return watched.stage
+
+
+def _cut_off(watched: Watched, now: datetime, listening_since: datetime) -> bool:
+    """Return whether its gateway has been lost for longer than a moment."""
+    if watched.unseen is None:
+        return False
+    lost_for = (now - max(watched.unseen, listening_since)).total_seconds()
+    return lost_for >= GATEWAY_LOST_AFTER.value
 
 
 def silence_finding(watched: Watched, stage: Stage, now: datetime) -> Finding:
@@ -95,6 +109,7 @@ def silence_finding(watched: Watched, stage: Stage, now: datetime) -> Finding:
             "reason": "heard again" if stage == HEARD else "no sign of life",
             "last contact": watched.last_contact.isoformat(),
             "said goodbye": not watched.online,
+            "gateway lost": watched.unseen is not None,
         },
         display="monitoring lost" if stage == LOST else None,
     )

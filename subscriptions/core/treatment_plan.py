@@ -21,12 +21,7 @@ _LONGEST: Final = 24 * 3600
 
 def planned_seconds(care_plan: Json) -> int | None:
     """Return how long a treatment takes by an active `care_plan`; None when it does not say."""
-    if care_plan.get("status") != "active" or care_plan.get("intent") == "option":
-        return None
-    for activity in care_plan.get("activity", []):
-        detail = activity.get("detail", {})
-        if not _has(detail.get("code"), SNOMED, HEMODIALYSIS["code"]):
-            continue
+    for detail in _treatments(care_plan):
         repeat = detail.get("scheduledTiming", {}).get("repeat", {})
         length, unit = repeat.get("duration"), repeat.get("durationUnit")
         if isinstance(length, int | Decimal) and unit in _UNITS:
@@ -34,6 +29,11 @@ def planned_seconds(care_plan: Json) -> int | None:
             if 0 < seconds <= _LONGEST:
                 return seconds
     return None
+
+
+def plans_treatments(care_plan: Json) -> bool:
+    """Return whether `care_plan` is in force and plans treatments."""
+    return any(True for _ in _treatments(care_plan))
 
 
 def goals_of(care_plan: Json) -> Iterator[str]:
@@ -57,6 +57,15 @@ def dry_weight(goal: Json) -> Decimal | None:
         if is_weight and isinstance(value, int | Decimal) and value > 0:
             return Decimal(value)
     return None
+
+
+def _treatments(care_plan: Json) -> Iterator[Json]:
+    if care_plan.get("status") != "active" or care_plan.get("intent") == "option":
+        return
+    for activity in care_plan.get("activity", []):
+        detail = activity.get("detail", {})
+        if _has(detail.get("code"), SNOMED, HEMODIALYSIS["code"]):
+            yield detail
 
 
 def _has(concept: Any, system: str, code: str) -> bool:

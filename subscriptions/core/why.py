@@ -13,6 +13,7 @@ from typing import Any, Final
 from fhirserver.kernel.canonical import UCUM
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert
+from subscriptions.core.device_alarm import MACHINE_EVENT
 from subscriptions.core.incident_task import is_ours, page_of
 from subscriptions.core.ladder_state import Roster
 from subscriptions.core.notification import instant
@@ -96,7 +97,7 @@ def _alert(alert: Alert) -> list[Json]:
 
 def _rule(alert: Alert, detail: Mapping[str, Any]) -> list[Json]:
     if alert.rule is None:
-        by = "the machine itself" if detail.get("reason") == "machine event" else "the server"
+        by = "the machine itself" if detail.get("reason") == MACHINE_EVENT else "the server"
         return [{"name": "by", "valueString": by}]
     rows = [{"name": "source", "valueString": alert.rule}]
     if alert.rule_version is not None:

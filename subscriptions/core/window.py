@@ -58,13 +58,22 @@ class Treated:
     simulated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The blood flow (mL/min) a machine ran at when it announced its limits; None once it has changed."""
+
+    announced: datetime
+    rate: Decimal | None
+
+
 @dataclass(slots=True)
 class Window:
     """What is remembered of one patient.
 
     `entries` by ``parameter:side``, ``parameter:credibility``, ``parameter:overdue`` or the key of
     a trend; `traces` by key of the trend; `measured`: when a parameter with an interval was last
-    measured, `overdue`: when its next value is too late, both server time.
+    measured, `overdue`: when its next value is too late, both server time; `flows` by Device whose
+    own limits count.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -73,6 +82,7 @@ class Window:
     treated: Treated | None = None
     measured: dict[str, datetime] = field(default_factory=dict)
     overdue: dict[str, datetime] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -106,6 +116,11 @@ def encode(window: Window) -> bytes:
         said["m"] = {name: _micros(moment) for name, moment in window.measured.items()}
     if window.overdue:
         said["o"] = {name: _micros(moment) for name, moment in window.overdue.items()}
+    if window.flows:
+        said["f"] = {
+            device: [_micros(flow.announced), None if flow.rate is None else str(flow.rate)]
+            for device, flow in window.flows.items()
+        }
     if not said and not window.traces:
         return b""
     parts = [json.dumps(said, separators=(",", ":")).encode()]
@@ -137,6 +152,10 @@ def decode(data: bytes) -> Window:
         window.treated = Treated(_moment(since), _moment(seen), device, simulated)
     window.measured = {name: _moment(micros) for name, micros in said.get("m", {}).items()}
     window.overdue = {name: _moment(micros) for name, micros in said.get("o", {}).items()}
+    window.flows = {
+        device: Flow(_moment(announced), None if rate is None else Decimal(rate))
+        for device, (announced, rate) in said.get("f", {}).items()
+    }
     return window
 
 

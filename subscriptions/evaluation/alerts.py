@@ -92,7 +92,7 @@ async def detail(tx: Transaction, alert: Alert) -> Mapping[str, Any]:
     sealed = await alert_rows.detail_of(tx, alert.id)
     if sealed is None:
         raise NotFound("no such alert")
-    return fhir_json.read(await tx.unseal(alert.patient, _DETAIL, sealed))
+    return fhir_json.read(await tx.unseal(alert.patient, f"{_DETAIL}|{alert.id}", sealed))
 
 
 async def _load(tx: Transaction, patient: str | None, alert_id: UUID, *, lock: bool) -> Alert:
@@ -133,7 +133,8 @@ async def _store(tx: Transaction, outcome: Outcome, finding: Finding) -> Alert:
     evidence = (finding.evidence,) if raised and finding.evidence is not None else ()
     alert = await _mirror(tx, outcome.alert, evidence)
     if outcome.previous is None:
-        sealed = await tx.seal(alert.patient, _DETAIL, fhir_json.write(dict(finding.detail)))
+        plain = fhir_json.write(dict(finding.detail))
+        sealed = await tx.seal(alert.patient, f"{_DETAIL}|{alert.id}", plain)
         await alert_rows.insert(tx, alert, sealed, None if finding.damped else tx.now)
     else:
         await alert_rows.update(tx, alert)
@@ -170,5 +171,6 @@ async def _subject(tx: Transaction, alert: Alert) -> str | None:
 
 
 async def _record(tx: Transaction, alert: Alert, kind: str, what: Mapping[str, Any]) -> None:
-    sealed = await tx.seal(alert.patient, _EVENT, fhir_json.write(dict(what)))
-    await alert_rows.append_event(tx, UUID(tx.new_id(alert.patient)), alert.id, kind, sealed)
+    event = UUID(tx.new_id(alert.patient))
+    sealed = await tx.seal(alert.patient, f"{_EVENT}|{event}", fhir_json.write(dict(what)))
+    await alert_rows.append_event(tx, event, alert.id, kind, sealed)

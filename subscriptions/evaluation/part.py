@@ -17,6 +17,7 @@ from fhirserver.kernel.readings import (
     Contact,
     DeviceEvent,
     DeviceFault,
+    DeviceLimits,
     Reading,
     StreamedObservation,
 )
@@ -27,7 +28,14 @@ from subscriptions.core.findings import Finding
 from subscriptions.core.observation_reader import device_of, read_observation
 from subscriptions.core.ports import AlertListener
 from subscriptions.core.window import Window
-from subscriptions.evaluation import alerts, bindings, device_faults, rule_changes
+from subscriptions.evaluation import (
+    alerts,
+    bindings,
+    device_faults,
+    device_limits,
+    dry_weights,
+    rule_changes,
+)
 from subscriptions.evaluation.quiet import stale_findings
 from subscriptions.evaluation.rule_book import RuleBook, new_version
 from subscriptions.store import evaluation_rows, silence_rows
@@ -78,6 +86,11 @@ class Evaluation:
                 await rule_changes.follow_defaults(tx, change)
             elif change.type == "DeviceUseStatement":
                 await bindings.follow(tx, change)
+                await device_limits.follow_use(tx, change)
+            elif change.type == "CarePlan":
+                await dry_weights.follow_plan(tx, change)
+            elif change.type == "Goal":
+                await dry_weights.follow_goal(tx, change)
         readings: list[Reading] = []
         for change in changes:
             if change.type == "Observation":
@@ -131,9 +144,16 @@ class Evaluation:
 
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Note signs of life; hearing a device ends its silence, its goodbye begins it."""
+        gateways = {contact.device: contact for contact in contacts if contact.by_gateway}
+        if gateways:
+            await silence_rows.note_gateways(tx, list(gateways.values()))
+            for device in gateways:
+                # The next sign of life says that the device is there after all.
+                self._noted.pop((tx.tenant, device), None)
         latest: dict[str, Contact] = {}
         for contact in contacts:
-            latest[contact.device] = _merged(latest.get(contact.device), contact)
+            if not contact.by_gateway:
+                latest[contact.device] = _merged(latest.get(contact.device), contact)
         news = [contact for contact in latest.values() if self._is_news(tx.tenant, contact)]
         if not news:
             return
@@ -150,6 +170,10 @@ class Evaluation:
                 findings.append(silence.silence_finding(watched, stage, tx.now))
         if findings:
             await alerts.apply(tx, self._listener, findings)
+
+    async def limits(self, tx: Transaction, announced: Sequence[DeviceLimits]) -> None:
+        """Judge by what machines limit themselves from now on, and by nothing they limited before."""
+        await device_limits.announce(tx, announced)
 
     async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
         """Note what is wrong with what devices send, and raise what has to be told of it."""

@@ -6,7 +6,7 @@ mistaken for one that happened.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,8 @@ from uuid import UUID
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
+from subscriptions.core import device_limits
+from subscriptions.core.dry_weight import lightest
 from subscriptions.core.rule import Rule, RuleSet
 from subscriptions.core.rule_reader import read_defaults, read_order
 from subscriptions.core.rules import compile_rules
@@ -98,7 +100,8 @@ class RuleBook:
             if row.rules and row.patient in stored:
                 orders = await open_orders(tx, row.patient, stored[row.patient][1])
                 own = [rule for order in orders.values() for rule in _rules_of(order)]
-                known = _Known(row.rules, version, compile_rules(own, defaults, tx.now))
+                weight = lightest(aim for order in orders.values() for aim in _aims(order))
+                known = _Known(row.rules, version, compile_rules(own, defaults, tx.now, weight))
                 self._own[tx.tenant, row.patient] = known
             else:
                 known = _Known(0, version, compile_rules((), defaults, tx.now))
@@ -119,14 +122,29 @@ class RuleBook:
 
 
 async def open_orders(tx: Transaction, patient: str, sealed: bytes) -> dict[str, Json]:
-    """Return the orders of a patient by reference, each with its ``version``."""
+    """Return what makes the rules of a patient, by reference: orders, machines with their limits, treatment plans."""
     orders: dict[str, Json] = fhir_json.read(await tx.unseal(patient, PURPOSE, sealed))
     return orders
 
 
-async def seal_orders(tx: Transaction, patient: str, orders: Mapping[str, Json]) -> bytes:
-    """Return the envelope that `open_orders` opens."""
-    return await tx.seal(patient, PURPOSE, fhir_json.write(dict(orders)))
+async def save_orders(tx: Transaction, orders: Mapping[str, Mapping[str, Json]]) -> None:
+    """Store by patient what `open_orders` opens, and let every process notice; their rows are locked."""
+    sealed = {
+        patient: await tx.seal(patient, PURPOSE, fhir_json.write(dict(some)))
+        for patient, some in orders.items()
+        if some
+    }
+    if sealed:
+        evaluation_rows.write_rule_sets(tx, new_version(tx), sealed)
+    for patient in orders.keys() - sealed.keys():
+        await evaluation_rows.delete_rule_set(tx, patient)
+
+
+async def has_own_order(tx: Transaction, patient: str) -> bool:
+    """Return whether somebody ordered limits for `patient`."""
+    stored = (await evaluation_rows.rule_sets(tx, [patient])).get(patient)
+    orders = {} if stored is None else await open_orders(tx, patient, stored[1])
+    return any(reference.startswith("ServiceRequest/") for reference in orders)
 
 
 def order_entry(order: Json, version: int, *, signed: bool) -> Json:
@@ -135,9 +153,24 @@ def order_entry(order: Json, version: int, *, signed: bool) -> Json:
     return {"version": version, "order": kept} | ({"signed": True} if signed else {})
 
 
+def _aims(entry: Json) -> Iterable[Json]:
+    """Return the weights the Goals of a treatment plan aim at, by version."""
+    goals: Json = entry.get("goals", {})
+    return goals.values()
+
+
 def _rules_of(entry: Json) -> tuple[Rule, ...]:
+    if "goals" in entry:
+        return ()
+    if "limits" in entry:
+        uses = [(_moment(starts), _moment(ends)) for starts, ends in entry["uses"]]
+        return tuple(device_limits.rules_of(device_limits.from_json(entry["limits"]), uses))
     rules = read_order(entry["order"], int(entry["version"])).rules
     return tuple(replace(rule, signed=True) for rule in rules) if "signed" in entry else rules
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _current(known: _Known, row: EvaluationRow, now: datetime) -> bool:

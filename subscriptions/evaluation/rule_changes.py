@@ -27,7 +27,7 @@ from subscriptions.evaluation.rule_book import (
     new_version,
     open_orders,
     order_entry,
-    seal_orders,
+    save_orders,
 )
 from subscriptions.store import evaluation_rows, rule_signature_rows
 from subscriptions.store.evaluation_rows import DEFAULTS
@@ -156,7 +156,7 @@ async def follow_defaults(tx: Transaction, change: Change) -> None:
         await evaluation_rows.delete_rule_set(tx, DEFAULTS)
         return
     sealed = await tx.seal(None, PURPOSE, fhir_json.write(plan))
-    await evaluation_rows.write_rule_set(tx, DEFAULTS, new_version(tx), sealed)
+    evaluation_rows.write_defaults(tx, new_version(tx), sealed)
 
 
 async def _orders_of(tx: Transaction, patient: str) -> dict[str, Json]:
@@ -183,11 +183,7 @@ async def _follow_order(
         orders[change.reference] = order_entry(order, change.version, signed=signed)
     if orders == before:
         return False
-    if orders:
-        sealed = await seal_orders(tx, patient, orders)
-        await evaluation_rows.write_rule_set(tx, patient, new_version(tx), sealed)
-    else:
-        await evaluation_rows.delete_rule_set(tx, patient)
+    await save_orders(tx, {patient: orders})
     return True
 
 

@@ -10,9 +10,11 @@ from fhirserver.kernel.errors import Forbidden, NotFound
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.wire import fhir_json
+from subscriptions.core.dry_weight import lightest
 from subscriptions.core.rule import Rule, RuleSet
 from subscriptions.core.rule_reader import holds, is_monitoring_order, read_defaults, read_order
 from subscriptions.core.rules import compile_rules
+from subscriptions.core.treatment_plan import dry_weight, goals_of, plans_treatments
 from subscriptions.evaluation.defaults import PLAN_ID
 from subscriptions.evaluation.rule_book import RuleBook, shipped_plan
 from subscriptions.store import evaluation_rows
@@ -30,9 +32,9 @@ async def rules_now(context: Context, book: RuleBook, patient: str) -> tuple[Rul
 
 
 async def rules_then(context: Context, patient: str, at: datetime) -> RuleSet:
-    """Return the rules that orders and default set, as they stood at `at`, made for `patient`.
+    """Return the rules that orders, plans and default set, as they stood at `at`, made for `patient`.
 
-    An order that was deleted since is not found any more; what devices limited then is not known.
+    What was deleted since is not found any more; what machines limited then is not known.
     """
     own: list[Rule] = []
     found = await search(
@@ -43,7 +45,23 @@ async def rules_then(context: Context, patient: str, at: datetime) -> RuleSet:
         order = None if stored is None else fhir_json.read_own(stored.content)
         if stored is not None and order is not None and is_monitoring_order(order) and holds(order):
             own += read_order(order, stored.version).rules
-    return compile_rules(own, await _defaults(context, at), at)
+    weight = lightest(await _aims(context, patient, at))
+    return compile_rules(own, await _defaults(context, at), at, weight)
+
+
+async def _aims(context: Context, patient: str, at: datetime) -> list[Json]:
+    """Return the dry weights that treatment plans aimed at, by the version of their Goals."""
+    aims: list[Json] = []
+    asked = [("patient", patient), ("_count", str(_ORDERS_AT_MOST))]
+    for one in (await search(context, "CarePlan", asked)).page.entries:
+        plan = await _then(context, "CarePlan", one.id, at)
+        content = None if plan is None else fhir_json.read_own(plan.content)
+        for goal in goals_of(content) if content and plans_treatments(content) else ():
+            stored = await _then(context, "Goal", goal, at)
+            weight = None if stored is None else dry_weight(fhir_json.read_own(stored.content))
+            if stored is not None and weight is not None:
+                aims.append({f"Goal/{goal}/_history/{stored.version}": weight})
+    return aims
 
 
 async def _defaults(context: Context, at: datetime) -> Sequence[Rule]:

@@ -7,6 +7,7 @@ whoever may see the patient: the one who starts a treatment is often the patient
 
 from typing import Final
 
+from fhirserver.interactions.authorize import require_voice
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import INSTANCE, Answer, Call, Operation
 from fhirserver.interactions.parameters import parameters
@@ -36,9 +37,10 @@ def test_page_operation(sessions: Sessions) -> Operation:
     async def test_page(context: Context, call: Call) -> Answer:
         """Send the test page; return Parameters as $armed does.
 
-        Raises `NotFound`, `Gone`, and `Unprocessable` for a patient who may not be armed.
+        Raises `NotFound`, `Gone`, `Forbidden`, and `Unprocessable` for a patient who may not be armed.
         """
         await read(context, "Patient", call.id)
+        require_voice(context, call.id)
 
         async def work(tx: Transaction) -> Json:
             return await _told(tx, call.id, await sessions.armings.ask(tx, call.id))

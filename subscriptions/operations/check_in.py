@@ -6,6 +6,7 @@ machine or a measured value has raised.
 
 from typing import Final, cast, get_args
 
+from fhirserver.interactions.authorize import require_voice
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import INSTANCE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
@@ -27,7 +28,7 @@ def check_in_operation(sessions: Sessions) -> Operation:
     async def check_in(context: Context, call: Call) -> Answer:
         """Return the Observation of what was said.
 
-        Raises `NotFound`, `Gone`, and `BadRequest` for anything but ``ok`` and ``not-well``.
+        Raises `NotFound`, `Gone`, `Forbidden`, and `BadRequest` for anything but ``ok`` and ``not-well``.
         """
         said = call.parameters.text("code")
         if said not in _SAYINGS:
@@ -36,6 +37,7 @@ def check_in_operation(sessions: Sessions) -> Operation:
         if note is not None and len(note) > _LONGEST_NOTE:
             raise BadRequest(f"A note has at most {_LONGEST_NOTE} characters.")
         patient = fhir_json.read_own((await read(context, "Patient", call.id)).content)
+        require_voice(context, call.id)
 
         async def work(tx: Transaction) -> bytes:
             return await sessions.check_in(

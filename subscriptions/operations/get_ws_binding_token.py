@@ -12,13 +12,14 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from fhirserver.auth.kept_scopes import grant_of, grant_with, text_of
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import INSTANCE, TYPE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
 from fhirserver.interactions.parameters import parameters
 from fhirserver.interactions.read import read
 from fhirserver.kernel.canonical import BACKPORT_GUIDE
-from fhirserver.kernel.errors import BadRequest, Forbidden, TooCostly, Unprocessable
+from fhirserver.kernel.errors import BadRequest, Forbidden, Gone, NotFound, TooCostly, Unprocessable
 from fhirserver.wire import fhir_json
 from subscriptions.channels.websocket import CODE
 from subscriptions.core.client_subscription import owner_of, wishes
@@ -59,7 +60,8 @@ class WebsocketBinding:
         async with context.store.transaction(context.tenant) as tx:
             if not named:
                 owner = None if context.access.everything else context.principal
-                named = await binding_rows.active_of(tx, owner, most + 1)
+                found = await binding_rows.active_of(tx, owner, most + 1)
+                named = [one for one in found if await _is_usable(context, one)]
                 if not named:
                     raise Unprocessable("You have no active websocket Subscription.")
                 if len(named) > most:
@@ -107,6 +109,17 @@ def _listed(call: Call) -> Sequence[str]:
     return ids
 
 
+async def _is_usable(context: Context, id_: str) -> bool:
+    """Return whether a Subscription of the caller's may be bound with this token; one without scopes binds all."""
+    if context.access.scopes is None:
+        return True
+    try:
+        await _require_usable(context, id_)
+    except (Forbidden, NotFound, Gone, Unprocessable):
+        return False
+    return True
+
+
 async def _require_usable(context: Context, id_: str) -> None:
     stored = await read(context, "Subscription", id_)
     subscription = fhir_json.read(stored.content)
@@ -114,6 +127,9 @@ async def _require_usable(context: Context, id_: str) -> None:
         owner = owner_of(subscription, context.tenant)
         if owner != context.principal:
             raise Forbidden(f"Subscription/{id_} belongs to somebody else.")
+        held = text_of(grant_with(context.access))
+        if held and held != text_of(grant_of(subscription, owner)):
+            raise Forbidden(f"Subscription/{id_} was written under other scopes.")
     if wishes(subscription).way != CODE:
         raise Unprocessable(f"Subscription/{id_} has no websocket.")
     if subscription["status"] != "active":

@@ -6,6 +6,7 @@ Without `at` what the next reading is judged by, in whatever process; with it, w
 from datetime import datetime, timedelta
 from typing import Final
 
+from fhirserver.interactions.authorize import require_reading
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import INSTANCE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
@@ -24,8 +25,9 @@ def monitoring_rules_operation(book: RuleBook) -> Operation:
     """Return the operation over the rules that the engine of this process holds."""
 
     async def rules(context: Context, call: Call) -> Answer:
-        """Return Parameters. Raises `NotFound`, `Gone`, `BadRequest` for what is no time."""
+        """Return Parameters. Raises `NotFound`, `Gone`, `Forbidden`, `BadRequest` for what is no time."""
         await read(context, "Patient", call.id)
+        require_reading(context, "Observation", call.id)
         at = asked_time(call, "at")
         now = context.store.now()
         if at is None or now - _NOW < at <= now + _NOW:

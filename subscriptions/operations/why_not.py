@@ -7,6 +7,7 @@ limit is shown beside the value it was held against.
 from datetime import datetime, timedelta
 from typing import Final
 
+from fhirserver.interactions.authorize import require_reading
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import INSTANCE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
@@ -34,8 +35,9 @@ _PAGE: Final = "1000"
 
 
 async def run(context: Context, call: Call) -> Answer:
-    """Return Parameters. Raises `NotFound`, `Gone`, `BadRequest`, `TooCostly`."""
+    """Return Parameters. Raises `NotFound`, `Gone`, `Forbidden`, `BadRequest`, `TooCostly`."""
     await read(context, "Patient", call.id)
+    require_reading(context, "Observation", call.id)
     at = asked_time(call, "at") or context.store.now()
     if at > context.store.now():
         raise BadRequest("at lies in the future.")

@@ -7,9 +7,11 @@ message, its answer makes it ``active``.
 
 from collections.abc import Sequence
 
+from fhirserver.auth.consent import provisions_of
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.on_call import is_on_call, reference_of
 from subscriptions.core.care_team import (
     MEMBER_TYPES,
     Participant,
@@ -21,7 +23,6 @@ from subscriptions.core.care_team import (
     reach,
 )
 from subscriptions.core.managed_subscription import managed, phone_of, subscription_id
-from subscriptions.core.on_call import is_on_call, reference_of
 from subscriptions.core.phone import phones
 from subscriptions.core.verification import after
 from subscriptions.response import messaging_consents
@@ -46,6 +47,10 @@ class Contacts:
             if change.type == "CareTeam":
                 teams[change.id] = None
                 await self._left_behind(tx, change, patients)
+            elif change.type == "Consent":
+                await messaging_consents.withdrawn(tx, change)
+                if change.patient is not None and _denies(change):
+                    patients[change.patient] = None
             elif change.type == "Patient" and merged_into(change.resource) is not None:
                 patients[change.id] = None
         for team in teams:
@@ -133,6 +138,12 @@ class Contacts:
         id_ = subscription_id(member)
         if await tx.get("Subscription", id_) is not None:
             await tx.delete("Subscription", id_)
+
+
+def _denies(change: Change) -> bool:
+    """Return whether a Consent takes something away, or did before."""
+    contents = (change.previous, change.resource)
+    return any(not one.permits for content in contents if content for one in provisions_of(content))
 
 
 def _told_of(team: Json | None) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from fhirserver.interactions.authorize import reads_every
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.read import read
 from fhirserver.interactions.search import search
@@ -15,6 +16,7 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core.alert import Alert
+from subscriptions.core.device_alarm import MACHINE_EVENT
 from subscriptions.core.flag import evidence_in
 from subscriptions.core.why import Answering, Happened, why
 from subscriptions.evaluation import alerts
@@ -45,17 +47,23 @@ async def explain(context: Context, flag_id: str) -> Explained:
     flag = fhir_json.read_own((await read(context, "Flag", flag_id)).content)
     alert_id, patient = _alert_id(flag), _patient(flag)
     tasks, communications = await _answers(context, flag)
+    # Who sees that there is an alarm does not always see what was measured.
+    measured = patient is None or reads_every(context, "Observation", patient)
     async with context.store.transaction(context.tenant) as tx:
         alert = await alerts.load(tx, patient, alert_id)
         incident = await alerts.of_incident(tx, alert.incident)
         answering = Answering(
-            tasks, communications, None if patient is None else await roster_of(tx, patient)
+            tasks,
+            communications,
+            await roster_of(tx, patient)
+            if patient is not None and reads_every(context, "CareTeam", patient)
+            else None,
         )
         told = why(
             alert,
-            await alerts.detail(tx, alert),
-            evidence_in(flag),
-            await _happened(tx, alert),
+            _shown(await alerts.detail(tx, alert), measured=measured),
+            evidence_in(flag) if measured else (),
+            await _happened(tx, alert, measured=measured),
             [one for one in incident if one.id != alert.id],
             answering,
         )
@@ -100,12 +108,21 @@ async def _answers(context: Context, flag: Json) -> tuple[list[Json], list[Json]
     return tasks, messages
 
 
-async def _happened(tx: Transaction, alert: Alert) -> list[Happened]:
+async def _happened(tx: Transaction, alert: Alert, *, measured: bool) -> list[Happened]:
     found: list[Happened] = []
-    for at, kind, sealed in await alert_rows.events_of(tx, alert.id):
-        detail: Mapping[str, Any] = fhir_json.read(await tx.unseal(alert.patient, _EVENT, sealed))
-        found.append(Happened(at, kind, detail))
+    for event, at, kind, sealed in await alert_rows.events_of(tx, alert.id):
+        plain = await tx.unseal(alert.patient, f"{_EVENT}|{event}", sealed)
+        detail: Mapping[str, Any] = fhir_json.read(plain)
+        found.append(Happened(at, kind, detail if measured else {}))
     return found
+
+
+def _shown(detail: Mapping[str, Any], *, measured: bool) -> Mapping[str, Any]:
+    """Return what of an alert's detail is for those who do, or do not, see what was `measured`."""
+    if measured:
+        return detail
+    # Whether the machine itself raised it is no measurement.
+    return {"reason": MACHINE_EVENT} if detail.get("reason") == MACHINE_EVENT else {}
 
 
 def _alert_id(flag: Json) -> UUID:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
+from fhirserver.relations.on_call import reference_of
 from subscriptions.core.alert import URGENCY, Alert
 from subscriptions.core.grouping import root_cause
 from subscriptions.core.incident_task import (
@@ -29,7 +30,6 @@ from subscriptions.core.ladder_commands import (
 )
 from subscriptions.core.ladder_events import Ended, Event, Ring
 from subscriptions.core.ladder_state import Ladder, Roster, is_unanswered
-from subscriptions.core.on_call import reference_of
 from subscriptions.response.pages import Pages
 from subscriptions.response.ports import Alerts
 from subscriptions.response.rosters import People, people_of, people_on_call

@@ -14,8 +14,8 @@ from fhirserver.kernel.changes import Change
 from fhirserver.kernel.errors import Problem, Unprocessable
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.fhir_period import period
 from subscriptions.core.alert import Alert, Cause
-from subscriptions.core.fhir_period import period
 from subscriptions.core.incident_task import SERVER_DEVICE, incident_of, is_ours, operator_task
 from subscriptions.core.ladder_commands import Outcome
 from subscriptions.core.ladder_events import (

@@ -9,11 +9,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, cast
 
-from fhirserver.auth import may
-from fhirserver.definitions.patient_of import belongs_to, patients_of
+from fhirserver.auth import who_may
+from fhirserver.auth.kept_scopes import grant_in
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal, PrincipalKind
+from fhirserver.kernel.principal import Access, Grant, Principal, PrincipalKind
 from fhirserver.kernel.readings import StreamedObservation
 from fhirserver.kernel.resource import Json
 from subscriptions.core.filing import keys_of_change
@@ -65,12 +65,7 @@ class _Fired:
 
     def seen_by(self, accesses: Mapping[Owner, Access]) -> Mapping[Owner, bool]:
         """Return of each owner whether their access covers reading what changed."""
-        type_, patients = self.change.type, patients_of(self.resource)
-        kind = belongs_to(type_).kind
-        return {
-            owner: access.everything or may(access, "read", type_, patients, kind)
-            for owner, access in accesses.items()
-        }
+        return who_may(accesses, "read", self.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +232,16 @@ class Matching:
                 return False
         if row.residual is None:
             return True
-        texts = await self._residual(tx, row.residual)
+        texts = await self._residual(tx, row, row.residual)
         return all(fired.topic.test(text).holds(fired.resource) for text in texts)
 
-    async def _residual(self, tx: Transaction, sealed: bytes) -> tuple[str, ...]:
+    async def _residual(self, tx: Transaction, row: MatchRow, sealed: bytes) -> tuple[str, ...]:
         key = tx.tenant, sealed
         texts = self._residuals.get(key)
         if texts is None:
             if len(self._residuals) >= _RESIDUALS:
                 self._residuals.clear()
-            texts = self._residuals[key] = await match_rows.residual(tx, sealed)
+            texts = self._residuals[key] = await match_rows.residual(tx, row, sealed)
         return texts
 
     async def _visible(
@@ -254,9 +249,9 @@ class Matching:
     ) -> Sequence[tuple[NewEvent, str]]:
         """Return the events of those whose owners may see what changed, in the order of changes."""
         owners = {(row.owner_kind, row.owner) for _, row in wanted}
-        known = {owner: principal for owner in owners if (principal := _owner(tx, owner))}
+        known = {owner: grant for owner in owners if (grant := _owner(tx, owner))}
         found = await self._visibility.accesses(tx, set(known.values())) if known else {}
-        accesses = {owner: found[principal] for owner, principal in known.items()}
+        accesses = {owner: found[grant] for owner, grant in known.items()}
         # There may be a thousand rows of one change: whatever is the same for all is asked once.
         changes = {id(one): one for one, _ in wanted}
         owed = {place: one.event for place, one in changes.items()}
@@ -319,8 +314,11 @@ def _hashes(tx: Transaction, keys: Iterable[str]) -> frozenset[int]:
     return frozenset(match_rows.key_hash(tx, key) for key in keys)
 
 
-def _owner(tx: Transaction, owner: Owner) -> Principal | None:
-    kind, reference = owner
-    if kind is None or reference is None:
+def _owner(tx: Transaction, owner: Owner) -> Grant | None:
+    """Return what the filed owner has in hand: a reference, and on a second line what narrows it."""
+    kind, text = owner
+    if kind is None or text is None:
         return None
-    return Principal(tx.tenant, cast("PrincipalKind", kind), reference)
+    reference, _, held = text.partition("\n")
+    principal = Principal(tx.tenant, cast("PrincipalKind", kind), reference)
+    return grant_in(held, principal) if held else Grant(principal)

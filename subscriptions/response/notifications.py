@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from fhirserver.auth.kept_scopes import grant_of
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.client_subscription import owner_of, wishes
 from subscriptions.core.notification import (
@@ -111,7 +112,7 @@ class Notifications:
         owner = owner_of(subscription, tx.tenant)
         if owner is None or row.action == "delete":
             return None
-        access = await self._visibility.access(tx, owner)
+        access = await self._visibility.access(tx, grant_of(subscription, owner))
         seen = Seen(self._visibility, await tx.versions(_wanted((row,))))
         focus = seen.focus(access, row)
         return None if focus is None else focus.resource
@@ -128,11 +129,11 @@ class Notifications:
     async def _readers(self, tx: Transaction, asked: Sequence[Told]) -> dict[int, Access]:
         """Return by identity who is told by each of `asked`; nobody for those without an owner."""
         found = {id(one): one.reader for one in asked if one.reader is not None}
-        owners: dict[int, Principal] = {}
+        owners: dict[int, Grant] = {}
         for one in asked:
             owner = owner_of(one.subscription, tx.tenant) if one.reader is None else None
             if owner is not None:
-                owners[id(one)] = owner
+                owners[id(one)] = grant_of(one.subscription, owner)
         if owners:
             accesses = await self._visibility.accesses(tx, set(owners.values()))
             found |= {key: accesses[owner] for key, owner in owners.items()}

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant
 from fhirserver.kernel.resource import Stored
 from fhirserver.kernel.search_page import SearchPage
 from fhirserver.search.asked import Query
@@ -28,12 +28,10 @@ class Alerts(Protocol):
 class Visibility(Protocol):
     """The access decision as deliveries need it."""
 
-    async def access(self, tx: Transaction, owner: Principal) -> Access:
-        """Return what the owner of a Subscription may touch now."""
+    async def access(self, tx: Transaction, owner: Grant) -> Access:
+        """Return what the owner of a Subscription may touch now, as far as its scopes go."""
 
-    async def accesses(
-        self, tx: Transaction, owners: Collection[Principal]
-    ) -> Mapping[Principal, Access]:
+    async def accesses(self, tx: Transaction, owners: Collection[Grant]) -> Mapping[Grant, Access]:
         """Return what each of many owners may touch now, for one question to the database."""
 
     def sees(self, access: Access, stored: Stored) -> bool:

@@ -10,6 +10,7 @@ from fhirserver.kernel.readings import (
     Contact,
     DeviceEvent,
     DeviceFault,
+    DeviceLimits,
     Reading,
     StreamedObservation,
 )
@@ -100,6 +101,9 @@ class Response:
 
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         """Do nothing: silences reach us as alerts."""
+
+    async def limits(self, tx: Transaction, announced: Sequence[DeviceLimits]) -> None:
+        """Do nothing: what is beyond a machine's limits reaches us as an alert."""
 
     async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
         """Do nothing: what is wrong with devices reaches us as alerts."""

@@ -7,14 +7,16 @@ from typing import Final
 
 import structlog
 
+from fhirserver.auth.consent import silences
 from fhirserver.kernel.ports import Transaction
-from subscriptions.core import on_call
+from fhirserver.kernel.principal import Provision
+from fhirserver.relations import on_call
+from fhirserver.relations.on_call import Unreadable
 from subscriptions.core.care_team import merged_into
 from subscriptions.core.ladder_state import Roster
-from subscriptions.core.on_call import Unreadable
 from subscriptions.core.phone import phones
 from subscriptions.core.roster import Listed, roster_at
-from subscriptions.store import contact_rows
+from subscriptions.store import consent_rows, contact_rows
 from subscriptions.store.contact_rows import ContactRow, Reachable
 from subscriptions.store.reply_code_rows import phone_lookup
 
@@ -52,7 +54,9 @@ async def people_of(tx: Transaction, patient: str) -> People:
         patient = survivor
         seen.add(patient)
         rows = await contact_rows.of_patient(tx, patient)
-    gathering = _Gathering(tx, await _shared_numbers(tx, patient, rows))
+    denied = await consent_rows.of_patient(tx, patient) if rows else ()
+    gathering = _Gathering(tx, await _shared_numbers(tx, patient, rows), denied)
+    gathering.changes.extend(bound for one in denied for bound in (one.starts, one.ends))
     for reachable in rows:
         await gathering.add(reachable, reachable.contact, 0)
     return gathering.people()
@@ -84,6 +88,8 @@ class _Gathering:
 
     tx: Transaction
     shared: frozenset[int]
+    # What the patient's Consents say.
+    consents: tuple[Provision, ...] = ()
     listed: list[Listed] = field(default_factory=list)
     rows: dict[str, Reachable] = field(default_factory=dict)
     changes: list[datetime | None] = field(default_factory=list)
@@ -109,10 +115,15 @@ class _Gathering:
                 ends=place.ends,
                 shares_with_patient=contact.shares_with_patient
                 or contact.phone_lookup in self.shared,
-                unreachable=_unreachable(reachable),
+                unreachable=_unreachable(reachable) or self._denied(contact),
             )
         )
         self.rows.setdefault(contact.member, reachable)
+
+    def _denied(self, contact: ContactRow) -> str | None:
+        names = [one for one in (contact.member, contact.behind) if one is not None]
+        silent = any(silences(self.consents, one, None, self.tx.now) for one in names)
+        return "denied" if silent else None
 
     async def add_team(self, team: str, place: ContactRow | None, depth: int) -> None:
         """Add who is on duty in a team on call, where `place` says (None: where it says itself)."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import structlog
 
+from fhirserver.auth.kept_scopes import grant_of, text_of
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.errors import Unprocessable
 from fhirserver.kernel.ports import Transaction
@@ -126,6 +127,7 @@ class SubscriptionIndex:
             return
         filings = [filing(topic, demand) for demand in asked]
         owner = owner_of(resource, tx.tenant)
+        held = None if owner is None else text_of(grant_of(resource, owner))
         await match_rows.replace(
             tx,
             Subscriber(
@@ -133,7 +135,9 @@ class SubscriptionIndex:
                 topic=wanted.topic,
                 plain=wanted.plain,
                 ends=_moment(wanted.end),
-                owner=None if owner is None else (owner.kind, owner.reference),
+                owner=None
+                if owner is None
+                else (owner.kind, f"{owner.reference}\n{held}" if held else owner.reference),
             ),
             [NewMatch(one.keys, one.required, one.residual) for one in filings],
             [(topic.url, one.type, one.anchor) for one in filings if one.anchor is not None],

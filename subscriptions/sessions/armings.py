@@ -22,6 +22,7 @@ from subscriptions.core.ports import AlertListener
 from subscriptions.core.test_page import is_test, shows_arrival
 from subscriptions.core.treatment_watch import judged
 from subscriptions.evaluation import alerts
+from subscriptions.evaluation.rule_book import has_own_order
 from subscriptions.response.rosters import people_of, roster_of
 from subscriptions.sessions.test_pages import TestPages
 from subscriptions.sessions.treatments import Treatments
@@ -143,7 +144,7 @@ class Armings:
         birth_date = resource.get("birthDate")
         if arming.may_be_armed(birth_date, tx.now, has_own_order=False):
             return True
-        return patient in await evaluation_rows.rule_sets(tx, [patient])
+        return await has_own_order(tx, patient)
 
 
 async def _serialize(tx: Transaction, patient: str) -> None:

@@ -13,9 +13,9 @@ from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.readings import Contact
 from fhirserver.kernel.telemetry import treatment_id
+from fhirserver.relations.fhir_period import period
 from subscriptions.core import session as treatment
 from subscriptions.core.constants import TREATMENT_NOTED_EVERY, TREATMENT_PLANNED
-from subscriptions.core.fhir_period import period
 from subscriptions.core.session import Session, heard, said_at
 from subscriptions.core.treatment_procedure import (
     ended,

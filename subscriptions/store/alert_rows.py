@@ -177,14 +177,14 @@ async def append_event(tx: Transaction, event: UUID, alert: UUID, kind: str, det
     )
 
 
-async def events_of(tx: Transaction, alert: UUID) -> list[tuple[datetime, str, bytes]]:
-    """Return what happened to an alert, oldest first: when, what, and the sealed detail."""
+async def events_of(tx: Transaction, alert: UUID) -> list[tuple[UUID, datetime, str, bytes]]:
+    """Return what happened to an alert, oldest first: its id, when, what, and the sealed detail."""
     found = await tx.execute(
-        "SELECT at, kind, detail FROM alert_event WHERE bucket = %s AND tenant = %s AND alert = "
+        "SELECT id, at, kind, detail FROM alert_event WHERE bucket = %s AND tenant = %s AND alert = "
         "%s ORDER BY at, id",
         (bucket_of_row(alert), tx.tenant, alert),
     )
-    return [(at, kind, bytes(detail)) for at, kind, detail in found]
+    return [(id_, at, kind, bytes(detail)) for id_, at, kind, detail in found]
 
 
 def _values(alert: Alert) -> tuple[Any, ...]:

@@ -144,20 +144,38 @@ async def rule_sets(tx: Transaction, patients: Sequence[str]) -> dict[str, tuple
     return {patient: (version, bytes(orders)) for patient, version, orders in found}
 
 
-async def write_rule_set(tx: Transaction, patient: str, version: int, orders: bytes) -> None:
-    """Store the sealed orders of `patient` (or the defaults) and let every process notice."""
-    await tx.execute(
-        "INSERT INTO rule_set (bucket, tenant, patient, version, orders, updated) "
-        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (bucket, tenant, patient) DO UPDATE "
-        "SET version = excluded.version, orders = excluded.orders, updated = excluded.updated",
-        (rule_bucket(tx, patient), tx.tenant, patient, version, orders, tx.now),
+def write_defaults(tx: Transaction, version: int, plan: bytes) -> None:
+    """Store the sealed default set; every process notices with the next reading."""
+    _write(tx, version, {DEFAULTS: plan})
+
+
+def write_rule_sets(tx: Transaction, version: int, orders: Mapping[str, bytes]) -> None:
+    """Store the sealed orders of patients and let every process notice."""
+    _write(tx, version, orders)
+    tx.execute_later(
+        "UPDATE evaluation e SET rules = %s, updated = %s "
+        "FROM unnest(%s::smallint[], %s::text[]) AS w(bucket, patient) "
+        "WHERE e.bucket = w.bucket AND e.tenant = %s AND e.patient = w.patient",
+        (version, tx.now, [rule_bucket(tx, one) for one in orders], list(orders), tx.tenant),
     )
-    if patient != DEFAULTS:
-        await tx.execute(
-            "UPDATE evaluation SET rules = %s, updated = %s "
-            "WHERE bucket = %s AND tenant = %s AND patient = %s",
-            (version, tx.now, rule_bucket(tx, patient), tx.tenant, patient),
-        )
+
+
+def _write(tx: Transaction, version: int, orders: Mapping[str, bytes]) -> None:
+    tx.execute_later(
+        "INSERT INTO rule_set (bucket, tenant, patient, version, orders, updated) "
+        "SELECT w.bucket, %s, w.patient, %s, w.orders, %s "
+        "FROM unnest(%s::smallint[], %s::text[], %s::bytea[]) AS w(bucket, patient, orders) "
+        "ON CONFLICT (bucket, tenant, patient) DO UPDATE "
+        "SET version = excluded.version, orders = excluded.orders, updated = excluded.updated",
+        (
+            tx.tenant,
+            version,
+            tx.now,
+            [rule_bucket(tx, one) for one in orders],
+            list(orders),
+            list(orders.values()),
+        ),
+    )
 
 
 async def delete_rule_set(tx: Transaction, patient: str) -> None:

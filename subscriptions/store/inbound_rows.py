@@ -17,6 +17,10 @@ def _place(tx: Transaction, message: str) -> tuple[int, int, int]:
     return tx.bucket(None, "inbound-message", str(lookup)), tx.tenant, lookup
 
 
+def _purpose(tx: Transaction, message: str) -> str:
+    return f"{_PURPOSE}|{_place(tx, message)[2]}"
+
+
 async def begin(tx: Transaction, message: str) -> str | None:
     """Take a new message and return None, or return what it was answered when it came before.
 
@@ -33,14 +37,14 @@ async def begin(tx: Transaction, message: str) -> str | None:
         "SELECT answer FROM inbound_message WHERE bucket = %s AND tenant = %s AND lookup = %s",
         _place(tx, message),
     )
-    return (await tx.unseal(None, _PURPOSE, bytes(rows[0][0]))).decode()
+    return (await tx.unseal(None, _purpose(tx, message), bytes(rows[0][0]))).decode()
 
 
 async def answered(tx: Transaction, message: str, answer: str) -> None:
     """Record what a message was answered with."""
     await tx.execute(
         "UPDATE inbound_message SET answer = %s WHERE bucket = %s AND tenant = %s AND lookup = %s",
-        (await tx.seal(None, _PURPOSE, answer.encode()), *_place(tx, message)),
+        (await tx.seal(None, _purpose(tx, message), answer.encode()), *_place(tx, message)),
     )
 
 

@@ -57,7 +57,7 @@ async def lock(tx: Transaction, patient: str | None, incident: UUID) -> LadderRo
     if not rows:
         return None
     parent, state, unanswered = rows[0]
-    opened = _decoder.decode(await tx.unseal(patient, _PURPOSE, bytes(state)))
+    opened = _decoder.decode(await tx.unseal(patient, f"{_PURPOSE}|{incident}", bytes(state)))
     return LadderRow(incident, patient, parent, opened.ladder, opened.tasks, unanswered)
 
 
@@ -77,7 +77,7 @@ async def save(tx: Transaction, row: LadderRow) -> None:
             row.patient,
             row.parent,
             row.ladder.phase != "closed",
-            await tx.seal(row.patient, _PURPOSE, sealed),
+            await tx.seal(row.patient, f"{_PURPOSE}|{row.incident}", sealed),
             tx.now,
             row.unanswered,
         ),

@@ -88,6 +88,7 @@ class MatchRow(NamedTuple):
     plain: bool
     owner_kind: str | None
     owner: str | None
+    key: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,11 @@ async def replace(
         required = json.dumps(
             [[name, [key_hash(tx, key) for key in keys]] for name, keys in way.required]
         )
-        sealed = None
-        if way.residual:
-            sealed = await tx.seal(None, _PURPOSE, json.dumps(list(way.residual)).encode())
-        rows |= {key_hash(tx, key): (required, sealed) for key in way.keys}
+        plain = json.dumps(list(way.residual)).encode() if way.residual else None
+        for key in way.keys:
+            hash_ = key_hash(tx, key)
+            place = _place(subscriber.subscription, hash_)
+            rows[hash_] = required, None if plain is None else await tx.seal(None, place, plain)
     owner_kind, owner = subscriber.owner or (None, None)
     tx.execute_later(
         _INSERT,
@@ -162,7 +164,9 @@ async def candidates(tx: Transaction, keys: Sequence[int]) -> Found:
     for _, key, subscription, topic, required, *rest in rows:
         if key is not None:
             must = tuple([(name, frozenset(hashes)) for name, hashes in required])
-            found.setdefault(key, []).append(MatchRow(subscription, topic, must, *rest))
+            sealed, plain, owner_kind, owner = rest
+            row = MatchRow(subscription, topic, must, sealed, plain, owner_kind, owner, key)
+            found.setdefault(key, []).append(row)
     return Found(found, rows[0][0])
 
 
@@ -177,9 +181,13 @@ async def anchors(tx: Transaction) -> tuple[str | None, Sequence[Anchor]]:
     return stamp, [_anchor(name) for name in names]
 
 
-async def residual(tx: Transaction, sealed: bytes) -> tuple[str, ...]:
-    """Return the conditions in an envelope of `MatchRow.residual`."""
-    return tuple(json.loads(await tx.unseal(None, _PURPOSE, sealed)))
+async def residual(tx: Transaction, row: MatchRow, sealed: bytes) -> tuple[str, ...]:
+    """Return the conditions in the envelope of `row`."""
+    return tuple(json.loads(await tx.unseal(None, _place(row.subscription, row.key), sealed)))
+
+
+def _place(subscription: str, key: int) -> str:
+    return f"{_PURPOSE}|{subscription}|{key}"
 
 
 async def unfiled(tx: Transaction) -> list[str]:

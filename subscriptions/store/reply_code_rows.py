@@ -61,7 +61,7 @@ async def issue(
             owner.patient,
             owner.member,
             owner.subscription,
-            await tx.seal(None, _PURPOSE, code.encode()),
+            await tx.seal(None, f"{_PURPOSE}|{phone}|{lookup}", code.encode()),
             tx.now,
             expires,
         ),
@@ -72,12 +72,15 @@ async def issue(
 async def code_of(tx: Transaction, phone: int, owner: CodeOwner) -> str | None:
     """Return the open code `owner` already has at a telephone, None when there is none."""
     rows = await tx.execute(
-        "SELECT code FROM reply_code WHERE bucket = %s AND tenant = %s AND phone_lookup = %s"
+        "SELECT code, lookup FROM reply_code WHERE bucket = %s AND tenant = %s AND phone_lookup = %s"
         " AND member = %s AND incident IS NOT DISTINCT FROM %s AND expires > %s"
         " ORDER BY issued DESC LIMIT 1",
         (_bucket(tx, phone), tx.tenant, phone, owner.member, owner.incident, tx.now),
     )
-    return (await tx.unseal(None, _PURPOSE, bytes(rows[0][0]))).decode() if rows else None
+    if not rows:
+        return None
+    code, lookup = rows[0]
+    return (await tx.unseal(None, f"{_PURPOSE}|{phone}|{lookup}", bytes(code))).decode()
 
 
 async def owner_of(tx: Transaction, phone: int, code: str) -> CodeOwner | None:

@@ -8,7 +8,9 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.readings import Contact
 from subscriptions.core.constants import (
     CONTACT_NOTED_EVERY,
+    GATEWAY_LOST_AFTER,
     INTERVALS_MISSED,
+    MODE_KNOWN_FOR,
     MONITORING_LOST_AFTER,
     SILENT_AFTER,
 )
@@ -17,13 +19,21 @@ from subscriptions.core.silence import Stage, Watched
 Execute = Callable[[LiteralString, Sequence[Any]], Awaitable[list[tuple[Any, ...]]]]
 
 _COLUMNS: Final[LiteralString] = (
-    "w.device, w.patient, w.mode, w.mode_at, w.last_contact, w.online, w.stage, w.simulated, w.every"
+    "w.device, w.patient, w.mode, w.mode_at, w.last_contact, w.online, w.stage, w.simulated, w.every, "
+    "w.unseen"
 )
 
 # A device that means to send seldom is given more time before its silence counts.
 _WAITED: Final[LiteralString] = (
     "w.last_contact + make_interval(secs => greatest(0, %s::float8 * coalesce(w.every, 0) - %s::float8))"
 )
+# As `subscriptions.core.silence.expected_to_speak`: machines at rest must not hide those in treatment.
+_EXPECTED: Final[LiteralString] = (
+    "w.patient IS NOT NULL AND w.mode_at IS NOT NULL AND w.stage < 2 "
+    "AND (w.mode IS NULL OR w.mode = 'TX' OR w.last_contact - w.mode_at > %s)"
+)
+_MODE_KNOWN: Final = timedelta(seconds=MODE_KNOWN_FOR.value)
+_CUT_OFF: Final = timedelta(seconds=GATEWAY_LOST_AFTER.value)
 _PATIENCE: Final = (INTERVALS_MISSED.value, SILENT_AFTER.value)
 
 
@@ -52,6 +62,7 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
         "FROM said s LEFT JOIN known k ON k.bucket = s.bucket AND k.device = s.device "
         "WHERE (k.device IS NULL AND s.patient IS NOT NULL) OR (k.device IS NOT NULL AND ("
         "s.at >= k.last_contact + %(every)s OR s.online <> k.online OR k.stage > 0 "
+        "OR k.unseen IS NOT NULL "
         "OR (s.every IS NOT NULL AND s.every IS DISTINCT FROM k.every) "
         "OR (s.mode IS NOT NULL AND (s.mode IS DISTINCT FROM k.mode OR k.mode_at IS NULL)) "
         "OR (s.patient IS NOT NULL AND s.patient IS DISTINCT FROM k.patient))) "
@@ -62,10 +73,11 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
         "w.last_contact) "
         "ELSE w.last_contact END, "
         "online = excluded.online, simulated = excluded.simulated, "
-        "every = coalesce(excluded.every, w.every)) "
+        "every = coalesce(excluded.every, w.every), unseen = NULL) "
         "SELECT k.device, coalesce(s.patient, k.patient), k.mode, k.mode_at, k.last_contact, "
         "s.online, k.stage, "
-        "s.simulated, coalesce(s.every, k.every) FROM known k JOIN said s ON s.bucket = k.bucket AND s.device = k.device "
+        "s.simulated, coalesce(s.every, k.every), NULL::timestamptz "
+        "FROM known k JOIN said s ON s.bucket = k.bucket AND s.device = k.device "
         "WHERE coalesce(s.patient, k.patient) IS NOT NULL AND (k.stage > 0 OR (NOT s.online AND "
         "k.online))",
         {
@@ -84,6 +96,27 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
     return [Watched(*row) for row in found]
 
 
+async def note_gateways(tx: Transaction, contacts: Sequence[Contact]) -> None:
+    """Note of watched devices, one contact each, that the line of their gateway is lost, or back."""
+    ordered = sorted(contacts, key=lambda contact: contact.device)
+    await tx.execute(
+        "WITH said AS (SELECT * FROM unnest(%s::smallint[], %s::text[], %s::timestamptz[]) "
+        "AS s(bucket, device, lost)), held AS (SELECT w.bucket, w.device, s.lost FROM device_watch w "
+        "JOIN said s ON s.bucket = w.bucket AND s.device = w.device WHERE w.tenant = %s "
+        "ORDER BY w.bucket, w.device FOR UPDATE OF w) "
+        "UPDATE device_watch w SET unseen = h.lost FROM held h "
+        "WHERE w.bucket = h.bucket AND w.tenant = %s AND w.device = h.device "
+        "AND w.last_contact <= coalesce(h.lost, w.last_contact)",
+        (
+            [tx.bucket(None, "Device", contact.device) for contact in ordered],
+            [contact.device for contact in ordered],
+            [None if contact.online else contact.received for contact in ordered],
+            tx.tenant,
+            tx.tenant,
+        ),
+    )
+
+
 async def set_stage(tx: Transaction, device: str, stage: Stage) -> None:
     """Note how far the silence of `device` has been told."""
     await tx.execute(
@@ -98,12 +131,14 @@ async def due(tx: Transaction, listening_since: datetime, limit: int) -> list[Wa
     if first is None:
         return []
     found = await tx.execute(
-        "SELECT " + _COLUMNS + " FROM device_watch w WHERE w.tenant = %s AND w.patient IS NOT NULL "
-        "AND w.mode_at IS NOT NULL AND w.stage < 2 AND w.last_contact < %s "
-        "AND " + _WAITED + " < %s AND (w.stage = 0 OR " + _WAITED + " < %s) "
+        "SELECT " + _COLUMNS + " FROM device_watch w WHERE w.tenant = %s AND " + _EXPECTED + " "
+        "AND ((w.stage = 0 AND w.unseen <= %s) OR "
+        "(w.last_contact < %s AND " + _WAITED + " < %s AND (w.stage = 0 OR " + _WAITED + " < %s))) "
         "ORDER BY w.last_contact LIMIT %s FOR UPDATE SKIP LOCKED",
         (
             tx.tenant,
+            _MODE_KNOWN,
+            tx.now - _CUT_OFF,
             first,
             *_PATIENCE,
             first,
@@ -166,11 +201,11 @@ async def due_tenants(execute: Execute, now: datetime, listening_since: datetime
     silent_before = first or datetime.min.replace(tzinfo=now.tzinfo)
     found = await execute(
         "SELECT DISTINCT tenant FROM evaluation WHERE due <= %s UNION SELECT DISTINCT tenant "
-        "FROM device_watch w WHERE w.patient IS NOT NULL AND w.mode_at IS NOT NULL AND w.stage < 2 "
-        "AND w.last_contact < %s AND " + _WAITED + " < %s "
+        "FROM device_watch w WHERE " + _EXPECTED + " "
+        "AND ((w.stage = 0 AND w.unseen <= %s) OR (w.last_contact < %s AND " + _WAITED + " < %s)) "
         "UNION SELECT DISTINCT tenant FROM alert WHERE kept_alive IS NOT NULL AND closed IS NULL "
         "AND condition = 'present' UNION SELECT DISTINCT tenant FROM device_trouble WHERE look_at <= %s",
-        (now, silent_before, *_PATIENCE, silent_before, now),
+        (now, _MODE_KNOWN, now - _CUT_OFF, silent_before, *_PATIENCE, silent_before, now),
     )
     return [tenant for (tenant,) in found]
 

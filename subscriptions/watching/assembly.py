@@ -1,6 +1,7 @@
 """How the watchdog's process is put together; `fhirserver.bootstrap` gives connections and settings."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,7 +39,11 @@ class OperatorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What the watchdog sees of the others. `health_url` is asked whether the API answers, None: no API here."""
+    """What the watchdog sees of the others.
+
+    `health_url` is asked whether the API answers, None: no API here; `health_trust` is how its
+    certificate is checked.
+    """
 
     execute: Execute
     lag: Callable[[], Awaitable[timedelta | None]]
@@ -47,6 +52,7 @@ class Surface:
     tenants: Callable[[], Awaitable[Sequence[str]]]
     health_url: str | None
     clock: Clock
+    health_trust: ssl.SSLContext | bool = True
 
 
 async def run(
@@ -57,12 +63,17 @@ async def run(
     stop: asyncio.Event,
 ) -> None:
     """Watch `roles` and tell the operator until `stop` is set."""
-    async with httpx.AsyncClient(
-        timeout=PATIENCE_SECONDS, follow_redirects=False, trust_env=False
-    ) as client:
+    async with (
+        httpx.AsyncClient(
+            timeout=PATIENCE_SECONDS, follow_redirects=False, trust_env=False
+        ) as client,
+        httpx.AsyncClient(
+            verify=surface.health_trust, follow_redirects=False, trust_env=False
+        ) as local,
+    ):
 
         async def answers() -> bool | None:
-            return await _answers(client, surface.health_url)
+            return await _answers(local, surface.health_url)
 
         line = OperatorLine(_ways(operator, client), operator.server)
         eyes = Eyes(surface.execute, surface.lag, surface.broker, answers, surface.clock)

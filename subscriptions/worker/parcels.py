@@ -39,7 +39,7 @@ _log = structlog.get_logger("delivery")
 class Shipment:
     """A parcel on its way for a leased Subscription.
 
-    `carried` events; `letter`: what it sends again for an administrator, and whether `more` wait.
+    `carried` events, about `patients`; `letter`: what it sends again for an administrator, and whether `more` wait.
     """
 
     claim: Claim
@@ -48,6 +48,7 @@ class Shipment:
     carried: int
     letter: DeadLetter | None = None
     more: bool = False
+    patients: frozenset[str] = frozenset()
 
 
 Report = Handed | Missed | Nothing | Lapsed
@@ -258,7 +259,13 @@ class Parcels:
             secret=draft.known.secret,
         )
         order.shipment = Shipment(
-            order.claim, order.send.errand, parcel, len(draft.rows), draft.letter, draft.more
+            order.claim,
+            order.send.errand,
+            parcel,
+            len(draft.rows),
+            draft.letter,
+            draft.more,
+            frozenset(row.patient for row in draft.rows if row.patient),
         )
 
 

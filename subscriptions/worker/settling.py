@@ -13,6 +13,7 @@ import structlog
 
 from fhirserver.kernel.errors import Conflict, Unavailable
 from fhirserver.kernel.ports import Transaction
+from subscriptions.channels import disclosure
 from subscriptions.channels.channel import Channel
 from subscriptions.core.client_subscription import wishes
 from subscriptions.core.delivery import (
@@ -120,7 +121,9 @@ class Settling:
                     saved.append(_counted(claim, after, result))
                     _answer_letter(tx, result)
                 commands.append((subscription, asked))
-            attempt_rows.finish_later(tx, [_result(r) for r in batch if r.shipment is not None])
+            results = [_result(r) for r in batch if r.shipment is not None]
+            attempt_rows.finish_later(tx, results)
+            _disclose(tx, batch)
             cursor_rows.save_later(tx, saved)
             await carry_out(tx, commands)
         return due
@@ -199,6 +202,23 @@ def _answer_letter(tx: Transaction, result: Result) -> None:
         dead_letter_rows.settle_later(tx, letter, sent=True)
     elif result.event.verdict == "never-this":
         dead_letter_rows.settle_later(tx, letter, sent=False)
+
+
+def _disclose(tx: Transaction, batch: Sequence[Result]) -> None:
+    """Tell the audit of every notification that carried events."""
+    for one in batch:
+        shipment = one.shipment
+        if shipment is None or not shipment.carried:
+            continue
+        disclosure.of_parcel(
+            tx,
+            one.claim.subscription,
+            shipment.patients,
+            shipment.parcel.endpoint,
+            one.claim.owner,
+            one.claim.channel,
+            _result(one).outcome,
+        )
 
 
 def _result(result: Result) -> attempt_rows.Result:

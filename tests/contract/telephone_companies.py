@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 
 import httpx
@@ -108,17 +109,24 @@ async def by_rest() -> AsyncIterator[Door]:
         await company.close()
 
 
+@cache
+def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return what a message centre shows and what a client trusts, made once."""
+    authority = trustme.CA()
+    inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(inside)
+    outside = ssl.create_default_context()
+    authority.configure_trust(outside)
+    return inside, outside
+
+
 @asynccontextmanager
 async def by_smpp(*, tls: bool = False) -> AsyncIterator[Door]:
     """The company by SMPP, with its line open."""
     ours = Ours()
     inside = outside = None
     if tls:
-        authority = trustme.CA()
-        inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert("localhost").configure_cert(inside)
-        outside = ssl.create_default_context()
-        authority.configure_trust(outside)
+        inside, outside = _contexts()
     async with httpx.AsyncClient() as http:
         exchange = _exchange(http)
         smsc = Smsc(exchange)

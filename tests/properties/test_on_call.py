@@ -6,8 +6,8 @@ from zoneinfo import available_timezones
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhirserver.relations.on_call import next_change, on_call_at
 from subscriptions.core import quiet_hours
-from subscriptions.core.on_call import next_change, on_call_at
 from subscriptions.core.quiet_hours import QuietHours, is_quiet
 from tests.unit.subscriptions.response.test_on_call import rotation, team
 

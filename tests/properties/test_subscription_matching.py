@@ -28,7 +28,7 @@ from fhirserver.kernel.canonical import (
     TOPIC_RESOURCE_CHANGE,
 )
 from fhirserver.kernel.changes import Change
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.search.entry import Entry
 from fhirserver.search.extract import entries_of
@@ -145,8 +145,8 @@ class Tables:
 class Eyes:
     """The access decision over three fixed owners."""
 
-    async def accesses(self, _tx: Any, owners: Sequence[Principal]) -> Mapping[Principal, Access]:
-        return {one: _access(one) for one in owners}
+    async def accesses(self, _tx: Any, owners: Sequence[Grant]) -> Mapping[Grant, Access]:
+        return {one: _access(one.principal) for one in owners}
 
 
 def _access(principal: Principal) -> Access:

@@ -93,7 +93,7 @@ def _types(context: Context, call: Call, compartment: str) -> Sequence[str]:
     if named:
         return sorted(set(named))
     return sorted(
-        one for one in possible if may_ever(context.access, "read", one, belongs_to(one).kind)
+        one for one in possible if may_ever(context.access, "search", one, belongs_to(one).kind)
     )
 
 

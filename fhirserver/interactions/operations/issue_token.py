@@ -18,6 +18,8 @@ from fhirserver.kernel.principal import Principal, PrincipalKind
 ACTS_AS: Final[dict[str, tuple[PrincipalKind, frozenset[str]]]] = {
     "admin": ("admin", frozenset()),
     "practitioner": ("practitioner", frozenset({"Practitioner", "PractitionerRole"})),
+    "clinic-admin": ("clinic-admin", frozenset({"Practitioner", "PractitionerRole"})),
+    "technician": ("technician", frozenset({"Practitioner", "PractitionerRole"})),
     "related-person": ("related-person", frozenset({"RelatedPerson"})),
     "patient": ("patient", frozenset({"Patient"})),
 }
@@ -28,7 +30,7 @@ MAX_LIFETIME_S: Final = 366 * 24 * 3600
 async def issue_token(context: Context, call: Call) -> Answer:
     """Return Parameters: token (shown this once), kind, reference and lifetime in seconds.
 
-    Takes kind (code: admin, practitioner, related-person, patient), reference (string, except for
+    Takes kind (code: a key of `ACTS_AS`), reference (string, except for
     admin), lifetime (positiveInt, seconds, at most 366 days, 12 hours when missing). Raises
     `BadRequest`, and `Unprocessable` when the reference names nothing.
     """

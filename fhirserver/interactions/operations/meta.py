@@ -14,6 +14,7 @@ from typing import Any, Final
 from fhirserver.auth import may_ever, visible
 from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.interactions.admission import require_valid
+from fhirserver.interactions.admitting import admitted
 from fhirserver.interactions.authorize import absent, require_role, require_writable
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import (
@@ -47,13 +48,13 @@ async def meta(context: Context, call: Call) -> Answer:
         stored = await read(context, call.type, call.id)
         return _answer(fhir_json.read(stored.content).get("meta", {}))
     if call.type:
-        require_role(context, "read", call.type)
+        require_role(context, "search", call.type)
         types: tuple[str, ...] = (call.type,)
     else:
         types = tuple(
             one
             for one in context.definitions.resource_types
-            if may_ever(context.access, "read", one, belongs_to(one).kind)
+            if may_ever(context.access, "search", one, belongs_to(one).kind)
         )
     found: Json = {}
     for element, parameter in _LABELS.items():
@@ -96,8 +97,8 @@ async def _change(context: Context, call: Call, change: Change) -> Answer:
             return old
         whole = {**resource, "meta": new}
         require_valid(whole, context.definitions)
-        admitted = await context.observer.admit(tx, context.principal, whole, resource)
-        stored = await tx.put(admitted, id_=call.id)
+        allowed = await admitted(context, tx, whole, resource)
+        stored = await tx.put(allowed, id_=call.id)
         result: Json = fhir_json.read(stored.content)["meta"]
         return result
 

@@ -11,10 +11,12 @@ Spec: https://hl7.org/fhir/R4/resource-operation-validate.html
 from typing import Final
 
 from fhirserver.interactions.admission import content_problems
+from fhirserver.interactions.admitting import admitted
 from fhirserver.interactions.authorize import require_writable
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import CORE, INSTANCE, TYPE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
+from fhirserver.interactions.read import read
 from fhirserver.kernel.errors import BadRequest, FhirError, Problem
 from fhirserver.kernel.outcome import outcome
 from fhirserver.kernel.ports import Transaction
@@ -57,7 +59,7 @@ async def validate(context: Context, call: Call) -> Answer:
 async def _stored(context: Context, call: Call) -> Json | None:
     if not call.id:
         return None
-    stored = await context.store.read(context.access, call.type, call.id)
+    stored = await read(context, call.type, call.id)
     return fhir_json.read(stored.content)
 
 
@@ -99,7 +101,7 @@ async def _tried(context: Context, resource: Json, previous: Json | None) -> lis
 
 
 async def _admit(context: Context, tx: Transaction, resource: Json, previous: Json | None) -> None:
-    await context.observer.admit(tx, context.principal, resource, previous)
+    await admitted(context, tx, resource, previous)
     raise _UndoneError
 
 

@@ -41,10 +41,11 @@ class Searches:
         if query.explain and caller.kind not in ("admin", "system"):
             msg = "_explain is for administrators"
             raise Forbidden(msg)
-        blind = (await self._context.keys.tenant(caller.tenant)).blind
+        blinds = (await self._context.keys.tenant(caller.tenant)).blinds
+        blind = blinds[0]
         common = await self._common.known()
         session = Session(
-            self._reader, self._context, access, definitions, blind, common, self._rounds
+            self._reader, self._context, access, definitions, blinds, common, self._rounds
         )
         key = query.cursor_key
         position = None if key is None else cursor.decode(key, query, caller, blind)

@@ -12,7 +12,7 @@ from fhirserver.search.criterion import Contained, FullText, Near
 from fhirserver.search.period import DAY, as_datetime
 from fhirserver.search.ranges import query_ranges
 from fhirserver.search.terms import AnyOf, Term, query_terms
-from fhirserver.store.rows import term_key
+from fhirserver.store.rows import asked_keys
 from fhirserver.store.search.clause import (
     ALWAYS,
     Clause,
@@ -51,14 +51,19 @@ def answer(
         return ALWAYS, False
 
     def keys(terms: tuple[Term, ...]) -> list[int]:
-        return distinct(term_key(session.blind, scope.type, term) for term in terms)
+        return distinct(
+            key for term in terms for key in asked_keys(session.blinds, scope.type, term)
+        )
 
     if isinstance(asked, Condition) and asked.negated:
         return Clause(f"NOT ({scope.alias}.keys && %s::bigint[])", (keys(found.terms),)), True
     of_patient = _of_patient(session, scope, found)
     if of_patient is not None:
         return of_patient, found.exact
-    alternatives = [_every(session, keys(group)) for group in found.groups]
+    alternatives = [
+        all_of([having_one_of(session, scope, keys((term,))) for term in group])
+        for group in found.groups
+    ]
     if found.terms:
         alternatives.append(having_one_of(session, scope, keys(found.terms)))
     return any_of(alternatives, scope.alias), found.exact
@@ -74,7 +79,7 @@ def _of_patient(session: Session, scope: Scope, found: AnyOf) -> Clause | None:
     if patient_id(term.text) is None:
         return None
     own = session.blind.own(term.text)
-    known = session.common.key(term_key(session.blind, scope.type, term))
+    known = session.common.key(asked_keys(session.blinds, scope.type, term)[0])
     return Clause(
         f"{scope.alias}.patient = %s", (own,), rare=known is None, patient=own, estimate=known
     )
@@ -83,7 +88,7 @@ def _of_patient(session: Session, scope: Scope, found: AnyOf) -> Clause | None:
 def having_one_of(session: Session, scope: Scope, keys: list[int]) -> Clause:
     """Return the condition that a row has at least one of `keys`."""
     if len(keys) == 1:
-        return _every(session, keys)
+        return keys_required(keys, session.common.key(keys[0]))
     known = [one for one in map(session.common.key, keys) if one is not None]
     estimate = Estimate(
         sum(one.rows for one in known),
@@ -96,11 +101,6 @@ def having_one_of(session: Session, scope: Scope, keys: list[int]) -> Clause:
         rare=not known,
         estimate=estimate if known else None,
     )
-
-
-def _every(session: Session, keys: list[int]) -> Clause:
-    known = [session.common.key(one) for one in keys]
-    return all_of([keys_required((key,), one) for key, one in zip(keys, known, strict=True)])
 
 
 def _ranged(scope: Scope, condition: Condition) -> Answer:

@@ -22,7 +22,7 @@ from fhirserver.search.criterion import Chain, Criterion, Has, InList
 from fhirserver.search.entry import ReferenceEntry
 from fhirserver.search.extract import extract
 from fhirserver.store.connection import Row
-from fhirserver.store.search import criteria
+from fhirserver.store.search import confinement, criteria
 from fhirserver.store.search.clause import ALWAYS, NEVER, Clause, any_of, negated, settled
 from fhirserver.store.search.leaf import having_one_of
 from fhirserver.store.search.rounds import Statement
@@ -52,7 +52,7 @@ async def followed(session: Session, scope: Scope, criterion: Chain | Has | InLi
                 await _chain(session, scope, criterion.param, type_, inner)
                 for type_, inner in criterion.branches
                 if _leads(scope.type, criterion.param, type_)
-                and may_ever(session.access, "read", type_, belongs_to(type_).kind)
+                and may_ever(session.access, "search", type_, belongs_to(type_).kind)
             ]
             return any_of(branches, scope.alias)
         case Has():
@@ -118,7 +118,7 @@ async def _chain(
     session: Session, scope: Scope, param: str, type_: str, inner: Criterion
 ) -> Clause:
     target = session.subscope(type_)
-    meant = await criteria.compiled(session, target, inner)
+    meant = await confinement.confined(session, target, inner)
     where = settled(session.current(target, meant.clause), target.alias)
     if where.sql == "false":
         return NEVER
@@ -156,11 +156,11 @@ def _from_the_row(scope: Scope, target: Scope, where: Clause, constants: Sequenc
 
 async def _has(session: Session, scope: Scope, criterion: Has) -> Clause:
     if not _leads(criterion.type, criterion.param, scope.type) or not may_ever(
-        session.access, "read", criterion.type, belongs_to(criterion.type).kind
+        session.access, "search", criterion.type, belongs_to(criterion.type).kind
     ):
         return NEVER
     referrer = session.subscope(criterion.type)
-    meant = await criteria.compiled(session, referrer, criterion.inner)
+    meant = await confinement.confined(session, referrer, criterion.inner)
     where = settled(session.current(referrer, meant.clause), referrer.alias)
     if where.sql == "false":
         return NEVER

@@ -1,11 +1,11 @@
 """Where a criterion is looked at: the rows of one type, under one alias, as one caller may see them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fhirserver.auth import may
+from fhirserver.auth.reach import Group, reach
 from fhirserver.crypto.blind_index import BlindIndex
-from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.kernel.principal import Access
 from fhirserver.store.search.clause import ALWAYS, EVERY, Clause, all_of, any_of
 
@@ -52,15 +52,26 @@ def _readable(access: Access, type_: str, alias: str, blind: BlindIndex) -> Clau
     """
     if access.everything:
         return ALWAYS
-    kind = belongs_to(type_).kind
-    allowed = sorted(readable_patients(access, type_, blind))
+    reached = reach(access, "read", type_)
+    return rows_of(reached.groups, unnamed=bool(reached.unnamed), alias=alias, blind=blind)
+
+
+def rows_of(groups: Sequence[Group], *, unnamed: bool, alias: str, blind: BlindIndex) -> Clause:
+    """Return the condition of the rows of the patients of `groups`, and with `unnamed` of those of no single patient."""
+    wide = any(one.patients is None for one in groups)
+    if wide and unnamed:
+        return ALWAYS
+    named = frozenset[str]().union(*(one.patients or () for one in groups))
+    allowed = sorted(blind.own(f"Patient/{one}") for one in named)
     alternatives = []
-    if len(allowed) == 1:
+    if wide:
+        alternatives.append(Clause(f"{alias}.patient IS NOT NULL"))
+    elif len(allowed) == 1:
         # One value, so that an index gives its rows in order.
         alternatives.append(Clause(f"{alias}.patient = %s", (allowed[0],)))
     elif allowed:
         alternatives.append(Clause(f"{alias}.patient = ANY (%s::bigint[])", (allowed,)))
-    if may(access, "read", type_, frozenset(), kind):
+    if unnamed:
         alternatives.append(Clause(f"{alias}.patient IS NULL"))
     return any_of(alternatives, alias)
 
@@ -68,9 +79,6 @@ def _readable(access: Access, type_: str, alias: str, blind: BlindIndex) -> Clau
 @lru_cache(maxsize=4096)
 def readable_patients(access: Access, type_: str, blind: BlindIndex) -> frozenset[int]:
     """Return the keys of the patients whose resources of `type_` a caller with limits may read."""
-    kind = belongs_to(type_).kind
-    return frozenset(
-        blind.own(f"Patient/{one}")
-        for one in access.patients
-        if may(access, "read", type_, frozenset((one,)), kind)
-    )
+    if access.everything:
+        return frozenset()
+    return frozenset(blind.own(f"Patient/{one}") for one in reach(access, "read", type_).patients)

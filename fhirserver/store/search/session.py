@@ -41,7 +41,7 @@ class Session:
     context: ReadContext
     access: Access
     definitions: Definitions
-    blind: BlindIndex
+    blinds: tuple[BlindIndex, ...]
     common: Statistics
     rounds: Rounds
     ran: list[Statement] = field(default_factory=list)
@@ -51,6 +51,11 @@ class Session:
     def tenant(self) -> int:
         """The caller's tenant."""
         return self.access.principal.tenant
+
+    @property
+    def blind(self) -> BlindIndex:
+        """The index that links are made by."""
+        return self.blinds[0]
 
     def scope(self, type_: str, alias: str) -> Scope:
         """Return the scope of the rows of `type_` under `alias`."""

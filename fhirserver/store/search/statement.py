@@ -7,7 +7,8 @@ from typing import Final, Literal
 from fhirserver.search.query import Query, SortKey
 from fhirserver.store.search import lookup, order
 from fhirserver.store.search.clause import Clause, all_of, settled
-from fhirserver.store.search.criteria import Compiled, compiled
+from fhirserver.store.search.confinement import confined
+from fhirserver.store.search.criteria import Compiled
 from fhirserver.store.search.cursor import Position
 from fhirserver.store.search.lookup import MOST_PLACES, Branch, Source
 from fhirserver.store.search.outlook import FEW, outlook
@@ -47,7 +48,7 @@ async def plan(session: Session, query: Query) -> Plan:
     branches = []
     for wanted in query.wanted:
         scope = session.scope(wanted.type, "r")
-        meant: Compiled = await compiled(session, scope, wanted.where)
+        meant: Compiled = await confined(session, scope, wanted.where)
         where = settled(session.current(scope, meant.clause), scope.alias)
         if where.sql != "false":
             seen = outlook(scope, where, session.common)

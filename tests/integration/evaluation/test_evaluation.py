@@ -42,7 +42,7 @@ async def test_a_breach_leaves_alert_event_and_flag_in_one_transaction(home: Hom
     assert (flag["status"], flag["subject"]) == ("active", {"reference": "Patient/ann"})
     urls = {extension["url"].rsplit("/", 1)[1]: extension for extension in flag["extension"]}
     assert urls["flag-detail"]["valueReference"] == {"reference": "Observation/o-1"}
-    assert urls["rule-version"]["valueString"].endswith("PlanDefinition/default-rules|1.1.0")
+    assert urls["rule-version"]["valueString"].endswith("PlanDefinition/default-rules|1.2.0")
     assert why["value"] == "70"
     assert why["limit"] == "80"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from adapters.ingest import Incoming, Ingest, Outcome
+from adapters.batch import Incoming, Outcome
+from adapters.ingest import Ingest
 from adapters.mqtt.messages import Topic
 from adapters.streams import Acknowledgement
 from fhirserver import definitions

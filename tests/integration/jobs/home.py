@@ -4,7 +4,8 @@ import json
 from datetime import datetime
 from typing import Any
 
-from adapters.ingest import Incoming, Ingest
+from adapters.batch import Incoming
+from adapters.ingest import Ingest
 from adapters.mqtt.messages import Topic
 from fhirserver.kernel.resource import Json
 from fhirserver.store.record import Record

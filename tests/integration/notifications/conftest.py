@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -11,25 +10,16 @@ from typing import Any, LiteralString
 import httpx
 import pytest
 
-from fhirserver import definitions
-from fhirserver.crypto import keyring
 from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.resource import Json
-from fhirserver.kernel.search_page import SearchPage
-from fhirserver.rest.application import Services, application
-from fhirserver.search.query import Query
-from fhirserver.store.catalogue import Catalogue
-from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
-from fhirserver.store.visibility import Visibility
 from fhirserver.supervisor.postgres import PostgresServer
-from subscriptions.composition import Options, Subscriptions
-from subscriptions.core.endpoint import EndpointPolicy
-from subscriptions.telephones import Companies
+from subscriptions.composition import Subscriptions
 from subscriptions.worker.sequencer import Sequencer
-from tests.conftest import ROLE_PASSWORDS, Database, _database
-from tests.integration.rest.conftest import BASE, JSON, issue, put, ready, seed
+from tests.conftest import Database
+from tests.integration.rest.conftest import BASE, JSON, issue, put, seed
+from tests.integration.wired import database_of_module, wired
 
 _numbers = count(1)
 
@@ -123,86 +113,28 @@ def flag(id_: str, status: str = "active", patient: str = "ann") -> Json:
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer, template_database: str) -> Iterator[Database]:
     """A migrated database of this module."""
-    with contextmanager(_database)(postgres_server, template_database) as database:
+    with database_of_module(postgres_server, template_database) as database:
         yield database
 
 
 @pytest.fixture
 async def ward(shared_database: Database) -> AsyncIterator[Ward]:
-    base = definitions.load()
-
-    def definitions_of(tenant: int) -> definitions.Definitions:
-        return catalogue.definitions_of(tenant)
-
-    async def search(access: Access, query: Query) -> SearchPage:
-        return await record.search(access, query)
-
-    parts = Subscriptions(
-        Options(
-            companies=Companies(),
-            public_url=BASE.removesuffix("/fhir"),
-            fhir_base=BASE,
-            endpoints=EndpointPolicy(allow_insecure=False),
-            demo=False,
-        ),
-        Visibility(),
-        definitions_of,
-        search,
-    )
-    async with open_database(shared_database.dsn, ROLE_PASSWORDS) as pools:
-        catalogue = Catalogue(pools.work, base, lambda tenant: record.work(tenant))  # noqa: PLW0108 - made below
-        record = Record(
-            pools,
-            keyring.create("test", bytes(range(32))),
-            base,
-            parts.observer,
-            lambda: datetime.now(UTC),
-            definitions_of=catalogue.definitions_of,
-            committed=catalogue.refresh,
-        )
-        await record.ensure_partitions()
-        await catalogue.load()
-        app = application(
-            Services(
-                store=record,
-                definitions=base,
-                definitions_of=catalogue.definitions_of,
-                observer=parts.observer,
-                base=BASE,
-                version="0.1.0",
-                readiness=ready,
-                # Every request asks anew what its caller may see.
-                access_epoch=count().__next__,
-                topics=parts.topics_of,
-                operations=parts.operations(),
-            )
-        )
+    async with wired(shared_database, lambda: datetime.now(UTC)) as process:
+        record, parts = process.record, process.parts
         tenant = await record.ensure_tenant(f"ward-{next(_numbers)}")
         async with record.transaction(tenant) as tx:
             await parts.ensure_content(tx)
-        opened: list[httpx.AsyncClient] = []
-
-        def client(token: str) -> httpx.AsyncClient:
-            transport = httpx.ASGITransport(app)
-            headers = {"authorization": f"Bearer {token}"}
-            opened.append(
-                httpx.AsyncClient(transport=transport, base_url=f"{BASE}/", headers=headers)
-            )
-            return opened[-1]
-
-        admin = client(await record.issue_token(Principal(tenant, "admin", ""), 3600))
+        admin = process.client(await record.issue_token(Principal(tenant, "admin", ""), 3600))
         await seed(admin)
         yield Ward(
             record,
             parts,
             tenant,
             admin,
-            client(await issue(admin, "practitioner", "Practitioner/nina")),
-            client(await issue(admin, "related-person", "RelatedPerson/bob")),
-            client(await issue(admin, "practitioner", "Practitioner/omar")),
+            process.client(await issue(admin, "practitioner", "Practitioner/nina")),
+            process.client(await issue(admin, "related-person", "RelatedPerson/bob")),
+            process.client(await issue(admin, "practitioner", "Practitioner/omar")),
         )
-        for one in opened:
-            await one.aclose()
 
 
 def status_of(parameters: Json) -> dict[str, Any]:

@@ -148,3 +148,20 @@ async def test_an_operation_takes_its_parameters_in_a_query_too(house: House) ->
     )
 
     assert values(answer)["reference"] == "Patient/ann"
+
+
+async def test_a_device_is_revoked_by_administrators_alone(house: House) -> None:
+    device = {
+        "resourceType": "Device",
+        "id": "lost",
+        "identifier": [
+            {"system": "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680", "value": "0A1B2CFFFE0000AA"}
+        ],
+    }
+    await store(house.admin, device)
+    assert (await house.admin.post("Device/lost/$revoke-device")).status_code == 404
+    assert (await call(house.admin, "Device/lost/$enroll")).status_code == 200
+    for client in (house.nurse, house.partner, house.patient):
+        assert (await client.post("Device/lost/$revoke-device")).status_code == 403
+    revoked = await house.admin.post("Device/lost/$revoke-device")
+    assert (revoked.status_code, values(revoked)) == (200, {"device": "lost"})

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.ingest import Incoming, Ingest
+from adapters.batch import Incoming
+from adapters.ingest import Ingest
 from adapters.mqtt.messages import Topic
 from fhirserver.kernel.resource import Json
 from tests.integration.operations.conftest import House, call, entries, store

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal
 from fhirserver.kernel.resource import Stored
 from subscriptions.channels.egress import Answer
 from subscriptions.channels.telephony import Inbound, Refused, Unavailable
@@ -123,14 +123,12 @@ class Eyes:
         self.blind = False
         self.asked: list[Principal] = []
 
-    async def access(self, tx: Transaction, owner: Principal) -> Access:
+    async def access(self, tx: Transaction, owner: Grant) -> Access:
         return (await self.accesses(tx, [owner]))[owner]
 
-    async def accesses(
-        self, tx: Transaction, owners: Collection[Principal]
-    ) -> Mapping[Principal, Access]:
-        self.asked += owners
-        return {owner: Access(owner, everything=not self.blind) for owner in owners}
+    async def accesses(self, tx: Transaction, owners: Collection[Grant]) -> Mapping[Grant, Access]:
+        self.asked += [owner.principal for owner in owners]
+        return {owner: Access(owner.principal, everything=not self.blind) for owner in owners}
 
     def sees(self, access: Access, stored: Stored) -> bool:
         hidden = f"{stored.type}/{stored.id}" in self.hidden

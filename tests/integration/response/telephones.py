@@ -1,13 +1,43 @@
-"""A place whose people are called through two companies, with the watch over receipts running."""
+"""Telephone companies for tests: two with the watch over receipts running, and a message centre."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
+import httpx
+
+from simulator.phone_company.exchange import Exchange
+from simulator.phone_company.records import Account as Customer
+from simulator.phone_company.smsc import Smsc
 from subscriptions.channels.carriers import Carriers
 from subscriptions.channels.telephony import TelephoneCompany
 from subscriptions.worker.receipt_watch import ReceiptWatch
 from tests.integration.response.conftest import Place, telephone
 from tests.integration.response.doubles import Company, Sent
+
+CLINIC = "+15550009999"
+
+
+@asynccontextmanager
+async def message_centre() -> AsyncIterator[Smsc]:
+    """Run a message centre whose customer is the clinic, on a free port."""
+    numbers = count(1)
+    async with httpx.AsyncClient() as http:
+        exchange = Exchange(
+            Customer("clinic", "secret", CLINIC),
+            http,
+            clock=lambda: datetime.now(UTC),
+            identifier=lambda kind: f"{kind}{next(numbers):06d}",
+        )
+        centre = Smsc(exchange)
+        await centre.start()
+        try:
+            yield centre
+        finally:
+            await exchange.close()
+            await centre.stop()
 
 
 @dataclass
@@ -41,10 +71,11 @@ class Two:
         """The companies that carried something to a telephone, oldest first."""
         return [name for name, _ in self.sent(phone, medium)]
 
-    async def after(self, seconds: int) -> None:
-        """Let time pass second by second, everything running."""
-        for _ in range(seconds):
-            await self.place.after(1)
+    async def after(self, seconds: int, step: int = 1) -> None:
+        """Let time pass second by second, or `step` by `step`, everything running."""
+        for _ in range(0, seconds, step):
+            self.place.now += timedelta(seconds=step)
+            await self.place.work()
             await self.watch()
             await self.place.work()
 

@@ -1,10 +1,6 @@
 """Who is called: people on call, channels, quiet hours, own times, and changes in mid-incident."""
 
 import base64
-from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,195 +8,18 @@ import pytest
 from fhirserver.kernel import canonical
 from fhirserver.kernel.errors import Unprocessable
 from fhirserver.kernel.principal import Principal
-from fhirserver.kernel.readings import Reading
 from fhirserver.kernel.resource import Json
-from subscriptions.core.findings import Finding
-from subscriptions.evaluation import alerts
 from subscriptions.response.fridge_cards import fridge_card, may_hear_card
-from subscriptions.response.rosters import roster_of
 from tests.integration.evaluation.conftest import order
 from tests.integration.response.conftest import BOB, EVE, NINA, Place, person, team
-
-OLGA = "+15550000005"
-BOB_AS_CLIENT = Principal(1, "related-person", "RelatedPerson/bob")
-
-
-def on_call(*members: str, extension: list[Json] | None = None, **more: Any) -> Json:
-    category = {"coding": [{"system": canonical.CARE_TEAM_CATEGORIES, "code": "on-call"}]}
-    found: Json = {
-        "resourceType": "CareTeam",
-        "id": "duty",
-        "status": "active",
-        "category": [category],
-        **more,
-    }
-    if members:
-        found["participant"] = [{"member": {"reference": member}} for member in members]
-    if extension is not None:
-        found["extension"] = extension
-    return found
-
-
-def rotation(*members: str, handover: str = "19:00:00", start: str = "2026-07-31") -> Json:
-    half_a_day = {"value": 12, "system": canonical.UCUM, "code": "h"}
-    return {
-        "url": canonical.ON_CALL_SCHEDULE,
-        "extension": [
-            {
-                "url": "rotation",
-                "extension": [
-                    {"url": "start", "valueDate": start},
-                    {"url": "handover", "valueTime": handover},
-                    {"url": "zone", "valueCode": "UTC"},
-                    {"url": "length", "valueDuration": half_a_day},
-                    *({"url": "member", "valueReference": {"reference": m}} for m in members),
-                ],
-            }
-        ],
-    }
-
-
-def entry(member: str, tier: int, *extensions: Json) -> Json:
-    own = {"url": canonical.ESCALATION_TIER, "valuePositiveInt": tier}
-    return {"member": {"reference": member}, "extension": [own, *extensions]}
-
-
-def a_finding(place: Place, code: str, **more: Any) -> Finding:
-    """Something of medium priority about Ann that needs nobody at her side."""
-    plain = Finding(
-        what="breached", key=f"test:{code}", patient="ann", device="m-ann",
-        system=canonical.ALERT_CODES, code=code, display="a test", kind="technical",
-        family="other", priority="PM", at=place.now, age=0.0, bound=True, live=True,
-        damped=True, rule=None, rule_version=None, evidence=None, simulated=False,
-    )  # fmt: skip
-    return replace(plain, **more)
-
-
-async def finds(place: Place, *findings: Finding) -> None:
-    async with place.record.transaction(place.tenant) as tx:
-        await alerts.apply(tx, place.response, findings)
-    await place.work()
-
-
-async def measure(place: Place, systolic: str) -> None:
-    """Ann's cuff takes a blood pressure."""
-    taken = Reading(
-        patient="ann", device="cuff", code="150021", value=Decimal(systolic), unit="mm[Hg]",
-        effective=place.now, received=place.now, age=0.0, observation="o", mode="TX", bound=True,
-        simulated=False,
-    )  # fmt: skip
-    async with place.record.transaction(place.tenant) as tx:
-        await place.evaluation.readings(tx, [taken])
-    await place.work()
-
-
-async def operator_reasons(place: Place) -> list[str]:
-    tasks = await place.all("Task")
-    return [t["reasonCode"]["coding"][0]["code"] for t in tasks if "reasonCode" in t]
-
-
-async def with_olga(place: Place) -> None:
-    await place.put(person("Practitioner", "olga", OLGA))
-
-
-async def test_whoever_is_on_duty_is_called_and_handed_over_in_mid_incident(place: Place) -> None:
-    await with_olga(place)
-    await place.put(
-        on_call(extension=[rotation("Practitioner/nina", "Practitioner/olga", handover="21:00:02")])
-    )
-    # 9:00 is Nina's hour until 9:00:02, then Olga's.
-    await place.put(
-        team(("RelatedPerson/bob", 1), ("CareTeam/duty", 2)),
-    )
-    await place.verify(OLGA)
-    async with place.record.transaction(place.tenant) as tx:
-        now = await roster_of(tx, "ann")
-    assert [contact.member for contact in now] == ["RelatedPerson/bob", "Practitioner/nina"]
-    assert now.until == datetime(2026, 8, 1, 9, 0, 2, tzinfo=UTC)
-    await place.alarm()
-    await place.after(50)
-    assert place.pages(NINA) == []
-    assert (place.pages(OLGA, "sms")[0].at - place.now).total_seconds() == -5
-
-
-async def test_a_handover_while_the_nurse_is_being_called_calls_the_next_nurse(
-    place: Place,
-) -> None:
-    await with_olga(place)
-    schedule = rotation("Practitioner/nina", "Practitioner/olga", handover="21:01:00")
-    await place.put(on_call(extension=[schedule]))
-    await place.put(team(("RelatedPerson/bob", 1), ("CareTeam/duty", 2)))
-    await place.verify(OLGA)
-    await place.alarm()
-    await place.after(70)
-    assert [s.at.second for s in place.pages(NINA, "sms")] == [45]
-    (handed_over,) = place.pages(OLGA, "sms")
-    assert handed_over.at == datetime(2026, 8, 1, 9, 1, tzinfo=UTC)
-    tasks = [t for t in await place.all("Task") if "owner" in t]
-    ended = {t["owner"]["reference"]: t["status"] for t in tasks}
-    assert ended["Practitioner/nina"] == "cancelled"
-    assert ended["Practitioner/olga"] == "requested"
-
-
-async def test_an_override_put_in_mid_incident_counts_at_once(place: Place) -> None:
-    await with_olga(place)
-    schedule = rotation("Practitioner/nina")
-    await place.put(on_call("Practitioner/olga", extension=[schedule]))
-    await place.put(team(("RelatedPerson/bob", 1), ("CareTeam/duty", 2)))
-    await place.verify(OLGA)
-    await place.alarm()
-    await place.after(50)
-    assert place.pages(NINA, "sms") != []
-    override = {
-        "url": "override",
-        "extension": [
-            {"url": "period", "valuePeriod": {"start": "2026-08-01", "end": "2026-08-01"}},
-            {"url": "member", "valueReference": {"reference": "Practitioner/olga"}},
-        ],
-    }
-    schedule["extension"].append(override)
-    await place.put(on_call("Practitioner/olga", extension=[schedule]))
-    assert place.pages(OLGA, "sms")[0].at == place.now
-    before = len(place.pages(NINA))
-    await place.after(60)
-    assert len(place.pages(NINA)) == before
-
-
-async def test_an_alarm_of_a_machine_of_nobody_calls_its_organization(place: Place) -> None:
-    await with_olga(place)
-    owner = {"reference": "Organization/clinic"}
-    await place.put(
-        {"resourceType": "Organization", "id": "clinic", "name": "Clinic"},
-        {"resourceType": "Device", "id": "stray", "owner": owner},
-        on_call("Practitioner/olga", managingOrganization=[owner]),
-    )
-    await place.verify(OLGA)
-    event = replace(place._event("198260", "ann", end=False), patient=None, device="stray")
-    async with place.record.transaction(place.tenant) as tx:
-        await place.evaluation.device_events(tx, [event])
-    await place.work()
-    assert {s.medium for s in place.pages(OLGA)} == {"sms", "voice"}
-    assert place.pages(BOB) == []
-    assert await operator_reasons(place) == ["unbound-device"]
-    code = place.pages(OLGA, "sms")[0].code
-    assert (await place.writes(OLGA, f"{code}h")).startswith("Thank you")
-    assert (await place.query("SELECT patient, response FROM alert"))[0] == (None, "at-patient")
-    await place.after(121)
-    assert "still there" in place.pages(OLGA, "sms")[-1].text
-    tasks = [t for t in await place.all("Task") if "owner" in t]
-    assert all("for" not in t for t in tasks)
-
-
-async def test_a_machine_of_nobody_that_no_one_is_on_call_for_is_the_operators(
-    place: Place,
-) -> None:
-    await place.put({"resourceType": "Device", "id": "stray"})
-    event = replace(place._event("198260", "ann", end=False), patient=None, device="stray")
-    async with place.record.transaction(place.tenant) as tx:
-        await place.evaluation.device_events(tx, [event])
-    await place.work()
-    assert place.pages() == []
-    assert sorted(await operator_reasons(place)) == ["exhausted", "unbound-device"]
+from tests.integration.response.on_call import (
+    OLGA,
+    a_finding,
+    entry,
+    finds,
+    measure,
+    operator_reasons,
+)
 
 
 async def test_channels_order_and_quiet_hours_of_people(place: Place) -> None:
@@ -224,24 +43,6 @@ async def test_channels_order_and_quiet_hours_of_people(place: Place) -> None:
     await place.after(130)
     calls = [(s.at.minute * 60 + s.at.second, s.to, s.medium) for s in place.pages()]
     assert calls == [(0, BOB, "voice"), (120, EVE, "sms")]
-
-
-async def test_a_team_on_call_may_list_another_and_the_patients_number_ends_nothing(
-    place: Place,
-) -> None:
-    own = [{"system": "phone", "value": NINA}]
-    inner = {**on_call("Practitioner/nina"), "id": "inner"}
-    await place.put(
-        {"resourceType": "Patient", "id": "ann", "telecom": own},
-        inner,
-        on_call("CareTeam/inner"),
-        team(("CareTeam/duty", 1)),
-    )
-    await place.alarm()
-    code = place.pages(NINA, "sms")[0].code
-    assert "Somebody else must confirm" in await place.writes(NINA, f"{code}h")
-    await place.put({**inner, "status": "inactive"})
-    assert "exhausted" in await operator_reasons(place)
 
 
 async def test_a_number_changed_behind_a_role_is_proven_anew(place: Place) -> None:
@@ -350,50 +151,6 @@ async def test_a_care_team_that_moves_away_without_a_merge_leaves_the_alarm_to_t
     await place.alarm()
     await place.put(team(("RelatedPerson/bob", 1), patient="zoe"))
     assert await operator_reasons(place) == ["exhausted"]
-
-
-async def test_what_was_answered_may_be_paused_and_rings_again(place: Place) -> None:
-    await finds(place, a_finding(place, "device-silent"))
-    (page,) = [t for t in await place.all("Task") if "partOf" in t]
-    until = {"period": {"end": "2026-08-01T09:03:00Z"}}
-    with pytest.raises(Unprocessable):
-        await place.client_put({**page, "status": "on-hold", "restriction": until}, BOB_AS_CLIENT)
-    await place.client_put({**page, "status": "received"}, BOB_AS_CLIENT)
-    page = await place.get("Task", page["id"])
-    too_long = {"period": {"end": "2026-08-01T09:06:00Z"}}
-    with pytest.raises(Unprocessable):
-        await place.client_put(
-            {**page, "status": "on-hold", "restriction": too_long}, BOB_AS_CLIENT
-        )
-    await place.client_put({**page, "status": "on-hold", "restriction": until}, BOB_AS_CLIENT)
-    assert (await place.query("SELECT signal FROM alert"))[0] == ("paused",)
-    await place.after(179)
-    assert len(place.pages()) == 1
-    await place.after(2)
-    assert place.pages(BOB, "sms")[-1].at.minute == 3
-    assert (await place.query("SELECT signal, response FROM alert"))[0] == ("on", "notifying")
-
-
-async def test_a_value_that_gets_worse_ends_a_pause(place: Place) -> None:
-    await finds(place, a_finding(place, "device-silent"))
-    (page,) = [t for t in await place.all("Task") if "partOf" in t]
-    await place.client_put({**page, "status": "received"}, BOB_AS_CLIENT)
-    page = await place.get("Task", page["id"])
-    await place.client_put({**page, "status": "on-hold"}, BOB_AS_CLIENT)
-    await place.after(10)
-    await finds(place, a_finding(place, "device-silent", what="still-breached"))
-    assert len(place.pages()) == 1
-    await finds(place, a_finding(place, "device-silent", what="still-breached", worse=True))
-    assert place.pages(BOB, "sms")[-1].at == place.now
-
-
-async def test_a_haemorrhage_is_not_paused_by_anybody(place: Place) -> None:
-    await place.alarm()
-    (page,) = [t for t in await place.all("Task") if "partOf" in t]
-    await place.client_put({**page, "status": "accepted"}, BOB_AS_CLIENT)
-    page = await place.get("Task", page["id"])
-    with pytest.raises(Unprocessable):
-        await place.client_put({**page, "status": "on-hold"}, BOB_AS_CLIENT)
 
 
 async def test_a_low_priority_stays_in_the_list(place: Place) -> None:

@@ -3,22 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from itertools import count
 
-import httpx
 import pytest
 
-from simulator.phone_company.exchange import Exchange
-from simulator.phone_company.records import Account as Customer
 from simulator.phone_company.records import Faults
 from simulator.phone_company.smsc import Smsc
 from subscriptions.channels.smpp import Smpp, SmppAccount
 from subscriptions.worker.inbound_lines import InboundLines
 from tests.integration.response.conftest import BOB, EVE, Place, person, team, telephone
 from tests.integration.response.doubles import Company
+from tests.integration.response.telephones import CLINIC, message_centre
 from tests.integration.response.test_phone_company import Town, response_of, ring, until
-
-NUMBER = "+15550009999"
 
 
 class Wire(Town):
@@ -36,17 +31,9 @@ class Wire(Town):
 
 @pytest.fixture
 async def wire(bare: Place) -> AsyncIterator[Wire]:
-    numbers = count(1)
-    async with httpx.AsyncClient() as http:
-        exchange = Exchange(
-            Customer("clinic", "secret", NUMBER),
-            http,
-            clock=lambda: datetime.now(UTC),
-            identifier=lambda kind: f"{kind}{next(numbers):06d}",
-        )
-        smsc = Smsc(exchange)
-        await smsc.start()
-        company = Smpp(SmppAccount("127.0.0.1", smsc.port, "clinic", "secret", NUMBER, "smpp"))
+    async with message_centre() as smsc:
+        exchange = smsc.exchange
+        company = Smpp(SmppAccount("127.0.0.1", smsc.port, "clinic", "secret", CLINIC, "smpp"))
         inbound = InboundLines(
             response=bare.response,
             transactions=bare.record.transaction,
@@ -68,8 +55,6 @@ async def wire(bare: Place) -> AsyncIterator[Wire]:
         yield place
         stop.set()
         await serving
-        await exchange.close()
-        await smsc.stop()
 
 
 async def test_an_alarm_is_delivered_and_answered_over_the_line(wire: Wire) -> None:

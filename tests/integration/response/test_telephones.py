@@ -2,14 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from itertools import count
 
-import httpx
 import pytest
 
-from simulator.phone_company.exchange import Exchange
-from simulator.phone_company.records import Account as Customer
 from simulator.phone_company.smsc import Smsc
 from subscriptions.channels.smpp import Smpp
 from subscriptions.channels.twilio import Account, Twilio
@@ -17,26 +12,14 @@ from subscriptions.response.story import story
 from subscriptions.telephones import Companies, Telephones
 from subscriptions.worker.ports import Surroundings
 from tests.integration.response.conftest import BOB, Place, person, team
+from tests.integration.response.telephones import CLINIC, message_centre
 from tests.integration.response.test_phone_company import until
-
-NUMBER = "+15550009999"
 
 
 @pytest.fixture
 async def smsc() -> AsyncIterator[Smsc]:
-    numbers = count(1)
-    async with httpx.AsyncClient() as http:
-        exchange = Exchange(
-            Customer("clinic", "secret", NUMBER),
-            http,
-            clock=lambda: datetime.now(UTC),
-            identifier=lambda kind: f"{kind}{next(numbers):06d}",
-        )
-        centre = Smsc(exchange)
-        await centre.start()
+    async with message_centre() as centre:
         yield centre
-        await exchange.close()
-        await centre.stop()
 
 
 def telephones(place: Place, companies: Companies) -> Telephones:
@@ -56,8 +39,8 @@ def telephones(place: Place, companies: Companies) -> Telephones:
 
 def test_the_scheme_says_how_a_company_is_spoken_to(place: Place) -> None:
     accounts = [
-        Account("https://api.example.org", "AC1", "one", NUMBER, "first"),
-        Account("smpps://smsc.example.org:3551", "clinic", "two", NUMBER, "second"),
+        Account("https://api.example.org", "AC1", "one", CLINIC, "first"),
+        Account("smpps://smsc.example.org:3551", "clinic", "two", CLINIC, "second"),
     ]
     companies = Companies(accounts, old_tokens=("before",))
     first, second = telephones(place, companies)._companies
@@ -67,14 +50,14 @@ def test_the_scheme_says_how_a_company_is_spoken_to(place: Place) -> None:
     assert second._account.tls is not None
     assert (second._account.host, second._account.port) == ("smsc.example.org", 3551)
     assert companies.webhook_tokens == ("one", "before")
-    plain = Account("smpp://localhost", "clinic", "two", NUMBER, "first")
+    plain = Account("smpp://localhost", "clinic", "two", CLINIC, "first")
     (only,) = telephones(place, Companies([plain]))._companies
     assert isinstance(only, Smpp)
     assert (only._account.port, only._account.tls) == (2775, None)
 
 
 async def test_people_are_called_and_heard_over_the_lines(bare: Place, smsc: Smsc) -> None:
-    account = Account(f"smpp://127.0.0.1:{smsc.port}", "clinic", "secret", NUMBER, "first")
+    account = Account(f"smpp://127.0.0.1:{smsc.port}", "clinic", "secret", CLINIC, "first")
     made = telephones(bare, Companies([account]))
     stop = asyncio.Event()
     serving = asyncio.ensure_future(made.serve(stop))

@@ -123,7 +123,7 @@ async def test_a_company_that_fell_silent_is_asked_last_for_the_next_person(two:
     await two.after(16)
     await two.place.writes(BOB, f"{two.sent(BOB)[0][1].code}n")
     assert two.by(EVE) == ["second"]
-    await two.after(320)
+    await two.after(320, step=5)
     await two.place.alarm("198244")
     assert two.by(EVE)[-1] == "first"
 

@@ -5,11 +5,15 @@ here sees Joe, and a care partner sees alarms and vital signs but no diagnoses.
 """
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import httpx
 import pytest
 
 from fhirserver.kernel.resource import Json
+from fhirserver.rest import callers
+from fhirserver.store.connection import Connection, Query
 from tests.conftest import Database
 from tests.integration.rest.conftest import (
     JSON,
@@ -212,3 +216,44 @@ async def test_a_resource_that_moved_leaves_its_earlier_versions_behind(clients:
     history = await clients.nurse.get("Observation/moved/_history")
     assert "preliminary" not in history.text
     assert len(history.json()["entry"]) == 1
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_absent_and_invisible_take_as_many_questions_to_the_database(
+    clients: Clients, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await clients.admin.post("Observation", json=observation("x", "joe"), headers=FHIR)
+    own = made.json()["id"]
+    await seed_records(clients.admin)
+    asked: list[int] = []
+    genuine = Connection.round
+
+    async def counted(self: Connection, queries: Sequence[Query]) -> Any:
+        asked.append(len(queries))
+        return await genuine(self, queries)
+
+    monkeypatch.setattr(Connection, "round", counted)
+    # Who is asking is remembered throughout.
+    monkeypatch.setattr(callers, "MAX_AGE_S", 600.0)
+    client = clients.by_role(role)
+    await client.get("Patient/ann")
+
+    async def questions(path: str) -> tuple[int, list[int]]:
+        asked.clear()
+        answer = await client.get(path)
+        return answer.status_code, list(asked)
+
+    unknown = own[:-4] + ("0000" if own[-4:] != "0000" else "1111")
+    for hidden, absent in (
+        ("Observation/bp-joe", "Observation/nothing"),
+        (f"Observation/{own}", f"Observation/{unknown}"),
+        ("Condition/ckd-joe", "Condition/nothing"),
+        ("Patient/joe", "Patient/nothing"),
+    ):
+        for below in ("", "/_history", "/_history/1"):
+            found = await questions(hidden + below)
+            assert found == await questions(absent + below), (hidden, below)
+            assert found[0] == 404
+    # A care partner may read no Condition at all: nobody looks for one.
+    if role == "partner":
+        assert await questions("Condition/ckd-ann") == (404, [])

@@ -149,7 +149,7 @@ async def planned(
         record._read,
         access,
         DEFINITIONS,
-        (await record._read.keys.tenant(1)).blind,
+        (await record._read.keys.tenant(1)).blinds,
         await searches._common.known(),
         searches._rounds,
     )
@@ -193,8 +193,9 @@ def looked_at(plan: dict[str, Any]) -> float:
     return own + sum(looked_at(inner) for inner in plan.get("Plans", ()))
 
 
-# What the planner is to see the values of.
-NOT_KEPT = ("code-value-quantity", "_lastUpdated=gt2070", "date=sa2020-02-01")
+# What the planner is to see the values of; letters that many names share stand under several keys each, so how many
+# arguments there are depends on the letters.
+NOT_KEPT = ("code-value-quantity", "_lastUpdated=gt2070", "date=sa2020-02-01", "name:contains=")
 
 
 async def test_kept_plans_look_at_few_rows(

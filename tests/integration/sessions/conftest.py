@@ -5,7 +5,6 @@ Device messages go through the ingest, operations through HTTP; nothing runs by 
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, LiteralString
@@ -13,29 +12,20 @@ from typing import Any, LiteralString
 import httpx
 import pytest
 
-from adapters.ingest import Incoming, Ingest
+from adapters.batch import Incoming
+from adapters.ingest import Ingest
 from adapters.mqtt.messages import Topic
-from fhirserver import definitions
-from fhirserver.crypto import keyring
-from fhirserver.crypto.signing import SigningKeys
 from fhirserver.kernel.canonical import ESCALATION_TIER
-from fhirserver.kernel.principal import Access, Principal, PrincipalKind
+from fhirserver.kernel.principal import Principal, PrincipalKind
 from fhirserver.kernel.resource import Json
-from fhirserver.kernel.search_page import SearchPage
-from fhirserver.rest.application import Services, application
-from fhirserver.search.query import Query
-from fhirserver.store.catalogue import Catalogue
-from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
-from fhirserver.store.visibility import Visibility
 from fhirserver.supervisor.postgres import PostgresServer
-from subscriptions.composition import Options, Subscriptions
-from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.composition import Subscriptions
 from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.sessions.every_second import SettleTreatments
-from subscriptions.telephones import Companies
-from tests.conftest import ROLE_PASSWORDS, Database, _database
-from tests.integration.rest.conftest import BASE, JSON, ready
+from tests.conftest import Database
+from tests.integration.rest.conftest import JSON
+from tests.integration.wired import database_of_module, wired
 
 _numbers = count(1)
 BOB, EVE = "+15550000001", "+15550000002"
@@ -235,7 +225,7 @@ USE: Json = {
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer, template_database: str) -> Iterator[Database]:
     """A migrated database of this module; each test has a tenant of its own."""
-    with contextmanager(_database)(postgres_server, template_database) as database:
+    with database_of_module(postgres_server, template_database) as database:
         yield database
 
 
@@ -246,57 +236,10 @@ def arming_required() -> bool:
 
 @pytest.fixture
 async def home(shared_database: Database, *, arming_required: bool) -> AsyncIterator[Home]:
-    base = definitions.load()
     home = Home()
-
-    def definitions_of(tenant: int) -> definitions.Definitions:
-        return catalogue.definitions_of(tenant)
-
-    async def search(access: Access, query: Query) -> SearchPage:
-        return await record.search(access, query)
-
-    parts = Subscriptions(
-        Options(
-            companies=Companies(),
-            public_url=BASE.removesuffix("/fhir"),
-            fhir_base=BASE,
-            endpoints=EndpointPolicy(allow_insecure=False),
-            demo=False,
-            arming_required=arming_required,
-            signing=SigningKeys(keyring.create("test", bytes(range(32)))),
-        ),
-        Visibility(),
-        definitions_of,
-        search,
-    )
-    async with open_database(shared_database.dsn, ROLE_PASSWORDS) as pools:
-        catalogue = Catalogue(pools.work, base, lambda tenant: record.work(tenant))  # noqa: PLW0108 - made below
-        record = home.record = Record(
-            pools,
-            keyring.create("test", bytes(range(32))),
-            base,
-            parts.observer,
-            home.clock,
-            definitions_of=catalogue.definitions_of,
-            committed=catalogue.refresh,
-        )
-        await record.ensure_partitions()
-        await catalogue.load()
-        app = application(
-            Services(
-                store=record,
-                definitions=base,
-                definitions_of=catalogue.definitions_of,
-                observer=parts.observer,
-                base=BASE,
-                version="0.1.0",
-                readiness=ready,
-                access_epoch=count().__next__,
-                topics=parts.topics_of,
-                operations=parts.operations(),
-                clock=home.clock,
-            )
-        )
+    async with wired(shared_database, home.clock, arming_required=arming_required) as process:
+        record = home.record = process.record
+        parts = process.parts
         home.parts = parts
         home.name = f"home-{next(_numbers)}"
         home.tenant = await record.ensure_tenant(home.name)
@@ -314,20 +257,11 @@ async def home(shared_database: Database, *, arming_required: bool) -> AsyncIter
         await home.prove("RelatedPerson/eve")
         credential = await record.enroll_device(home.tenant, "machine")
         home.address = credential.device
-        clients: list[httpx.AsyncClient] = []
-
-        def client(token: str) -> httpx.AsyncClient:
-            headers = {"authorization": f"Bearer {token}", "content-type": JSON}
-            clients.append(
-                httpx.AsyncClient(
-                    transport=httpx.ASGITransport(app), base_url=f"{BASE}/", headers=headers
-                )
-            )
-            return clients[-1]
 
         async def acting(kind: PrincipalKind, reference: str) -> httpx.AsyncClient:
             principal = Principal(home.tenant, kind, reference)
-            return client(await record.issue_token(principal, 7 * 86_400))
+            token = await record.issue_token(principal, 7 * 86_400)
+            return process.client(token, **{"content-type": JSON})
 
         home.admin = await acting("admin", "")
         home.nurse = await acting("practitioner", "Practitioner/nina")
@@ -335,5 +269,3 @@ async def home(shared_database: Database, *, arming_required: bool) -> AsyncIter
         home.partner = await acting("related-person", "RelatedPerson/bob")
         home.stranger = await acting("practitioner", "Practitioner/omar")
         yield home
-        for one in clients:
-            await one.aclose()

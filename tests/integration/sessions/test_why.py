@@ -1,14 +1,18 @@
 """Why an alert is there, and its incident as a signed document, asked as clients ask."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fhirserver.auth import decide
 from fhirserver.crypto import keyring
 from fhirserver.crypto.signing import NotGenuineError, SigningKeys, verify
 from fhirserver.kernel.canonical import MONITORING_RULE
+from fhirserver.kernel.principal import Access, Principal, Relations
 from fhirserver.kernel.resource import Json
+from fhirserver.rest import callers
 from fhirserver.wire import fhir_json
 from fhirserver.wire.canonical_json import canonical
 from tests.integration.sessions.conftest import Home
@@ -58,6 +62,44 @@ async def test_rule_value_people_and_what_happened_are_told(home: Home) -> None:
     assert people["RelatedPerson/bob"]["status"] == "requested"
     assert people["RelatedPerson/eve"]["passed-over"].startswith("not told")
     assert any(one["name"] == "evidence" for one in told["parameter"])
+
+
+async def test_who_sees_the_alarm_and_no_measurements_is_told_none(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = await fallen(home)
+    genuine = decide
+
+    def only_called(principal: Principal, relations: Relations, *more: Any) -> Access:
+        only = tuple(replace(one, role="alarm-contact") for one in relations.memberships)
+        return genuine(principal, Relations(only), *more)
+
+    monkeypatch.setattr(callers, "decide", only_called)
+    assert (await home.partner.get(f"Flag/{flag['id']}")).status_code == 200
+    told = (await home.partner.get(f"Flag/{flag['id']}/$why")).json()
+    assert "62" not in [str(one.get("value")) for one in parts(told, "seen")]
+    assert not any(one["name"] == "evidence" for one in told["parameter"])
+    assert parts(told, "alert")
+    for operation in ("$monitoring-rules", "$why-not"):
+        assert (await home.partner.get(f"Patient/ann/{operation}")).status_code == 403
+    document = (await home.partner.get(f"Flag/{flag['id']}/$evidence")).json()
+    types = {one["resource"]["resourceType"] for one in document["entry"]}
+    assert "Observation" not in types
+
+
+async def test_a_viewer_changes_nothing_by_an_operation(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = decide
+
+    def viewing(principal: Principal, relations: Relations, *more: Any) -> Access:
+        only = tuple(replace(one, role="viewer") for one in relations.memberships)
+        return genuine(principal, Relations(only), *more)
+
+    monkeypatch.setattr(callers, "decide", viewing)
+    assert (await home.partner.get("Patient/ann")).status_code == 200
+    for operation in ("$check-in?code=ok", "$test-page"):
+        assert (await home.partner.post(f"Patient/ann/{operation}")).status_code == 403
 
 
 async def test_who_may_not_see_the_flag_is_told_nothing(home: Home) -> None:

@@ -15,6 +15,7 @@ from fhirserver.kernel.readings import (
     Contact,
     DeviceEvent,
     DeviceFault,
+    DeviceLimits,
     Reading,
     StreamedObservation,
 )
@@ -33,6 +34,7 @@ class Witness:
         self.events: list[DeviceEvent] = []
         self.alive: list[Contact] = []
         self.troubles: list[DeviceFault] = []
+        self.limited: list[DeviceLimits] = []
         self.streams: list[StreamedObservation] = []
 
     async def admit(
@@ -54,6 +56,9 @@ class Witness:
 
     async def contacts(self, tx: Transaction, contacts: Sequence[Contact]) -> None:
         self.alive.extend(contacts)
+
+    async def limits(self, tx: Transaction, announced: Sequence[DeviceLimits]) -> None:
+        self.limited.extend(announced)
 
     async def faults(self, tx: Transaction, faults: Sequence[DeviceFault]) -> None:
         self.troubles.extend(faults)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.ingest import Incoming, Ingest
+from adapters.batch import Incoming
+from adapters.ingest import Ingest
 from adapters.mqtt.messages import parse_topic
 from fhirserver import broker_side, definitions
 from fhirserver.crypto import keyring

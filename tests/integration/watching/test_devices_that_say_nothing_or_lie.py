@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.ingest import Incoming
+from adapters.batch import Incoming
 from adapters.mqtt.messages import Kind, Topic
 from subscriptions.evaluation.every_second import WatchTime
 from tests.integration.watching.conftest import Server

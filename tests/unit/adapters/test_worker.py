@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from nats.aio.client import Client
 
-from adapters.ingest import Incoming, Ingest, Outcome
+from adapters.batch import Incoming, Outcome
+from adapters.ingest import Ingest
 from adapters.mqtt.consumer import Delivered
 from adapters.mqtt.worker import UNSTORABLE, IngestWorker
 from adapters.streams import Acknowledgement
@@ -118,3 +119,21 @@ async def test_a_large_batch_keeps_the_order_of_every_device() -> None:
     for subject in subjects:
         mine = [one for one in door.committed if one.startswith(subject.encode())]
         assert mine == [f"{subject} {number}".encode() for number in range(20)]
+
+
+async def test_devices_with_an_alarm_go_first_and_keep_their_own_order() -> None:
+    working, _, door, _ = worker()
+    said = [
+        ("A1", "birth", b"a birth"),
+        ("B2", "birth", b"b birth"),
+        ("C3", "status", b"c online"),
+        ("B2", "evt", b"b alarm"),
+        ("B2", "status", b"b online"),
+    ]
+    await working.process(
+        [
+            Delivered(f"$MQTT.msgs.hd.v1.home.{name}.{kind}", payload, NOW, cast("Any", None))
+            for name, kind, payload in said
+        ]
+    )
+    assert door.committed == [b"b birth", b"b alarm", b"b online", b"a birth", b"c online"]

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhirserver.auth.policy import (
-    INTERACTIONS,
-    TABLE,
-    Interaction,
-    may,
-    may_ever,
-    speaks_as,
-)
+from fhirserver.auth.policy import INTERACTIONS, may, may_ever, speaks_as
+from fhirserver.auth.policy_table import TABLE, Interaction
 from fhirserver.definitions import load
 from fhirserver.definitions.patient_of import Kind as BelongsKind
 from fhirserver.definitions.patient_of import belongs_to

@@ -148,7 +148,8 @@ def test_a_rule_without_any_limit_breaks_the_definition() -> None:
     }
     (problem,) = faults(order(extension=[rule]))
     assert (
-        problem.message == "mr-1: a monitoring rule has a limit, a floor, a change or an interval"
+        problem.message
+        == "mr-1: a monitoring rule has a limit, a limit per weight, a floor, a change or an interval"
     )
 
 

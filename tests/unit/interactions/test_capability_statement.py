@@ -71,7 +71,7 @@ def test_operations_stand_where_they_can_be_called() -> None:
     device = {one["name"] for one in resource(statement, "Device")["operation"]}
     patient = {one["name"] for one in resource(statement, "Patient")["operation"]}
     assert {"issue-token", "dead-letters"} <= system
-    assert device - patient == {"enroll"}
+    assert device - patient == {"enroll", "revoke-device"}
     assert "everything" in patient - device
     assert not {"issue-token", "dead-letters"} & (device | patient)
 

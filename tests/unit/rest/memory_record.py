@@ -10,11 +10,13 @@ from typing import Any, LiteralString, TypeVar
 from fhirserver.auth import visible
 from fhirserver.definitions import Definitions, load
 from fhirserver.definitions.patient_of import patients_of
+from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.errors import BadRequest, FhirError, Gone, NotFound, PreconditionFailed
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobStatus
 from fhirserver.kernel.ports import Current, DeadLetterCount
-from fhirserver.kernel.principal import Access, Grant, Membership, Principal
+from fhirserver.kernel.principal import Access, Grant, Membership, Principal, Relations
+from fhirserver.kernel.relationships import Relationships
 from fhirserver.kernel.resource import Json, Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
@@ -146,8 +148,13 @@ class MemoryRecord:
         holder = self.tokens.get(token)
         return None if holder is None else Grant(holder)
 
-    async def memberships(self, tenant: int, member: str) -> Sequence[Membership]:
-        return [one for one in self.teams if one.member == member and tenant == self.tenant]
+    @property
+    def relationships(self) -> Relationships:
+        raise NotImplementedError
+
+    async def relations(self, principal: Principal) -> Relations:
+        known = self.teams if principal.tenant == self.tenant else []
+        return Relations(tuple(one for one in known if one.member == principal.reference))
 
     async def issue_token(self, principal: Principal, lifetime_seconds: int) -> str:
         token = f"token-{len(self.tokens)}-{lifetime_seconds}"
@@ -156,6 +163,10 @@ class MemoryRecord:
 
     async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
         return []
+
+    async def revoke_device(self, tenant: int, device: str) -> None:
+        if device != "machine":
+            raise NotFound("not enrolled")
 
     async def enroll_device(
         self, tenant: int, device: str, behind: Sequence[str] = ()
@@ -194,7 +205,9 @@ class MemoryJobs:
 
     submitted: list[tuple[str, bytes, Principal]] = field(default_factory=list)
 
-    async def submit(self, tenant: int, kind: str, request: bytes, owner: Principal) -> str:
+    async def submit(
+        self, tenant: int, kind: str, request: bytes, owner: Principal, held: str = ""
+    ) -> str:
         self.submitted.append((kind, request, owner))
         return f"job-{len(self.submitted)}"
 
@@ -274,6 +287,9 @@ class MemoryTransaction:
     ) -> list[tuple[Any, ...]]:
         raise NotImplementedError
 
+    def audit(self, *happenings: Happening) -> None:
+        raise NotImplementedError
+
     def execute_later(self, sql: LiteralString, args: Mapping[str, Any] | Sequence[Any]) -> None:
         raise NotImplementedError
 
@@ -317,5 +333,7 @@ class Observer:
     async def device_events(self, tx: object, events: object) -> None: ...
 
     async def contacts(self, tx: object, contacts: object) -> None: ...
+
+    async def limits(self, tx: object, announced: object) -> None: ...
 
     async def faults(self, tx: object, faults: object) -> None: ...

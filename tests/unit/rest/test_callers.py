@@ -2,12 +2,11 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from fhirserver.kernel.errors import Unauthenticated
-from fhirserver.kernel.principal import Grant, Principal
+from fhirserver.kernel.principal import Grant, Principal, Relations
 from fhirserver.rest import callers
 from fhirserver.rest.callers import Callers, bearer_token
 from tests.unit.rest.conftest import Server
@@ -49,15 +48,15 @@ async def test_a_change_while_asking_counts_as_a_change(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = make(server)
-    genuine = server.record.memberships
+    genuine = server.record.relations
 
-    async def overtaken(tenant: int, member: str) -> Any:
-        found = list(await genuine(tenant, member))
+    async def overtaken(principal: Principal) -> Relations:
+        found = await genuine(principal)
         server.record.teams.clear()
         server.epoch += 1
         return found
 
-    monkeypatch.setattr(server.record, "memberships", overtaken)
+    monkeypatch.setattr(server.record, "relations", overtaken)
     assert (await known.access(b"Bearer nurse")).patients == {"ann"}
     assert (await known.access(b"Bearer nurse")).patients == frozenset()
 

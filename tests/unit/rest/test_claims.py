@@ -158,6 +158,7 @@ def test_the_document_lists_every_operation() -> None:
         "events",
         "evidence",
         "get-ws-binding-token",
+        "launch",
         "monitoring-rules",
         "status",
         "test-page",

@@ -8,7 +8,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from fhirserver.rest.connection import Connection
+from fhirserver.rest import connection as connection_module
+from fhirserver.rest.connection import MAX_HEAD, Connection
 
 Send = Callable[[Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[Any]]
@@ -31,6 +32,9 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
         self.news.set()
+
+    def abort(self) -> None:
+        self.close()
 
     def is_closing(self) -> bool:
         return self.closed
@@ -236,6 +240,51 @@ async def test_a_connection_with_a_request_under_way_is_not_idle() -> None:
     connection._look()
     assert not wire.closed
     connection.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"GET /x HTTP/1.1\r\nhost: h\r\n", asked("POST", "/x", "content-length: 9") + b"{"],
+    ids=["nothing", "half a head", "half a body"],
+)
+async def test_a_request_that_does_not_arrive_in_time_ends_the_connection(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "HEAD_SECONDS", 0.0)
+    monkeypatch.setattr(connection_module, "BODY_SECONDS", 0.0)
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    connection, wire = connected(app)
+    if begun:
+        connection.data_received(begun)
+    await wire.until_closed()
+    connection.connection_lost(None)
+
+
+async def test_dripping_does_not_buy_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, wire = connected(answering(200, [(b"content-length", b"2")], b"ok"))
+    connection.data_received(b"GET /x HT")
+    due = connection._arrive_until
+    connection.data_received(b"TP/1.1\r\n")
+    assert connection._arrive_until == due
+    connection.data_received(b"\r\n")
+    assert connection._arrive_until is None
+    await wire.until(b"ok")
+    connection.connection_lost(None)
+
+
+async def test_a_head_without_end_is_not_kept() -> None:
+    connection, wire = connected(answering(200, [(b"content-length", b"2")], b"ok"))
+    connection.data_received(b"GET /x HTTP/1.1\r\n")
+    line = b"x-filler: " + b"x" * 60_000 + b"\r\n"
+    for _ in range(MAX_HEAD // len(line) + 1):
+        assert not wire.closed
+        connection.data_received(line)
+    assert wire.closed
+    assert not wire.written
 
 
 async def test_a_shutdown_waits_for_the_answer() -> None:

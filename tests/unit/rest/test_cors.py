@@ -48,11 +48,44 @@ async def test_who_sends_no_origin_is_told_nothing(client: httpx.AsyncClient) ->
 async def test_the_list_of_origins_is_kept(server: Server, origin: str, allowed: bool) -> None:
     async with client_of(server, ORIGIN + "/") as client:
         for answer in (
-            await client.get("metadata", headers={"origin": origin}),
-            await client.options("metadata", headers={**PREFLIGHT, "origin": origin}),
+            await client.get("Patient/ann", headers={"origin": origin}),
+            await client.options("Patient/ann", headers={**PREFLIGHT, "origin": origin}),
         ):
             found = answer.headers.get("access-control-allow-origin")
             assert found == (origin if allowed else None)
+
+
+async def test_origins_of_registered_apps_are_allowed_too(server: Server) -> None:
+    services = replace(
+        server.services(), origins=(), registered_origins=lambda: frozenset({ORIGIN.encode()})
+    )
+    transport = httpx.ASGITransport(application(services))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/fhir/Patient/ann", "/auth/token"):
+            answer = await client.options(path, headers=PREFLIGHT)
+            assert answer.headers["access-control-allow-origin"] == ORIGIN
+            stranger = {**PREFLIGHT, "origin": "https://evil.example"}
+            answer = await client.options(path, headers=stranger)
+            assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_pages_of_any_origin_may_read_what_apps_need_first(server: Server) -> None:
+    async with client_of(server) as client:
+        for path in (
+            "/fhir/metadata",
+            "/fhir/.well-known/smart-configuration",
+            "/.well-known/openid-configuration",
+            "/auth/jwks",
+        ):
+            answer = await client.options(f"http://test{path}", headers=PREFLIGHT)
+            assert answer.headers["access-control-allow-origin"] == "*", path
+
+
+async def test_pages_of_other_origins_may_not_read_pages_for_people(server: Server) -> None:
+    async with client_of(server, "*") as client:
+        for path in ("/auth/login", "/auth/authorize", "/auth/account"):
+            answer = await client.get(f"http://test{path}", headers={"origin": ORIGIN})
+            assert "access-control-allow-origin" not in answer.headers, path
 
 
 async def test_without_origins_nobody_may(server: Server) -> None:

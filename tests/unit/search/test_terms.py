@@ -59,7 +59,7 @@ CUT = "\x1f"
         (
             "Patient",
             DateEntry("birthdate", 0, 86_400_000_000),
-            {"a", "d1970", "d1970-01", "d1970-01-01"},
+            {"a", "d1970 quarter 1", "d1970-01", "d1970-01-01"},
         ),
         ("Patient", StringEntry("phonetic", "Ann"), set()),
         ("Observation", TokenEntry("combo-code", "s", "c"), set()),

@@ -178,3 +178,41 @@ def test_two_companies_in_their_order() -> None:
 def test_a_company_is_spoken_to_by_rest_or_smpp(url: str) -> None:
     with pytest.raises(SettingsError, match="SMS_URL"):
         Settings.from_environment({**COMPANY, "SMS_URL": url})
+
+
+def test_with_a_certificate_the_server_is_https(tmp_path: Path) -> None:
+    for name in ("chain.pem", "key.pem"):
+        (tmp_path / name).touch()
+    files = {"TLS_CERT": str(tmp_path / "chain.pem"), "TLS_KEY": str(tmp_path / "key.pem")}
+    settings = Settings.from_environment(files)
+    assert settings.base_url == "https://127.0.0.1:8080"
+    assert Settings.from_environment(settings.environment()) == settings
+
+
+def test_half_a_certificate_is_refused(tmp_path: Path) -> None:
+    chain = tmp_path / "chain.pem"
+    chain.touch()
+    for name, told in (("TLS_CERT", "TLS_KEY"), ("MQTT_TLS_CERT", "MQTT_TLS_KEY")):
+        with pytest.raises(SettingsError, match=f"{told} belong together"):
+            Settings.from_environment({name: str(chain)})
+    with pytest.raises(SettingsError, match="no such file"):
+        Settings.from_environment({"TLS_KEY": str(tmp_path / "nothing.pem")})
+
+
+def test_an_https_server_has_no_plain_public_url(tmp_path: Path) -> None:
+    for name in ("chain.pem", "key.pem"):
+        (tmp_path / name).touch()
+    with pytest.raises(SettingsError, match="https://"):
+        Settings.from_environment(
+            {
+                "TLS_CERT": str(tmp_path / "chain.pem"),
+                "TLS_KEY": str(tmp_path / "key.pem"),
+                "PUBLIC_URL": "http://fhir.example.org",
+            }
+        )
+
+
+@pytest.mark.parametrize("value", ["-1", "many", "1.5", ""])
+def test_a_rate_is_a_number(value: str) -> None:
+    with pytest.raises(SettingsError, match="RATE_ACCOUNT"):
+        Settings.from_environment({"RATE_ACCOUNT": value})

@@ -161,3 +161,17 @@ def test_the_command_ends_with_two_for_nonsense(
     monkeypatch.setattr(sys, "stdin", _Pipe(b"hello\n"))
     assert rehearsal.main([]) == 2
     assert "cannot read a line" in capsys.readouterr().err
+
+
+def test_what_a_machine_limits_itself_counts_until_it_says_otherwise() -> None:
+    def limits(seconds: float, low: int | None) -> dict[str, Any]:
+        window = {} if low is None else {"158776": {"low": low}}
+        return {"kind": "limits", "at": at(seconds), "device": "machine", "limits": window}
+
+    low = [readings(second, {"158776": 100}) for second in range(10, 60, 10)]
+    (one,) = rehearse(limits(0, 112), *low)
+    assert (one["alert"]["priority"], one["alert"]["rule"]) == (
+        "PM",
+        "DeviceMetric/machine.158776/_history/1",
+    )
+    assert rehearse(limits(0, 112), limits(5, None), *low) == []

@@ -51,7 +51,7 @@ def test_status_of_nothing_is_an_exit_code(tmp_path: Path, monkeypatch: pytest.M
     assert "no answer" in result.output
 
 
-def _refuse(_url: str, timeout: float) -> None:
+def _refuse(_url: str, timeout: float, **_how: object) -> None:
     import httpx
 
     raise httpx.ConnectError(f"refused within {timeout}")

@@ -12,7 +12,7 @@ import pytest
 
 from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.errors import Unavailable
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal
 from fhirserver.kernel.resource import Json
 from subscriptions.channels.sockets import Sockets
 from subscriptions.core.client_subscription import with_owner
@@ -146,9 +146,9 @@ class Store:
 
     # What other parts do
 
-    async def accesses(self, tx: Any, owners: Collection[Principal]) -> Mapping[Principal, Access]:
+    async def accesses(self, tx: Any, owners: Collection[Grant]) -> Mapping[Grant, Access]:
         patients = frozenset(self.patients)
-        return {one: Access(one, everything=False, patients=patients) for one in owners}
+        return {one: Access(one.principal, everything=False, patients=patients) for one in owners}
 
     async def bundles(self, tx: Any, asked: Sequence[Told]) -> list[Json]:
         self.built += len(asked)

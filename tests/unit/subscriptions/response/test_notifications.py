@@ -13,7 +13,7 @@ from fhirserver.definitions import load
 from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.errors import TooCostly
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.principal import Access, Principal
+from fhirserver.kernel.principal import Access, Grant, Principal
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.kernel.search_page import SearchPage
 from fhirserver.search.query import Query
@@ -114,14 +114,12 @@ class Eyes:
     hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
     asked: int = 0
 
-    async def access(self, tx: Transaction, owner: Principal) -> Access:
+    async def access(self, tx: Transaction, owner: Grant) -> Access:
         return (await self.accesses(tx, (owner,)))[owner]
 
-    async def accesses(
-        self, tx: Transaction, owners: Collection[Principal]
-    ) -> Mapping[Principal, Access]:
+    async def accesses(self, tx: Transaction, owners: Collection[Grant]) -> Mapping[Grant, Access]:
         self.asked += 1
-        return {one: Access(one, everything=False) for one in owners}
+        return {one: Access(one.principal, everything=False) for one in owners}
 
     def sees(self, access: Access, stored: Stored) -> bool:
         words = () if access.everything else self.hidden.get(access.principal.reference, ())

@@ -8,8 +8,8 @@ import pytest
 
 from fhirserver.kernel import canonical
 from fhirserver.kernel.resource import Json
-from subscriptions.core.on_call import Unreadable, everybody, is_on_call, next_change, on_call_at
-from subscriptions.core.wall_clock import clock_time, instant_of, is_zone, local
+from fhirserver.relations.on_call import Unreadable, everybody, is_on_call, next_change, on_call_at
+from fhirserver.relations.wall_clock import clock_time, instant_of, is_zone, local
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 

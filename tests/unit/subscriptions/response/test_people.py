@@ -6,6 +6,7 @@ import pytest
 
 from fhirserver.kernel.canonical import ESCALATION_TIER
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.fhir_period import period
 from subscriptions.core.care_team import (
     Participant,
     Reach,
@@ -15,7 +16,6 @@ from subscriptions.core.care_team import (
     patient_of,
     reach,
 )
-from subscriptions.core.fhir_period import period
 from subscriptions.core.managed_subscription import (
     is_managed,
     managed,

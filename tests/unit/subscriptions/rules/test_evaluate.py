@@ -32,7 +32,7 @@ def test_between_limit_and_floor_a_second_reading_confirms() -> None:
     ]
     (alert,) = world.alerts
     assert (alert.code, alert.family, alert.generation) == ("196670", "hypotension", 2)
-    assert alert.rule_version == "https://w3id.org/fhirserver/PlanDefinition/default-rules|1.1.0"
+    assert alert.rule_version == "https://w3id.org/fhirserver/PlanDefinition/default-rules|1.2.0"
 
 
 def test_a_second_reading_that_does_not_come_is_high_priority_after_two_minutes() -> None:

@@ -210,7 +210,7 @@ def test_a_change_is_read_with_its_window_baseline_and_companions() -> None:
         ("TX",),
     )
     assert (found.by, found.window, found.baseline, found.side) == (
-        Decimal("-11.5"),
+        Decimal("-12.5"),
         15.0,
         300.0,
         "low",

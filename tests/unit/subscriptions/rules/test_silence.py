@@ -69,3 +69,19 @@ def test_the_finding_says_how_far_it_has_come() -> None:
         "monitoring-lost",
     )
     assert silence_finding(TREATING, HEARD, at(70)).what == "ended"
+
+
+@pytest.mark.parametrize(("seconds", "stage"), [(2, HEARD), (7, HEARD), (8, SILENT)])
+def test_a_lost_gateway_is_told_after_a_moment(seconds: int, stage: int) -> None:
+    assert judge_silence(replace(TREATING, unseen=at(3)), at(seconds), at(-600)) == stage
+
+
+def test_a_server_that_was_away_gives_a_gateway_its_moment_anew() -> None:
+    cut_off = replace(TREATING, unseen=at(3), last_contact=at(3))
+    assert judge_silence(cut_off, at(14), at(10)) == HEARD
+    assert judge_silence(cut_off, at(15), at(10)) == SILENT
+
+
+def test_a_lost_gateway_says_nothing_of_a_machine_at_rest() -> None:
+    resting = replace(TREATING, mode="IDL", unseen=at(3))
+    assert judge_silence(resting, at(60), at(-600)) == HEARD

@@ -33,7 +33,7 @@ def test_a_fall_with_the_blood_flow_steady_is_a_suspected_dislodgement(
     assert first.family == "blood-loss"
     assert 600 < (first.at - START).total_seconds() <= 600 + within + 5
     assert first.rule_version is not None
-    assert first.rule_version.endswith("default-rules|1.1.0")
+    assert first.rule_version.endswith("default-rules|1.2.0")
 
 
 @pytest.mark.parametrize("slip", [1, 5, 10])

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from fhirserver.kernel.canonical import CARE_TEAM_CATEGORIES, ON_CALL_SCHEDULE
 from fhirserver.kernel.resource import Json
-from subscriptions.core.fhir_period import holds, period
-from subscriptions.core.wall_clock import clock_time, instant_of, is_zone, local
+from fhirserver.relations.fhir_period import holds, period
+from fhirserver.relations.wall_clock import clock_time, instant_of, is_zone, local
 
 INACTIVE: Final = frozenset(("inactive", "entered-in-error", "suspended", "proposed"))
 # Wall-clock lengths of a shift's unit (UCUM).

@@ -1,0 +1,46 @@
+"""When a minor comes of age, and with that a guardian's view of the record ends.
+
+A birth date may be a year or a month only (https://hl7.org/fhir/R4/datatypes.html#date): the last day
+it can mean counts, so that nobody loses a guardian too early.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from fhirserver.relations.constants import MAJORITY_YEARS
+
+_DECEMBER: Final = 12
+
+
+def majority_of(birth_date: Any) -> datetime | None:
+    """Return the instant at which somebody born on `birth_date` (a FHIR date) comes of age.
+
+    The beginning of that day in UTC; None where the date is missing or none.
+    """
+    born = latest_birth(birth_date)
+    return None if born is None else datetime.combine(grown(born, MAJORITY_YEARS), time(), UTC)
+
+
+def grown(born: date, years: int) -> date:
+    """Return the day on which somebody born on `born` is `years` old; 29 February gives 1 March."""
+    try:
+        return born.replace(year=born.year + years)
+    except ValueError:
+        return date(born.year + years, 3, 1)
+
+
+def latest_birth(text: Any) -> date | None:
+    """Return the last day a FHIR date, perhaps partial, can mean; None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        numbers = [int(part) for part in text.split("-")]
+        if len(numbers) == 1:
+            return date(numbers[0], _DECEMBER, 31)
+        if len(numbers) == 2:
+            year, month = (numbers[0], numbers[1] + 1)
+            first = date(year + 1, 1, 1) if month > _DECEMBER else date(year, month, 1)
+            return first - timedelta(days=1)
+        return date(*numbers[:3])
+    except ValueError:
+        return None
