@@ -1,17 +1,14 @@
 """The command line for Subscriptions: ``python -m fhirserver subscriptions --help``."""
 
 import json
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
-from fhirserver.command_database import RefusedError, command_database
-from fhirserver.kernel.errors import NotFound
+from fhirserver.command_database import RefusedError
 from fhirserver.kernel.ports import Transaction
-from fhirserver.settings import Settings
+from fhirserver.tenant_command import Tenant, in_tenant
 
 app = typer.Typer(
     name="subscriptions",
@@ -19,11 +16,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Tenant = Annotated[str, typer.Option(help="Name of the tenant.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Id = Annotated[str, typer.Argument(help="Id of the Subscription.")]
 
-Found = TypeVar("Found")
 _COLUMNS = (
     ("SUBSCRIPTION", "subscription"),
     ("STATUS", "status"),
@@ -47,7 +42,7 @@ def show_all(tenant: Tenant = "home", *, as_json: AsJson = False) -> None:
     """
     from fhirserver import bootstrap  # noqa: PLC0415 - help and other commands start faster without
 
-    found = _asked(tenant, bootstrap.administration.listed)
+    found = in_tenant(tenant, bootstrap.administration.listed)
     typer.echo(_json(found) if as_json else _table(found))
 
 
@@ -56,7 +51,7 @@ def show(subscription: Id, tenant: Tenant = "home", *, as_json: AsJson = False) 
     """Show one Subscription: where it stands, its latest attempts, and what was set aside and why."""
     from fhirserver import bootstrap  # noqa: PLC0415 - as above
 
-    found = _asked(tenant, lambda tx: bootstrap.administration.shown(tx, subscription))
+    found = in_tenant(tenant, lambda tx: bootstrap.administration.shown(tx, subscription))
     if found is None:
         raise RefusedError(f"there is no Subscription {subscription!r}")
     typer.echo(_json(found) if as_json else _details(found))
@@ -87,7 +82,7 @@ def replay(
             return await administration.replay_dead_letters(tx, subscription)
         return await administration.replay_since(tx, subscription, since)
 
-    found = _asked(tenant, act)
+    found = in_tenant(tenant, act)
     if found is None:
         raise RefusedError(f"there is no Subscription {subscription!r}")
     if as_json:
@@ -95,17 +90,6 @@ def replay(
         return
     what = f"from number {since} on" if since else f"{found['deadLetters']} set aside"
     typer.echo(f"{subscription}: events {what} will be sent again; its status is {found['status']}")
-
-
-def _asked(tenant: str, act: Callable[[Transaction], Awaitable[Found]]) -> Found:
-    from fhirserver import bootstrap  # noqa: PLC0415 - as above
-
-    settings = Settings.from_environment(os.environ)
-    with command_database(settings) as url:
-        try:
-            return bootstrap.administer(replace(settings, database_url=url), tenant, act)
-        except NotFound as problem:
-            raise RefusedError(str(problem)) from problem
 
 
 def _json(found: object) -> str:

@@ -19,9 +19,10 @@ Rules
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from fhirserver.relations.majority import grown, latest_birth
 from subscriptions.core.constants import ADULT_FROM, TEST_PAGE_GRACE, TEST_PAGE_HOLDS
 from subscriptions.core.event_codes import NOT_ARMED
 from subscriptions.core.findings import Finding, What, own_finding
@@ -35,7 +36,6 @@ Reason = Literal[
 
 _GRACE: Final = timedelta(seconds=TEST_PAGE_GRACE.value)
 _HOLDS: Final = timedelta(seconds=TEST_PAGE_HOLDS.value)
-_DECEMBER: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,29 +160,5 @@ def _too_old(arming: Arming, now: datetime) -> bool:
 
 
 def _is_adult(birth_date: Any, now: datetime) -> bool:
-    latest = _latest_birth(birth_date)
-    if latest is None:
-        return False
-    try:
-        grown = latest.replace(year=latest.year + ADULT_FROM.value)
-    except ValueError:
-        grown = date(latest.year + ADULT_FROM.value, 3, 1)
-    return grown <= now.date()
-
-
-def _latest_birth(text: Any) -> date | None:
-    """Return the last day a partial date can mean."""
-    if not isinstance(text, str):
-        return None
-    parts = text.split("-")
-    try:
-        numbers = [int(part) for part in parts]
-        if len(numbers) == 1:
-            return date(numbers[0], _DECEMBER, 31)
-        if len(numbers) == 2:
-            year, month = (numbers[0], numbers[1] + 1)
-            first = date(year + 1, 1, 1) if month > _DECEMBER else date(year, month, 1)
-            return first - timedelta(days=1)
-        return date(*numbers[:3])
-    except ValueError:
-        return None
+    latest = latest_birth(birth_date)
+    return latest is not None and grown(latest, ADULT_FROM.value) <= now.date()

@@ -198,7 +198,7 @@ def _device(server: RunningServer, http: httpx.Client, canary: Canaries) -> None
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (kept := http.get("$dead-letters").json().get("parameter")):
         assert time.monotonic() < deadline, "nobody has heard the device"
-        time.sleep(0.2)
+        time.sleep(0.2)  # the server is another process: nothing but its answer tells
     assert letter not in str(kept)
 
 

@@ -69,7 +69,9 @@ Load = Callable[[Target], Coroutine[Any, Any, Measured]]
 
 def _loads(ids: list[str], wanted: tuple[Wanted, ...], seconds: float) -> dict[str, Load]:
     return {
-        "read": lambda target: read_known(target, ids, clients=_CLIENTS, seconds=seconds),
+        "read": lambda target: read_known(
+            target, "Patient", ids, clients=_CLIENTS, seconds=seconds
+        ),
         "search": lambda target: search(target, wanted, clients=_CLIENTS, seconds=seconds),
     }
 

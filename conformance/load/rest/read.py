@@ -1,29 +1,20 @@
 """Reads by id: every client reads resources that were made before, in its own order."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from conformance.load.rest.clients import Client, Measured, UnexpectedError, run
+from conformance.load.rest.clients import Client, Measured, run
 from conformance.load.rest.http import Target
+from conformance.load.rest.reading_known import read_known
 from conformance.load.rest.seeds import seed
 
 
 async def read(target: Target, *, clients: int, seconds: float, resources: int) -> Measured:
     """Return what `clients` measured in `seconds` of reading `resources` Observations made for it."""
     ids = await _made(target, resources)
-
-    async def work(client: Client, number: int, going_on: Callable[[], bool]) -> None:
-        chance = random.Random(number)
-        while going_on():
-            id_ = chance.choice(ids)
-            answer = await client.ask("read Observation", "GET", f"/Observation/{id_}")
-            if id_.encode() not in answer.body and answer.json().get("id") != id_:
-                raise UnexpectedError(f"Observation/{id_} was read as something else")
-
-    return await run(target, clients, work, seconds=seconds)
+    return await read_known(target, "Observation", ids, clients=clients, seconds=seconds)
 
 
 async def _made(target: Target, resources: int) -> list[str]:

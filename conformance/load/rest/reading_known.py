@@ -1,7 +1,7 @@
-"""Reads by id of patients that are there already."""
+"""Reads by id of what is there already."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.load.rest.clients import Client, Measured, UnexpectedError, run
@@ -21,15 +21,17 @@ async def patients_of(target: Target, count: int) -> list[str]:
     return found[:count]
 
 
-async def read_known(target: Target, ids: list[str], *, clients: int, seconds: float) -> Measured:
-    """Return what `clients` measured in `seconds` of reading patients by `ids`, each in its own order."""
+async def read_known(
+    target: Target, type_: str, ids: Sequence[str], *, clients: int, seconds: float
+) -> Measured:
+    """Return what `clients` measured in `seconds` of reading resources by `ids`, each in its own order."""
 
     async def work(client: Client, number: int, going_on: Callable[[], bool]) -> None:
         chance = random.Random(number)
         while going_on():
             id_ = chance.choice(ids)
-            answer = await client.ask("read Patient", "GET", f"/Patient/{id_}")
+            answer = await client.ask(f"read {type_}", "GET", f"/{type_}/{id_}")
             if id_.encode() not in answer.body and answer.json().get("id") != id_:
-                raise UnexpectedError(f"Patient/{id_} was read as something else")
+                raise UnexpectedError(f"{type_}/{id_} was read as something else")
 
     return await run(target, clients, work, seconds=seconds)

@@ -150,6 +150,7 @@ class MemoryRecord:
 
     @property
     def relationships(self) -> Relationships:
+        # Only the operations on relationships ask for it, which are tested over the real store: a call here is a mistake.
         raise NotImplementedError
 
     async def relations(self, principal: Principal) -> Relations:
