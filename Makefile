@@ -2,11 +2,15 @@
 # Needs python3 (3.11 or newer) with its venv module, and make; nothing else.
 
 PYTHON   ?= python3
+WORKERS  ?= 2
 VENV     := .venv
 BIN      := $(VENV)/bin
 PACKAGES := $(wildcard fhirserver adapters subscriptions simulator conformance)
 SOURCES  := $(PACKAGES) tests
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
+
+# Every process of a server that is tested would compile the program again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,11 +22,22 @@ help: ## show this list
 run: $(VENV)/.installed ## start server, phone company and four homes, and watch (Ctrl-C ends it all)
 	@exec $(BIN)/python -m simulator demo
 
+# Whole servers in real time are tested alone, everything else by WORKERS processes at once, each with a
+# database of its own. Every part runs, whatever became of the others; one that failed fails all.
+define run-tests
+@failed=; \
+part() { echo "== $$1"; shift; $(BIN)/python -m pytest "$$@" || failed="$$failed $$?"; }; \
+part "everything but whole servers, $(WORKERS) at a time" -m "not slow" -n $(WORKERS) --dist worksteal --ignore tests/e2e; \
+$(1) \
+if [ -n "$$failed" ]; then echo "== FAILED, see above (exit codes of pytest:$$failed)"; exit 1; fi; \
+echo "== every part passed"
+endef
+
 test: $(VENV)/.installed-dev ## the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(call run-tests,part "whole servers" -m "not slow" tests/e2e;)
 
 test-all: $(VENV)/.installed-dev ## every test
-	$(BIN)/python -m pytest
+	$(call run-tests,part "slow ones" -m slow --ignore tests/e2e; part "whole servers" tests/e2e;)
 
 browser: build/browser/fhirclient build/browser/axe-core ## what tests in a real browser load (needs npm; chromium comes with apt-get install chromium)
 

@@ -1,7 +1,7 @@
 """A batch of messages while it is worked on: what came, what is known of it, and what comes of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -28,11 +28,16 @@ DOOR: Final = "mqtt"
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message as the broker handed it over, and when the server received it."""
+    """A message as it came in at a door, and when the server received it.
+
+    `replayed`: it was set aside then, and is processed now; it says nothing about whether its device can be heard.
+    """
 
     topic: Topic
     payload: bytes
     received: datetime
+    door: str = DOOR
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,15 @@ class Draft:
     device: EnrolledDevice
     patient: str | None
     moment: "Moment"
+    incoming: Incoming
 
 
 @dataclass(slots=True)
 class Batch:
-    """Streams, devices and births as they are known, and what is to be stored, told and answered."""
+    """Streams, devices and births as they are known, and what is to be stored, told and answered.
+
+    `made` are the ids of the Observations that came of each message.
+    """
 
     states: Mapping[StreamKey, StreamState]
     devices: Mapping[str, EnrolledDevice]
@@ -70,6 +79,7 @@ class Batch:
     contacts: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     letters: list[DeadLetter] = field(default_factory=list)
     rejected: dict[StreamKey, list[int]] = field(default_factory=lambda: defaultdict(list))
+    made: list[tuple[Incoming, str]] = field(default_factory=list)
     duplicates: int = 0
 
 
@@ -86,13 +96,14 @@ class Moment:
 
 
 def stream_of(incoming: Incoming, message: Message | Rejected) -> StreamKey | None:
-    """Return the numbered stream a message belongs to; births and status have no numbers."""
+    """Return the stream a message belongs to; births and status have none, nor has what cannot be read.
+
+    What is not numbered has a stream too: its lock puts the evaluation of one device's messages in order.
+    """
     boot = getattr(message, "boot", None)
-    if (
-        incoming.topic.kind not in ("tel", "evt")
-        or boot is None
-        or getattr(message, "seq", None) is None
-    ):
+    if incoming.topic.kind not in ("tel", "evt") or boot is None:
+        return None
+    if isinstance(message, Rejected) and message.seq is None:
         return None
     return StreamKey(incoming.topic.address, boot, incoming.topic.kind)
 
@@ -102,11 +113,26 @@ def reason_of(message: Message | Rejected) -> str:
     return message.reason if isinstance(message, Rejected) else messages.MALFORMED
 
 
+def letter_of(incoming: Incoming, reason: str, parts: Iterable[str] = ()) -> DeadLetter:
+    """Return the dead letter of a message, or of those `parts` (codes of measures) of it."""
+    topic = incoming.topic
+    return DeadLetter(
+        incoming.door, topic.address, reason, incoming.payload, topic.kind, tuple(sorted(parts))
+    )
+
+
 def refuse(
-    state: Batch, incoming: Incoming, reason: str, key: StreamKey | None, number: int | None
+    state: Batch,
+    incoming: Incoming,
+    reason: str,
+    key: StreamKey | None,
+    number: int | None,
+    parts: Iterable[str] = (),
 ) -> None:
-    """Set a message aside with its `reason`; the number of its stream counts as received."""
-    state.letters.append(DeadLetter(DOOR, incoming.topic.address, reason, incoming.payload))
+    """Set a message, or `parts` of it, aside with its `reason`; the number of its stream counts as received."""
+    state.letters.append(letter_of(incoming, reason, parts))
+    if incoming.replayed:
+        return
     known = state.devices.get(incoming.topic.address)
     state.faults.refused(known, incoming.topic.address, incoming.topic.kind, incoming.received)
     if key is not None and number is not None:

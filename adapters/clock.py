@@ -28,6 +28,18 @@ class Timing:
         return self.skew is not None and abs(self.skew) > FAULTY_SKEW
 
 
+def believed(received: datetime, wall: datetime) -> Timing:
+    """Return the timing of a message whose sender keeps its clock in step with the world's.
+
+    What it says is old is old, and says nothing about the clock; a time that has not come yet is judged as any other
+    clock's.
+    """
+    if wall - received > FAULTY_SKEW:
+        return timing(received, 0, None, None, wall)
+    delay = max(timedelta(0), received - wall)
+    return Timing(None, delay, wall - received if delay <= FAULTY_SKEW else None, wall)
+
+
 def timing(
     received: datetime,
     received_ms: int,

@@ -4,10 +4,11 @@ What cannot be processed goes to a dead letter with its reason, and its number c
 send it again, and no refused value ever becomes an alert.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters import observation, streams
 from adapters.batch import (
@@ -21,14 +22,14 @@ from adapters.batch import (
     refuse,
     stream_of,
 )
-from adapters.clock import Timing, timing
+from adapters.clock import Timing, believed, timing
 from adapters.connections import connected, hear, hear_gateways, take_births
 from adapters.contacts import note, promised_interval
 from adapters.faults import BatchFaults, Clocks
 from adapters.metrics import METRICS, Metric, unit_of
 from adapters.mqtt import messages
 from adapters.mqtt.messages import Event, Message, Rejected, Sample, Status, Telemetry
-from adapters.templates import TemplateNames, template, template_name
+from adapters.templates import TemplateNames, absence, template, template_name
 from fhirserver.kernel import keys
 from fhirserver.kernel.ports import ChangeObserver
 from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
@@ -46,6 +47,15 @@ from fhirserver.kernel.telemetry import (
 _MODE_MEMORY: Final = timedelta(seconds=10)
 
 
+class _Spoken(NamedTuple):
+    """A message of measures, with who said it and what that device is known to be."""
+
+    incoming: Incoming
+    device: EnrolledDevice
+    birth: Json
+    message: Telemetry
+
+
 class Ingest:
     """Commits batches of one tenant's messages."""
 
@@ -60,39 +70,48 @@ class Ingest:
         """Store `batch` and return what to answer; nothing is stored when this raises."""
         decoded = [(one, messages.decode(one.topic, one.payload)) for one in batch]
         async with self._store.telemetry(tenant) as tx:
-            wanted = {
-                key for one, message in decoded if (key := stream_of(one, message)) is not None
-            }
-            state = Batch(
-                await tx.streams(wanted) if wanted else {},
-                await tx.devices({one.topic.address for one in batch}),
-                dict(await tx.births({(key.address, key.boot) for key in wanted})),
-                dict(await tx.last_births(spoken)) if (spoken := connected(decoded)) else {},
-                BatchFaults(tenant, self._clocks),
+            state = await self.take(tx, decoded)
+        return self.settled(tenant, state)
+
+    async def take(
+        self, tx: TelemetryTransaction, decoded: Sequence[tuple[Incoming, Message | Rejected]]
+    ) -> Batch:
+        """Store what was `decoded`, within a transaction of the caller's; `settled` follows its commit."""
+        wanted = {key for one, message in decoded if (key := stream_of(one, message)) is not None}
+        state = Batch(
+            await tx.streams(wanted) if wanted else {},
+            await tx.devices({one.topic.address for one, _ in decoded}),
+            dict(await tx.births({(key.address, key.boot) for key in wanted})),
+            dict(await tx.last_births(spoken)) if (spoken := connected(decoded)) else {},
+            BatchFaults(tx.tenant, self._clocks),
+        )
+        # What a machine is comes before what it says, whichever of its messages was faster.
+        limits = await take_births(tx, state, decoded)
+        await hear_gateways(tx, state, decoded)
+        before = {key: streams.holes(one.committed) for key, one in state.states.items()}
+        for incoming, message in decoded:
+            await self._take(tx, state, incoming, message)
+        await state.faults.gaps(tx, state.states, before, state.devices)
+        if faults := await state.faults.found(tx):
+            await self._observer.faults(tx, faults)
+        if limits:
+            await self._observer.limits(tx, limits)
+        await self._store_drafts(tx, state)
+        if state.events:
+            state.events.sort(key=lambda event: event.effective)
+            await self._observer.device_events(tx, state.events)
+        if state.contacts:
+            await self._observer.contacts(
+                tx, [one for told in state.contacts.values() for one in told]
             )
-            # What a machine is comes before what it says, whichever of its messages was faster.
-            limits = await take_births(tx, state, decoded)
-            await hear_gateways(tx, state, decoded)
-            before = {key: streams.holes(one.committed) for key, one in state.states.items()}
-            for incoming, message in decoded:
-                await self._take(tx, state, incoming, message)
-            await state.faults.gaps(tx, state.states, before, state.devices)
-            if faults := await state.faults.found(tx):
-                await self._observer.faults(tx, faults)
-            if limits:
-                await self._observer.limits(tx, limits)
-            await self._store_drafts(tx, state)
-            if state.events:
-                state.events.sort(key=lambda event: event.effective)
-                await self._observer.device_events(tx, state.events)
-            if state.contacts:
-                await self._observer.contacts(
-                    tx, [one for told in state.contacts.values() for one in told]
-                )
-            if state.states:
-                await tx.save_streams(state.states)
-            if state.letters:
-                await tx.dead_letter(state.letters)
+        if state.states:
+            await tx.save_streams(state.states)
+        if state.letters:
+            await tx.dead_letter(state.letters)
+        return state
+
+    def settled(self, tenant: int, state: Batch) -> Outcome:
+        """Remember what was told in a batch that is committed, and return what to answer."""
         self._clocks.learn(tenant, state.faults.told)
         return outcome_of(state)
 
@@ -134,12 +153,13 @@ class Ingest:
     ) -> None:
         key = StreamKey(device.address, message.boot, "tel")
         birth = state.births.get((device.address, message.boot), {})
-        sent = self._timing(state.states[key], birth, incoming, message.mono_ms, message.dev_time)
+        sent = self._timing(state.states[key], birth, incoming, message)
         simulated = message.test or bool(birth.get("sim"))
-        state.faults.clock(device, sent, incoming.received, simulated=simulated)
+        if not incoming.replayed:
+            state.faults.clock(device, sent, incoming.received, simulated=simulated)
         if sent.skew is not None and sent.is_faulty:
             await tx.record_fault(key, "clock", int(sent.skew.total_seconds()) // 60, 0)
-        refused: set[str] = set()
+        refused: dict[str, set[str]] = defaultdict(set)
         therapy = message.session if message.mode == "TX" else None
         self._templates.turn_to(tx.tenant, device.device, therapy)
         for sample in message.samples:
@@ -153,9 +173,13 @@ class Ingest:
                 simulated,
                 therapy,
             )
-            refused |= await self._sample(tx, state, device, birth, message, sample, moment)
-        for reason in sorted(refused):
-            refuse(state, incoming, reason, key, message.seq)
+            spoken = _Spoken(incoming, device, birth, message)
+            for reason, code in await self._sample(tx, state, spoken, sample, moment):
+                refused[reason].add(code)
+        for reason, codes in sorted(refused.items()):
+            refuse(state, incoming, reason, key, message.seq, codes)
+        if incoming.replayed:
+            return
         contact = Contact(
             tx.tenant, device.device, device.patient_at(sent.sent), message.mode, online=True, received=incoming.received,
             simulated=simulated, session=message.session, at=sent.sent, every=promised_interval(birth),
@@ -166,66 +190,61 @@ class Ingest:
         self,
         tx: TelemetryTransaction,
         state: Batch,
-        device: EnrolledDevice,
-        birth: Json,
-        message: Telemetry,
+        spoken: "_Spoken",
         sample: Sample,
         moment: "Moment",
-    ) -> set[str]:
-        """Draft the rows of one sample and return the reasons why values of it were refused."""
-        refused: set[str] = set()
-        patient = device.patient_at(moment.at)
+    ) -> set[tuple[str, str]]:
+        """Draft the rows of one sample; return which values of it were refused, as (reason, code)."""
+        refused: set[tuple[str, str]] = set()
+        message = spoken.message
         pressures: list[tuple[Metric, Decimal]] = []
-        declared = birth.get("metrics", {})
+        declared = spoken.birth.get("metrics", {})
         for code, value in sample.values.items():
             metric = METRICS.get(code)
             if metric is None:
-                refused.add(messages.UNKNOWN_METRIC)
+                refused.add((messages.UNKNOWN_METRIC, code))
                 continue
             if (
                 unit_of(message.units.get(code) or declared.get(code, {}).get("unit", metric.unit))
                 != metric.unit
             ):
-                refused.add(messages.WRONG_UNIT)
+                refused.add((messages.WRONG_UNIT, code))
                 continue
             if value is None:
                 reason = message.quality.get(code)
                 if reason is None or reason == "ok":
-                    refused.add(messages.NULL_VALUE)
+                    refused.add((messages.NULL_VALUE, code))
                 else:
-                    await self._draft(tx, state, device, patient, (metric,), (), moment)
+                    await self._draft(tx, state, spoken, (metric,), (), moment, reason=reason)
                 continue
             number = value if isinstance(value, Decimal) else Decimal(value)
             if code in observation.BLOOD_PRESSURE_CODES:
                 pressures.append((metric, number))
             else:
-                await self._draft(
-                    tx, state, device, patient, (metric,), ((metric, number),), moment
-                )
+                await self._draft(tx, state, spoken, (metric,), ((metric, number),), moment)
         if pressures:
-            await self._draft(
-                tx,
-                state,
-                device,
-                patient,
-                tuple(metric for metric, _ in pressures),
-                tuple(pressures),
-                moment,
-            )
+            shape = tuple(metric for metric, _ in pressures)
+            await self._draft(tx, state, spoken, shape, tuple(pressures), moment)
         return refused
 
     async def _draft(
         self,
         tx: TelemetryTransaction,
         state: Batch,
-        device: EnrolledDevice,
-        patient: str | None,
+        spoken: "_Spoken",
         shape: tuple[Metric, ...],
         values: tuple[tuple[Metric, Decimal], ...],
         moment: "Moment",
+        *,
+        reason: str | None = None,
     ) -> None:
+        device, said = spoken.device, spoken.message.flags
+        patient = device.patient_at(moment.at)
+        flags = said and tuple(
+            sorted({one for metric in shape for one in said.get(metric.code, ())})
+        )
         cache_key = (
-            tx.tenant, device.device, patient, shape, bool(values), moment.simulated, moment.therapy
+            tx.tenant, device.device, patient, shape, absence(reason), moment.simulated, moment.therapy, flags or ()
         )  # fmt: skip
         name = self._templates.find(cache_key)
         if name is None or not tx.is_prepared(name):
@@ -234,7 +253,14 @@ class Ingest:
             self._templates.add(cache_key, name)
         texts = tuple([str(value) for _, value in values])
         state.drafts.append(
-            Draft(ObservationRow(name, moment.at, texts), values, device, patient, moment)
+            Draft(
+                ObservationRow(name, moment.at, texts),
+                values,
+                device,
+                patient,
+                moment,
+                spoken.incoming,
+            )
         )
 
     async def _event(
@@ -251,9 +277,10 @@ class Ingest:
         if metric is not None and message.unit is not None and unit_of(message.unit) != metric.unit:
             refuse(state, incoming, messages.WRONG_UNIT, key, message.seq)
             return
-        sent = self._timing(state.states[key], birth, incoming, message.mono_ms, message.dev_time)
+        sent = self._timing(state.states[key], birth, incoming, message)
         simulated = message.test or bool(birth.get("sim"))
-        state.faults.clock(device, sent, incoming.received, simulated=simulated)
+        if not incoming.replayed:
+            state.faults.clock(device, sent, incoming.received, simulated=simulated)
         patient = device.patient_at(sent.sent)
         effective = sent.sent.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         await tx.put(
@@ -275,18 +302,19 @@ class Ingest:
         stream: StreamState,
         birth: Json,
         incoming: Incoming,
-        mono_ms: int | None,
-        wall: datetime | None,
+        message: Telemetry | Event,
     ) -> Timing:
+        if message.believed and message.dev_time is not None:
+            return believed(incoming.received, message.dev_time)
         offsets = [
             one for one in (stream.clock_offset_ms, birth.get("offset_ms")) if one is not None
         ]
         found = timing(
             incoming.received,
             keys.unix_ms(incoming.received),
-            mono_ms,
+            message.mono_ms,
             min(offsets) if offsets else None,
-            wall,
+            message.dev_time,
         )
         stream.clock_offset_ms = found.offset_ms
         return found
@@ -295,6 +323,7 @@ class Ingest:
         # In the order of time, not of arrival: whoever reads the record judges it as we do now.
         state.drafts.sort(key=lambda draft: draft.row.effective)
         ids = await tx.copy_observations([draft.row for draft in state.drafts])
+        state.made = [(draft.incoming, id_) for draft, id_ in zip(state.drafts, ids, strict=True)]
         if ids:
             tx.forget(self._templates.outdated(tx.tenant))
         readings = []

@@ -21,6 +21,7 @@ _BP_PANEL_LOINC: Final = "85354-9"
 _GATEWAY: Final = "http://hl7.org/fhir/StructureDefinition/observation-gatewayDevice"
 _PHD_CATEGORY: Final = "http://hl7.org/fhir/uv/phd/CodeSystem/PhdObservationCategories"
 _ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_MEASUREMENT_STATUS: Final = "http://hl7.org/fhir/uv/pocd/CodeSystem/measurement-status"
 _VITAL_SIGNS: Final = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
 _BP: Final = "http://hl7.org/fhir/StructureDefinition/bp"
 _HTEST: Final = {"system": canonical.ACT_REASON, "code": "HTEST", "display": "test health data"}
@@ -71,6 +72,11 @@ def blood_pressure(
         components.append(component)
     body["component"] = components
     return body
+
+
+def statuses(flags: Sequence[str]) -> list[Json]:
+    """Return what a device says of its measurement, as interpretations; `flags` are codes of measurement-status."""
+    return [{"coding": [{"system": _MEASUREMENT_STATUS, "code": one}]} for one in flags]
 
 
 def device_event(

@@ -7,11 +7,14 @@ from adapters.metrics import Metric
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import EnrolledDevice, treatment_id
 
-_QUALITY_ABSENT: Final = "not-performed"
+# http://terminology.hl7.org/CodeSystem/data-absent-reason, those a device can mean.
+_ABSENT: Final = frozenset(("unknown", "error", "not-a-number", "not-performed", "not-permitted"))
 
-# Tenant, device, patient, what is measured, whether there are values, whether it is test data, and the
-# machine's own name of the treatment it is measured in.
-TemplateKey = tuple[int, str, str | None, tuple[Metric, ...], bool, bool, str | None]
+# Tenant, device, patient, what is measured, why there are no values (None: there are), whether it is test data, the
+# machine's own name of the treatment it is measured in, and what else it says of the measurement.
+TemplateKey = tuple[
+    int, str, str | None, tuple[Metric, ...], str | None, bool, str | None, tuple[str, ...]
+]
 
 
 class TemplateNames:
@@ -50,9 +53,15 @@ class TemplateNames:
 
 def template_name(key: TemplateKey) -> str:
     """Return a name that says everything the template depends on."""
-    tenant, device, patient, shape, has_values, simulated, therapy = key
+    tenant, device, patient, shape, absent, simulated, therapy, flags = key
     codes = "+".join(metric.code for metric in shape)
-    return f"{tenant}|{device}|{patient}|{codes}|{has_values}|{simulated}|{therapy}"
+    said = "+".join(flags)
+    return f"{tenant}|{device}|{patient}|{codes}|{absent}|{simulated}|{said}|{therapy}"
+
+
+def absence(reason: str | None) -> str | None:
+    """Return the data-absent-reason for what a device says instead of a value; None where there is one."""
+    return reason if reason is None or reason in _ABSENT else "not-performed"
 
 
 def template(device: EnrolledDevice, key: TemplateKey) -> Json:
@@ -60,16 +69,16 @@ def template(device: EnrolledDevice, key: TemplateKey) -> Json:
 
     What is measured in a treatment is part of its Procedure.
     """
-    _, _, patient, shape, has_values, simulated, therapy = key
+    _, _, patient, shape, absent, simulated, therapy, flags = key
     codes = tuple(metric.code for metric in shape)
-    if not has_values:
-        content = observation.absent(
-            shape[0], device.device, patient, _QUALITY_ABSENT, simulated=simulated
-        )
+    if absent is not None:
+        content = observation.absent(shape[0], device.device, patient, absent, simulated=simulated)
     elif codes[0] in observation.BLOOD_PRESSURE_CODES:
         content = observation.blood_pressure(codes, device.device, patient, simulated=simulated)
     else:
         content = observation.measure(shape[0], device.device, patient, simulated=simulated)
+    if flags:
+        content["interpretation"] = observation.statuses(flags)
     if patient is not None and therapy is not None:
         procedure = treatment_id(device.device, patient, therapy)
         content["partOf"] = [{"reference": f"Procedure/{procedure}"}]

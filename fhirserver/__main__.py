@@ -18,8 +18,10 @@ from fhirserver import (
     accounts_cli,
     audit_cli,
     clients_cli,
+    dead_letters_cli,
     devices_cli,
     evidence_cli,
+    hl7v2_cli,
     keys_cli,
     packages_cli,
     subscriptions_cli,
@@ -138,6 +140,8 @@ app.add_typer(evidence_cli.app)
 app.add_typer(audit_cli.app)
 app.add_typer(tenants_cli.app)
 app.add_typer(devices_cli.app)
+app.add_typer(hl7v2_cli.app)
+app.add_typer(dead_letters_cli.app)
 app.add_typer(clients_cli.app)
 app.add_typer(tokens_cli.app)
 app.add_typer(keys_cli.app)

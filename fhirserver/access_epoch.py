@@ -1,6 +1,8 @@
 """How new this process's idea of who may see what is."""
 
 import asyncio
+import math
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -8,30 +10,36 @@ import structlog
 from fhirserver.store.record import Record
 
 _SECONDS: Final = 0.25
+# An epoch that was asked for longer ago says nothing about now.
+_STALE_SECONDS: Final = 0.75
 log = structlog.get_logger(__name__)
 
 
 class AccessEpoch:
-    """The newest access epoch this process knows; while it cannot be read, nothing cached counts as fresh."""
+    """The newest access epoch this process knows; one that was not read lately lasts for a quarter of a second."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, monotonic: Callable[[], float]) -> None:
+        """Read it from `record`; `monotonic` is in seconds."""
         self._record = record
+        self._monotonic = monotonic
         self._epoch = 0
-        self._failures = 0
-        self.is_fresh = False
+        self._asked = -math.inf
+        # Whether the database answered the last time.
+        self.is_readable = False
 
     def current(self) -> int:
-        """Return the epoch; a number never seen before while the database cannot be asked."""
-        return self._epoch if self.is_fresh else -self._failures
+        """Return the epoch; while it cannot be read, a number that nobody saw longer ago than a quarter of a second."""
+        now = self._monotonic()
+        return self._epoch if now - self._asked <= _STALE_SECONDS else -1 - int(now / _SECONDS)
 
     async def follow(self) -> None:
         """Read the epoch four times a second."""
         while True:
+            asked = self._monotonic()
             try:
                 self._epoch = await self._record.access_epoch()
-                self.is_fresh = True
+                self._asked, self.is_readable = asked, True
             except Exception:
-                self.is_fresh = False
-                self._failures += 1
+                self._asked, self.is_readable = -math.inf, False
                 log.warning("the access epoch cannot be read", exc_info=True)
             await asyncio.sleep(_SECONDS)

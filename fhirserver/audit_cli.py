@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from fhirserver.auditing.head import NotAHeadError
 from fhirserver.auditing.heads_export import read_heads
 from fhirserver.command_database import RefusedError, command_database
 from fhirserver.settings import Settings
@@ -46,24 +45,26 @@ def check(heads: HeadFiles = None, keys: Keys = None) -> None:
     since it was sealed; each finding is a line.
     """
     settings = Settings.from_environment(os.environ)
-    try:
-        exported = read_heads(heads if heads is not None else _places(settings))
-    except (OSError, NotAHeadError) as defect:
-        raise RefusedError(f"exported heads: {defect}") from defect
+    places = heads if heads is not None else _places(settings)
+    for place in places:
+        if not place.exists():
+            raise RefusedError(f"exported heads: there is no {place}")
     public = None if keys is None else _jwks(keys)
     with command_database(settings) as url:
         from fhirserver import audit_commands  # noqa: PLC0415 - other commands start faster without
 
-        result = audit_commands.inspect_log(settings, url, exported, public)
+        exported = read_heads(places)
+        result = audit_commands.inspect_log(settings, url, exported, public, _progress)
     for finding in result.findings:
         typer.echo(f"{finding.kind}: {finding.where}: {finding.told}", err=True)
     typer.echo(
-        f"{result.size} events in {result.batches} batches, {len(exported)} exported heads, "
+        f"{result.size} events in {result.batches} batches, {result.heads} exported heads, "
         f"{result.expired} expired by policy, {result.older} from before the log"
     )
     typer.echo(f"root {result.root.hex()}")
     if result.findings:
-        typer.echo(f"NOT GENUINE: {len(result.findings)} findings", err=True)
+        count = len(result.findings) + result.more_findings
+        typer.echo(f"NOT GENUINE: {count} findings", err=True)
         raise typer.Exit(NOT_GENUINE)
 
 
@@ -87,6 +88,10 @@ def export(directory: Annotated[Path, typer.Argument(help="Made when missing.")]
 
         added = audit_commands.export_heads(settings, url, directory)
     typer.echo(f"{added} heads added to {directory}")
+
+
+def _progress(done: int, total: int) -> None:
+    typer.echo(f"{done} of {total} events looked at", err=True)
 
 
 def _places(settings: Settings) -> list[Path]:

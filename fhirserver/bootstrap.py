@@ -161,9 +161,15 @@ async def _run_worker(settings: Settings, roles: frozenset[str]) -> None:
             tasks.create_task(
                 _until(
                     stop,
-                    broker_side.run_ingest(settings, server.record, server.subscriptions.observer),
+                    broker_side.run_ingest(
+                        settings, server.record, server.subscriptions.observer, server.auditing
+                    ),
                 )
             )
+        if "ingest" in roles and settings.hl7_ports:
+            from fhirserver import hl7v2_side  # noqa: PLC0415 - for this role alone, where there are interfaces
+
+            tasks.create_task(hl7v2_side.run_listeners(settings, server, stop))
         if roles & {"engine", "deliver"}:
             tasks.create_task(server.subscriptions.run(server.access(), roles, stop))
         if "engine" in roles:
@@ -209,7 +215,7 @@ async def _serve_api(settings: Settings, server: Server, stop: asyncio.Event) ->
     from fhirserver.rest.application import application  # noqa: PLC0415 - for this role alone
     from subscriptions.rest import websocket  # noqa: PLC0415 - as above
 
-    epoch = AccessEpoch(server.record)
+    epoch = AccessEpoch(server.record, time.monotonic)
     pulse = Pulse(server.record.scan, now)
     sockets = server.subscriptions.sockets(server.access(), epoch.current, lambda: pulse.is_well)
     services = _services(settings, server, epoch)
@@ -255,7 +261,7 @@ def _services(settings: Settings, server: Server, epoch: AccessEpoch) -> "Servic
     from fhirserver.rest.application import Services  # noqa: PLC0415 - as above
 
     async def readiness() -> Mapping[str, bool]:
-        return {"database": epoch.is_fresh}
+        return {"database": epoch.is_readable}
 
     return Services(
         store=server.record,
@@ -323,18 +329,19 @@ async def _run_jobs(settings: Settings, server: Server, stop: asyncio.Event) -> 
     from fhirserver.rest import deferred  # noqa: PLC0415 - for this role alone
     from fhirserver.rest.application import fhir_api  # noqa: PLC0415 - as above
 
-    api = fhir_api(_services(settings, server, AccessEpoch(server.record)))
+    api = fhir_api(_services(settings, server, AccessEpoch(server.record, time.monotonic)))
     requests: Mapping[str, JobWork] = {deferred.KIND: api.run_deferred}
     await server.record.job_worker(requests, server.catalogue.enable).run(stop)
 
 
 async def _keep_house(settings: Settings, server: Server) -> None:
-    """Make partitions ahead of time, apply policies of retention, and remove what is over."""
+    """Make partitions ahead of time, apply policies of retention, look after keys, and remove what is over."""
     from fhirserver.accounts import composition  # noqa: PLC0415 - for this role alone
 
     while True:
         await server.record.ensure_partitions()
         await server.record.apply_policies()
+        await server.record.tend_keys(settings.index_spreading)
         await server.record.forget_claims()
         await server.record.authorizations.keep_going(
             [number for number, _ in await server.record.tenants()]

@@ -10,21 +10,19 @@ from typing import Final
 
 import nats
 import structlog
-from nats.aio.client import Client
 
 from adapters.ingest import Ingest
-from adapters.mqtt.connection import connect
+from adapters.mqtt.publishing import MqttDoor
+from adapters.mqtt.publishing import publish as mqtt_publish
 from adapters.mqtt.worker import IngestWorker
+from fhirserver.auditing.refusals import Refusals
+from fhirserver.kernel.audit import Auditing
 from fhirserver.kernel.ports import ChangeObserver, Transaction
 from fhirserver.revocation import Revocation
 from fhirserver.settings import Settings
 from fhirserver.store import leftovers
 from fhirserver.store.record import Record
-from fhirserver.supervisor.broker_stream import (
-    DEVICE_PREFIX,
-    DEVICE_STREAM,
-    ensure_device_stream,
-)
+from fhirserver.supervisor.broker_stream import DEVICE_STREAM, ensure_device_stream
 from fhirserver.supervisor.device_authenticator import DeviceAuthenticator, DeviceGrant
 from fhirserver.supervisor.device_connections import DeviceConnections
 from fhirserver.supervisor.nats_jwt import AccountKey
@@ -33,12 +31,17 @@ from subscriptions.core import synthetic
 from subscriptions.watching.synthetic_patient import SyntheticPatient
 
 SYNTHETIC_TENANT: Final = synthetic.TENANT
+# As HTTP calls it.
+_UNAUTHENTICATED: Final = 401
 
 log = structlog.get_logger(__name__)
 
 
-async def run_ingest(settings: Settings, record: Record, observer: ChangeObserver) -> None:
-    """Let devices in and take what they say, until cancelled."""
+async def run_ingest(
+    settings: Settings, record: Record, observer: ChangeObserver, auditing: Auditing
+) -> None:
+    """Let devices in and take what they say, until cancelled; `auditing` is told of those who may not come in."""
+    refusals = Refusals(auditing, _now)
     client = await nats.connect(
         settings.nats_url,
         max_reconnect_attempts=-1,
@@ -56,8 +59,11 @@ async def run_ingest(settings: Settings, record: Record, observer: ChangeObserve
         device = await record.check_device(username, password)
         return None if device is None else DeviceGrant(*device, simulated=settings.demo)
 
+    async def refused(username: str, host: str) -> None:
+        await refusals.tell(host, _UNAUTHENTICATED, f"MQTT CONNECT {username[:64]}".encode())
+
     authenticator = DeviceAuthenticator(
-        door, AccountKey.from_seed(settings.nats_callout_seed), check
+        door, AccountKey.from_seed(settings.nats_callout_seed), check, refused
     )
     try:
         await ensure_device_stream(client.jetstream())
@@ -95,22 +101,19 @@ async def run_synthetic(
     make: Callable[..., SyntheticPatient],
     stop: asyncio.Event,
 ) -> None:
-    """Run the synthetic patient, whose device speaks where the broker keeps what devices say."""
-    client = Client()
+    """Run the synthetic patient, whose device comes in by the door of real ones, with a new password each time."""
+    tenant = await record.ensure_tenant(SYNTHETIC_TENANT)
+    door = MqttDoor(settings.mqtt_host, settings.mqtt_port, settings.mqtt_tls_certificate)
 
     async def publish(topic: str, message: bytes) -> None:
-        await client.publish(f"{DEVICE_PREFIX}{topic}", message)
+        credential = await record.enroll_device(tenant, synthetic.DEVICE)
+        await mqtt_publish(door, credential, topic, message)
 
     async def forget(tx: Transaction, before: datetime) -> None:
         await leftovers.forget(tx, synthetic.LEFT_BEHIND, before)
 
     every = timedelta(seconds=settings.synthetic_seconds)
-    patient = make(record.tend, publish, forget, every)
-    try:
-        await connect(client, settings.nats_url)
-        await patient.run(stop)
-    finally:
-        await client.close()
+    await make(record.tend, publish, forget, every).run(stop)
 
 
 async def _broker_error(error: Exception) -> None:

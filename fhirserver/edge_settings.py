@@ -86,3 +86,50 @@ class EdgeSettings:
         "new websockets; 0 for any number.",
         forms.count,
     )
+    hl7_ports: tuple[str, ...] = setting(
+        "HL7_PORTS",
+        "",
+        "Ports for HL7 v2 over MLLP with the tenant each belongs to, as 2575=home, separated by commas; empty: none.",
+        forms.ports_of_tenants,
+    )
+    hl7_host: str = setting("HL7_HOST", "127.0.0.1", "Address they listen on.")
+    hl7_tls: str = setting(
+        "HL7_TLS",
+        "",
+        "on: TLS with TLS_CERT and TLS_KEY; client: senders must show a certificate too (HL7_CLIENT_CA); off: plain "
+        "text. Empty is off, on this machine only.",
+        forms.interface_tls,
+    )
+    hl7_client_ca: str = setting(
+        "HL7_CLIENT_CA",
+        "",
+        "Certificates (PEM file) of those who issue the senders' certificates.",
+        forms.file_path,
+    )
+    hl7_site: str = setting(
+        "HL7_SITE",
+        "",
+        "Directory of YAML files: who sends, and the site's own mappings (docs/hl7v2.md).",
+        forms.directory,
+    )
+    hl7_message_bytes: int = setting(
+        "HL7_MESSAGE_BYTES", "1048576", "The longest message that is taken.", forms.at_least_one
+    )
+    hl7_idle_seconds: int = setting(
+        "HL7_IDLE_SECONDS",
+        "3600",
+        "How long a connection may say nothing; within a message it is 30 s.",
+        forms.some_seconds,
+    )
+    hl7_connections: int = setting(
+        "HL7_CONNECTIONS", "200", "Connections at once to each of these ports.", forms.at_least_one
+    )
+    hl7_connections_peer: int = setting(
+        "HL7_CONNECTIONS_PEER", "50", "Of these from one address.", forms.at_least_one
+    )
+    hl7_keep_days: int = setting(
+        "HL7_KEEP_DAYS",
+        "30",
+        "Days messages are kept as they came. So long a message that is sent again is known.",
+        forms.at_least_one,
+    )

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,6 +13,9 @@ from fhirserver.settings import Settings
 
 if TYPE_CHECKING:
     from fhirserver.rest.rate_limits import Rates
+
+# How long an idle connection is kept.
+KEEP_ALIVE_SECONDS: Final = 75
 
 
 class HttpServer(uvicorn.Server):
@@ -64,6 +67,9 @@ def http_server(
             proxy_headers=bool(proxies),
             forwarded_allow_ips=list(proxies),
             ssl_context_factory=None if tls is None else _always(tls),
+            # Longer than pools of clients and proxies keep a connection (5 to 60 seconds): whoever closes first must
+            # be the one who sends, or a request meets a closed door.
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             server_header=False,
         )
     )

@@ -10,12 +10,14 @@ from typing import Any, Final
 import orjson
 
 from fhirserver.command_database import RefusedError
-from fhirserver.crypto.envelope import KEY_BYTES
+from fhirserver.crypto.envelope import KEY_BYTES, Tampered
+from fhirserver.crypto.root_keys import UnusableRootKey
 from fhirserver.kernel.jobs import JobStatus
 from fhirserver.kernel.principal import Access, Principal
 from fhirserver.keyring_source import FileKeys
 from fhirserver.parts import Server, open_server
 from fhirserver.settings import Settings
+from fhirserver.store import key_upkeep
 from fhirserver.store.key_census import Census
 from fhirserver.wire import fhir_json
 
@@ -47,6 +49,17 @@ def status(settings: Settings, url: str) -> Mapping[str, Census]:
     return asyncio.run(run())
 
 
+def watched(found: Census, hours: str) -> str:
+    """Return what the last look at the index found, as a line; `hours` is the setting that says when it looks."""
+    if found.watched is None:
+        off = hours == key_upkeep.NEVER
+        return "never by itself (INDEX_SPREADING=off); run keys spread" if off else "not yet"
+    told = _told(found.watched)
+    seen = f"barest column {told['column'] or '(none)'}, {told['percent']} % of its values"
+    done = f"spread anew in version {told['version']}" if told["spread"] else "nothing to do"
+    return f"{found.watched.finished:%Y-%m-%d %H:%M} UTC, {seen}; {done}"
+
+
 def rotate_root(settings: Settings, url: str) -> tuple[str, int]:
     """Make a new root key in the keyring file and wrap everything by it; return its name, and how much that was.
 
@@ -75,7 +88,12 @@ def retire_root(settings: Settings, url: str, name: str) -> None:
             if not isinstance(root, FileKeys):
                 raise RefusedError("the root keys are not in a file; retire it where they are")
             if name not in root.names() or name == root.active:
-                raise RefusedError(f"{name} is no retired root key")
+                others = sorted(one for one in root.names() if one != root.active)
+                raise RefusedError(
+                    f"{name} is the active root key; make another with keys rotate-root first"
+                    if name == root.active
+                    else f"there is no root key {name}; retired ones: {', '.join(others) or 'none'}"
+                )
             if hanging:
                 raise RefusedError(f"{hanging} keys hang on {name}; run keys rotate-root first")
             root.keep(root.ring.without(name))
@@ -96,7 +114,8 @@ def work(
         async with _opened(settings, url) as server:
             number = await server.record.tenant_number(tenant)
             if number is None:
-                raise RefusedError(f"there is no tenant {tenant!r}")
+                known = ", ".join(name for _, name in await server.record.tenants())
+                raise RefusedError(f"there is no tenant {tenant!r}; there are: {known or 'none'}")
             owner = Principal(number, "admin", "")
             id_ = await server.record.jobs.submit(number, kind, orjson.dumps(request), owner)
             stop = asyncio.Event()
@@ -138,5 +157,10 @@ def _told(ended: JobStatus | None) -> Mapping[str, Any]:
 
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings, url: str) -> AsyncIterator[Server]:
-    async with open_server(replace(settings, database_url=url)) as server:
-        yield server
+    try:
+        async with open_server(replace(settings, database_url=url)) as server:
+            yield server
+    except (UnusableRootKey, Tampered) as problem:
+        raise RefusedError(
+            f"the root keys do not fit this database ({problem}); DATA or KEYRING must be those the server runs with"
+        ) from problem

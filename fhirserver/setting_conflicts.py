@@ -12,6 +12,7 @@ def contradictions(settings: "Settings") -> list[str]:
     """Return one sentence for each pair of settings that cannot both be meant."""
     return [
         *_doors(settings),
+        *_interfaces(settings),
         *_broker(settings),
         *_telephones(settings),
         *_mail(settings),
@@ -34,6 +35,20 @@ def _doors(settings: "Settings") -> list[str]:
             f"DEMO shows everything to whoever reaches HOST {settings.host}: "
             "use HOST 127.0.0.1, or switch DEMO off."
         )
+    return found
+
+
+def _interfaces(settings: "Settings") -> list[str]:
+    found: list[str] = []
+    if settings.hl7_ports and settings.hl7_host not in LOOPBACK and not settings.hl7_tls:
+        found.append(
+            f"HL7_HOST {settings.hl7_host} is reached from other machines: say HL7_TLS on or client, or off where "
+            "nobody else can listen on the way."
+        )
+    if settings.hl7_tls in ("on", "client") and not settings.tls_certificate:
+        found.append("HL7_TLS needs a certificate to show: set TLS_CERT and TLS_KEY.")
+    if (settings.hl7_tls == "client") != bool(settings.hl7_client_ca):
+        found.append("HL7_TLS client and HL7_CLIENT_CA belong together: set both, or none.")
     return found
 
 

@@ -19,6 +19,7 @@ ARMING: Final = ("required", "off")
 SECOND_FACTOR: Final = ("professionals", "everybody", "nobody")
 REGISTRATIONS: Final = ("off", "token", "open")
 SMTP_SECURITY: Final = ("starttls", "tls", "none")
+_HOURS: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _MAILBOX: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+", re.ASCII)
@@ -42,6 +43,17 @@ def flag(value: str) -> bool:
     if lowered in YES or lowered in NO:
         return lowered in YES
     raise ValueError("say 1 or 0")
+
+
+def hours(value: str) -> str:
+    """Return on, off or hours of the day."""
+    lowered = value.strip().lower()
+    if lowered in ("on", "off"):
+        return lowered
+    begins, _, ends = lowered.partition("-")
+    if not _HOURS.fullmatch(lowered) or begins == ends:
+        raise ValueError("say on, off, or hours as 22:00-05:00")
+    return lowered
 
 
 def port(value: str) -> int:
@@ -204,6 +216,41 @@ def file_path(value: str) -> str:
     if not file.is_file():
         raise ValueError("there is no such file")
     return str(file)
+
+
+def directory(value: str) -> str:
+    """Return the path of a directory, absolute; empty for none."""
+    if not value:
+        return ""
+    place = Path(value).expanduser().absolute()
+    if not place.is_dir():
+        raise ValueError("there is no such directory")
+    return str(place)
+
+
+def at_least_one(value: str) -> int:
+    """Return a whole number, 1 or more."""
+    if not value.isascii() or not value.isdigit() or not int(value):
+        raise ValueError("give a whole number, 1 or more")
+    return int(value)
+
+
+def ports_of_tenants(value: str) -> tuple[str, ...]:
+    """Return ports with the tenants they belong to, each ``2575=home``."""
+    pairs = tuple(one.strip() for one in value.split(",") if one.strip())
+    for pair in pairs:
+        number, _, tenant = pair.partition("=")
+        if not tenant:
+            raise ValueError("give ports and tenants like 2575=home, separated by commas")
+        port(number)
+    return pairs
+
+
+def interface_tls(value: str) -> str:
+    """Return how interfaces speak to us; empty for not said."""
+    if value.lower() not in ("", "off", "on", "client"):
+        raise ValueError("choose one of off, on, client")
+    return value.lower()
 
 
 def registration(value: str) -> str:

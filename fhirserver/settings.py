@@ -253,6 +253,13 @@ class Settings(EdgeSettings):
         "Who must have a second factor: professionals (all but patients and care partners), everybody or nobody.",
         forms.second_factor,
     )
+    index_spreading: str = setting(
+        "INDEX_SPREADING",
+        "on",
+        "When the search index may be keyed anew by itself where values have become too frequent (docs/encryption.md):"
+        " on for any time, off for never, or the hours (UTC) in which it may begin, as 22:00-05:00.",
+        forms.hours,
+    )
     demo: bool = setting(
         "DEMO",
         "0",

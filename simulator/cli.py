@@ -70,6 +70,9 @@ def fleet(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     start_within: Annotated[
         float, typer.Option(min=0, help="Start all treatments within so many seconds; 0: they run.")
     ] = 0.0,
+    connect_within: Annotated[
+        float, typer.Option(min=0, help="Connect over so many seconds; 0: as fast as it goes.")
+    ] = 0.0,
     demo_json: Annotated[
         Path, typer.Option(help="demo.json of a running demonstration: base, mqtt, tokens.")
     ] = Path(".data/demo.json"),
@@ -100,6 +103,7 @@ def fleet(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         per_gateway=per_gateway,
         processes=processes,
         start_within_s=start_within,
+        connect_within_s=connect_within,
         scenarios=wanted,
         scenario_after_s=at,
         affected=affected or devices,

@@ -12,7 +12,7 @@ from simulator.transports.connection import Credential
 
 Json = dict[str, Any]
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 4
 _HOMES_TOGETHER: Final = 50
 
 

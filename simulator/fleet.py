@@ -18,8 +18,19 @@ from simulator.transports.connection import Connection
 
 BEAT_S = 1.0
 GOODBYE_S = 5.0
+AT_ONCE = 25
+BETWEEN_S = 0.05
+# So many homes are moved before anything else gets its turn.
+MOVED_AT_ONCE = 200
+CATCH_UP = 10
 
 log = structlog.get_logger("simulator.fleet")
+
+
+def left_out(late_s: float, step_s: float) -> int:
+    """Return how many steps a home that is `late_s` behind leaves out: none up to `CATCH_UP`."""
+    behind = int(late_s / step_s)
+    return behind if behind > CATCH_UP else 0
 
 
 class Voice(Protocol):
@@ -51,13 +62,15 @@ class Fleet:
     def __init__(self, clock: Callable[[], datetime], *, step_s: float = 1.0) -> None:
         """`clock` gives the wall-clock time (aware); homes advance `step_s` seconds at a time."""
         self._clock = clock
-        self._step_s = step_s
+        self.step_s = step_s
         self._homes: list[Home] = []
         self._after_s: list[float] = []
         self._courses: dict[str, Course] = {}
         self._links: dict[str, Voice] = {}
         self._connections: dict[int, Connection] = {}
+        self._beating: asyncio.Task[None] | None = None
         self.ticks = 0
+        self.skipped = 0
 
     @property
     def homes(self) -> Sequence[Home]:
@@ -122,13 +135,19 @@ class Fleet:
         except ControlError as error:
             log.warning("control refused", error=str(error))
 
-    async def open(self, *, at_once: int = 25, pause_s: float = 0.05) -> None:
-        """Connect everything, `at_once` at a time, so that a thousand do not arrive together."""
+    async def open(self, *, within_s: float = 0.0) -> None:
+        """Connect everything, `AT_ONCE` at a time, so that a thousand do not arrive together.
+
+        With `within_s` they come evenly over so many seconds.
+        """
         for home in self._homes:
             for speaker in home.speakers:
                 eui64 = speaker.identity.eui64
                 self._links[eui64].announce(self._birth_of(home, eui64))
         connections = self.connections
+        self._beating = asyncio.create_task(self._beat())
+        at_once = 1 if within_s else AT_ONCE
+        pause_s = within_s / max(1, len(connections)) or BETWEEN_S
         for first in range(0, len(connections), at_once):
             for connection in connections[first : first + at_once]:
                 connection.open()
@@ -140,32 +159,44 @@ class Fleet:
             connection.close()
         for _ in range(int(GOODBYE_S / 0.05)):
             if not any(connection.connected.is_set() for connection in self.connections):
-                return
+                break
             await asyncio.sleep(0.05)
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait([self._beating])
 
     async def run(self, seconds: float | None = None) -> None:
-        """Move every home once per step, spread over the step; for ever, or for `seconds`."""
+        """Move every home once per step, spread over the step; for ever, or for `seconds`.
+
+        A home that is behind catches up; one that is more than `CATCH_UP` steps behind leaves them
+        out, counted in `skipped`: what the processor cannot do must not stop everything else.
+        """
         loop = asyncio.get_running_loop()
         start = loop.time()
-        spread = self._step_s / max(1, len(self._homes))
+        spread = self.step_s / max(1, len(self._homes))
         due = [
             (start + after_s + index * spread, index) for index, after_s in enumerate(self._after_s)
         ]
         heapq.heapify(due)
-        beat = start + BEAT_S
         while seconds is None or loop.time() - start < seconds:
             now_s = loop.time()
-            while due and due[0][0] <= now_s:
+            for _ in range(MOVED_AT_ONCE):
+                if not due or due[0][0] > now_s:
+                    break
                 at, index = due[0]
-                heapq.heapreplace(due, (at + self._step_s, index))
+                skipped = left_out(now_s - at, self.step_s)
+                self.skipped += skipped
+                heapq.heapreplace(due, (at + (skipped + 1) * self.step_s, index))
                 self._tick(self._homes[index])
-            if now_s >= beat:
-                beat = now_s + BEAT_S
-                for connection in self._connections.values():
-                    connection.beat()
-            wake = min(due[0][0] if due else beat, beat)
+            wake = due[0][0] if due else now_s + self.step_s
             # Never busy: a thousand homes are moved some milliseconds together.
-            await asyncio.sleep(max(0.005, wake - loop.time()))
+            await asyncio.sleep(max(0.005, wake - loop.time()) if wake > now_s else 0.0)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            for connection in self._connections.values():
+                connection.beat()
 
     def _birth_of(self, home: Home, eui64: str) -> Callable[[], Message]:
         return lambda: home.birth(eui64, self._clock())
@@ -175,9 +206,9 @@ class Fleet:
         if course is not None:
             if course.over:
                 return
-            course.step(self._step_s)
+            course.step(self.step_s)
         self.ticks += 1
-        for command in home.tick(self._step_s, self._clock()):
+        for command in home.tick(self.step_s, self._clock()):
             match command:
                 case Send(eui64, message):
                     self._links[eui64].send(message)

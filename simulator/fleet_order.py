@@ -15,7 +15,7 @@ class FleetOrder:
     """How many machines at which rate (messages/s of each), for how long, and what happens when.
 
     `per_gateway` devices share a connection; 0 gives each its own. Treatments start spread over
-    `start_within_s`. `scenarios` are taken in turn by the `affected` homes.
+    `start_within_s`, connections over `connect_within_s`. `scenarios` are taken in turn by the `affected` homes.
     """
 
     devices: int
@@ -24,6 +24,7 @@ class FleetOrder:
     per_gateway: int = 0
     processes: int = 1
     start_within_s: float = 0.0
+    connect_within_s: float = 0.0
     scenarios: tuple[str, ...] = ("clean",)
     scenario_after_s: float = 30.0
     affected: int = 0
@@ -120,6 +121,7 @@ class Tally:
     waiting: int = 0
     resent: int = 0
     lost: int = 0
+    skipped: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         mine, theirs = asdict(self), asdict(other)
@@ -131,5 +133,5 @@ class Tally:
         return (
             f"{self.connected}/{self.devices} devices on {self.connections} connections, "
             f"{self.acknowledged} acknowledged, {self.rejected} rejected, {self.waiting} waiting, "
-            f"{self.resent} sent again, {self.lost} lost by overflow"
+            f"{self.resent} sent again, {self.lost} lost by overflow, {self.skipped} s left out"
         )

@@ -27,7 +27,7 @@ from simulator.fleet_order import FleetOrder, Part, Share, Tally, dealt
 from simulator.home import Home, started_before
 from simulator.physiology.person import person
 from simulator.physiology.treatment import Treatment
-from simulator.record import Record
+from simulator.record import Record, RecordError
 from simulator.scenarios import named
 from simulator.transports.buffer import StoreAndForward
 from simulator.transports.connection import Broker
@@ -36,6 +36,8 @@ from simulator.transports.mqtt import Link
 
 REPORT_EVERY_S: Final = 5.0
 SETTLE_S: Final = 15.0
+# A server on a busy machine takes its time for fifty homes; what it does not do at all is said.
+ENROLLED_WITHIN_S: Final = 300.0
 _ELAPSED_MIN: Final = 60.0
 
 
@@ -45,15 +47,22 @@ def now() -> datetime:
 
 
 async def run_fleet(demo_json: Path, order: FleetOrder, say: Callable[[str], None]) -> int:
-    """Run the order; returns 0 when every message was answered, 1 when some still wait."""
+    """Run the order; returns 0 when every message was answered, 1 when some still wait.
+
+    Returns 2 where there is no demonstration to run at, or its server does not take the homes.
+    """
     if not demo_json.exists():  # noqa: ASYNC240 - nothing else runs yet
         say(f"{demo_json} is not there: start the demonstration first (make run)")
         return 2
     place = orjson.loads(demo_json.read_bytes())  # noqa: ASYNC240 - as above
-    async with httpx.AsyncClient(timeout=60.0) as http:
+    async with httpx.AsyncClient(timeout=ENROLLED_WITHIN_S) as http:
         record = Record(http, place["base"], place["tokens"]["admin"])
         say(f"enrolling {order.devices} homes")
-        shares = await enrol(record, order)
+        try:
+            shares = await enrol(record, order)
+        except (httpx.HTTPError, RecordError) as error:
+            say(f"cannot enrol: {str(error) or type(error).__name__}")
+            return 2
     parts = dealt(place["mqtt"], order, shares)
     say(f"connecting from {len(parts)} processes")
     tallies = [Tally()] * len(parts)
@@ -112,7 +121,7 @@ async def run_part(part: Part, say: Callable[[str], None]) -> int:
     order = part.order
     fleet = Fleet(now, step_s=min(1.0, 1.0 / order.rate))
     add_homes(fleet, part)
-    await fleet.open()
+    await fleet.open(within_s=order.connect_within_s)
     telling = asyncio.create_task(_tell(fleet, say))
     disturbing = asyncio.create_task(_disturb(fleet, order))
     try:
@@ -164,7 +173,7 @@ def _home(order: FleetOrder, index: int, name: str, speakers: list[Speaker]) -> 
     started = started_before(now(), elapsed_min)
     if order.start_within_s:
         started += timedelta(seconds=_start(order, index))
-    return Home(
+    home = Home(
         name,
         treatment,
         speakers[0],
@@ -173,6 +182,9 @@ def _home(order: FleetOrder, index: int, name: str, speakers: list[Speaker]) -> 
         mono_ms=int(elapsed_min * 60_000),
         mode="TX" if elapsed_min else "PRETX",
     )
+    # Ten thousand machines do not speak in the same second.
+    home.speak_in(Random(f"{seed}/phase").uniform(0.0, speakers[0].identity.interval_s))
+    return home
 
 
 def _start(order: FleetOrder, index: int) -> float:
@@ -193,6 +205,7 @@ def tally(fleet: Fleet) -> Tally:
         waiting=sum(len(one) for one in buffers),
         resent=sum(one.resent for one in buffers),
         lost=sum(sum(one.overflowed.values()) for one in buffers),
+        skipped=round(fleet.skipped * fleet.step_s),
     )
 
 
@@ -216,7 +229,5 @@ async def _settle(fleet: Fleet) -> bool:
     for _ in range(int(SETTLE_S / 0.1)):
         if not any(len(link.buffer) for link in fleet.links):
             return True
-        for connection in fleet.connections:
-            connection.beat()
         await asyncio.sleep(0.1)
     return False

@@ -125,6 +125,11 @@ class Home:
         """Whether the machine says nothing."""
         return self._silence is not None
 
+    @property
+    def windows_hold(self) -> bool:
+        """Whether the machine's pressure windows hold now: not while the blood flow is turned."""
+        return self.mode == "TX" and self.protection.armed
+
     def birth(self, eui64: str, now: datetime) -> Message:
         """The birth message of the device `eui64` as of `now`, with the limits in force."""
         if self.cuff is not None and self.cuff.identity.eui64 == eui64:
@@ -265,6 +270,10 @@ class Home:
     def measure_soon(self, after_s: float) -> None:
         """Let the cuff measure `after_s` seconds from now, and by its habit afterwards."""
         self._cuff_due_s = after_s
+
+    def speak_in(self, after_s: float) -> None:
+        """Let the machine say its values `after_s` seconds from now, then by its interval."""
+        self._machine_due_s = after_s
 
     def fall_silent(self, how: Silence) -> None:
         """Stop the machine's voice: `hang` keeps the connection open, `cut` drops it."""

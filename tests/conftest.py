@@ -49,6 +49,14 @@ class Database:
         )
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case after its argument where its value is no text.
+
+    What packs bytes may put the time into them, and every worker must find the same tests.
+    """
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.fixture(autouse=True)
 def _loopback_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse connections to other machines, and in unit tests to anything."""
@@ -80,7 +88,14 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One embedded PostgreSQL for the session, without crash safety; `dsn()` is the superuser's."""
     data = make_data_directory()
     server = PostgresServer(
-        data, durable=False, overrides={"max_connections": "200", "shared_buffers": "128MB"}
+        data,
+        durable=False,
+        overrides={
+            "max_connections": "200",
+            "shared_buffers": "128MB",
+            # Thousands of connections are made, most by passwords that everybody can read above.
+            "scram_iterations": "1",
+        },
     )
     try:
         server.start()

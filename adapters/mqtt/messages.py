@@ -6,7 +6,8 @@ no value, valid only when the message says why (`q`).
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
@@ -53,11 +54,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """A ``hd.tel/1`` message."""
+    """What a device measured: a ``hd.tel/1`` message, or what an interface said of the same.
+
+    `seq` is None where messages are not numbered. `quality`: why a value is None, by code; `flags`: what else is said of
+    a value, codes of HL7's measurement-status. `believed`: the device's wall clock is, so what it says is old is old.
+    """
 
     address: str
     boot: str
-    seq: int
+    seq: int | None
     dev_time: datetime | None
     mono_ms: int | None
     mode: Mode | None
@@ -66,15 +71,20 @@ class Telemetry:
     quality: dict[str, str]
     units: dict[str, str]
     session: str | None = None
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    believed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A ``hd.evt/1`` message: one alarm facet, IHE PCD-04 shaped."""
+    """A ``hd.evt/1`` message or what an interface said of the same: one alarm facet, IHE PCD-04 shaped.
+
+    `seq` and `believed` are those of `Telemetry`.
+    """
 
     address: str
     boot: str
-    seq: int
+    seq: int | None
     alarm_id: str
     dev_time: datetime | None
     mono_ms: int | None
@@ -87,6 +97,7 @@ class Event:
     value: Decimal | int | None
     unit: str | None
     test: bool
+    believed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

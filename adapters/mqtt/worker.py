@@ -16,12 +16,12 @@ from zlib import crc32
 import structlog
 from nats.aio.client import Client
 
-from adapters.batch import DOOR, Incoming, Outcome
+from adapters.batch import Incoming, Outcome, letter_of
 from adapters.ingest import Ingest
 from adapters.mqtt.consumer import Delivered, StreamConsumer
 from adapters.mqtt.messages import parse_topic
 from fhirserver.kernel.errors import Conflict, Unavailable
-from fhirserver.kernel.telemetry import DeadLetter, TelemetryStore
+from fhirserver.kernel.telemetry import TelemetryStore
 from fhirserver.supervisor.broker_stream import device_subject
 
 PARTITION: Final = 0
@@ -161,9 +161,7 @@ class IngestWorker:
 
     async def _bury(self, tenant: int, incoming: Incoming) -> None:
         async with self._store.telemetry(tenant) as tx:
-            await tx.dead_letter(
-                [DeadLetter(DOOR, incoming.topic.address, UNSTORABLE, incoming.payload)]
-            )
+            await tx.dead_letter([letter_of(incoming, UNSTORABLE)])
 
     async def _tenant(self, name: str) -> int | None:
         known = self._tenants.get(name)

@@ -188,6 +188,7 @@ class Door:
             offset = timedelta(milliseconds=sample.get("t", 0))
             taken, age = sent + offset, (delay - offset).total_seconds()
             patient = self._patient(said.eui64, taken)
+            uses = self._patient(said.eui64, said.received)
             values = self._values(said.eui64, sample["v"], body)
             if patient is None:
                 continue
@@ -201,6 +202,8 @@ class Door:
                     "age": age,
                     "mode": body.get("mode") if age <= MODE_MEMORY_S else None,
                     "values": values,
+                    # What arrives only after the device has left is no sign of life to its patient.
+                    "contact": patient == uses,
                 }
             )
         return lines

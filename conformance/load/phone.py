@@ -262,6 +262,8 @@ def running(
         log_config=None,
         access_log=False,
         ws="none",
+        # Longer than callers keep a connection they do not use: who sends on one that is closing finds nobody.
+        timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
     listener = config.bind_socket()

@@ -1,6 +1,7 @@
 """The server under test as a child process: `python -m fhirserver serve` on a directory of its own."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,8 @@ import psutil
 
 from conformance.load import processes
 
-READY_SECONDS: Final = 120.0
+READY_SECONDS: Final = 300.0
+_PORTS: Final = range(20_000, 32_768)
 STOP_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1
 _KEPT_LINES: Final = 25
@@ -57,10 +59,16 @@ class Place:
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of loopback nobody listens on now.
+
+    It is none of those that outgoing connections are given (32768 and more), one of which may take it before whoever
+    asked listens on it, or while a server that was killed is started again.
+    """
+    while True:
+        port = _PORTS[secrets.randbelow(len(_PORTS))]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def fresh_data() -> Path:

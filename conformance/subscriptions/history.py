@@ -11,7 +11,7 @@ not answer, answered that it failed, or the sender was killed about then.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -32,6 +32,8 @@ Fault = Literal[
     "after-the-end",
 ]
 Answered = Literal["taken", "refused", "unanswered", "uncertain"]
+# How many seconds have passed from one moment to another, in which the machine had time for us.
+Elapsed = Callable[[float, float], float]
 
 # Removal from a CareTeam, `off` and deletion take effect within this (s).
 EFFECTIVE_WITHIN: Final = 1.0
@@ -40,6 +42,11 @@ EFFECTIVE_WITHIN: Final = 1.0
 NOTED_WITHIN: Final = 3.0
 # A sender that begins its next POST sees the answer to the last one a little before we have noted it.
 SAME_MOMENT: Final = 0.05
+
+
+def by_the_clock(start: float, end: float) -> float:
+    """Return the seconds from `start` to `end`: see `Elapsed`."""
+    return end - start
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +75,13 @@ class Period:
         """Return whether it surely held from `start` to `end`."""
         return self.begun <= start and end <= self.ends
 
-    def possibly(self, start: float, end: float, slack: float = 0.0) -> bool:
-        """Return whether it may have held at some moment from `start` to `end`, `slack` after its end too."""
-        return self.begins <= end and start <= self.ended + slack
+    def possibly(self, start: float, end: float) -> bool:
+        """Return whether it may have held at some moment from `start` to `end`."""
+        return self.begins <= end and start <= self.ended
+
+    def felt(self, start: float, end: float, elapsed: Elapsed) -> bool:
+        """Return whether it may have been in effect then, which outlasts it by `EFFECTIVE_WITHIN`."""
+        return self.begins <= end and elapsed(self.ended, start) <= EFFECTIVE_WITHIN
 
 
 ALWAYS: Final = Period(-inf, -inf)
@@ -120,7 +131,7 @@ class Followed:
 
     `rights`: the periods in which its owner may see a patient; None: everything, always. `log`: what
     `$events` says in the end. `over`: when it was acknowledged to be off or deleted; then nothing
-    more is owed and `log` may be None (unknown).
+    more is owed and `log` may be None (unknown). `elapsed`: what is promised in time is held against it.
     """
 
     name: str
@@ -130,6 +141,7 @@ class Followed:
     rights: Mapping[str, tuple[Period, ...]] | None = None
     over: float | None = None
     names_focus: bool = True
+    elapsed: Elapsed = by_the_clock
 
     def rights_on(self, patient: str) -> tuple[Period, ...]:
         """Return when the owner may see `patient`."""
@@ -152,7 +164,7 @@ class Followed:
             write.patient in one.patients and one.period.possibly(write.begun, write.ended)
             for one in self.interests
         ) and any(
-            one.possibly(write.begun, write.ended, EFFECTIVE_WITHIN)
+            one.felt(write.begun, write.ended, self.elapsed)
             for one in self.rights_on(write.patient)
         )
 
@@ -183,12 +195,12 @@ def check(
     focus_of = _numbering(found, followed, received)
     _log(found, followed, writes, focus_of)
     _order(found, writes, focus_of)
-    _deliveries(found, received, blows)
+    _deliveries(found, received, blows, followed.elapsed)
     if followed.over is None:
         _undelivered(found, followed, received)
     else:
         for one in received:
-            if one.at > followed.over + EFFECTIVE_WITHIN:
+            if followed.elapsed(followed.over, one.at) > EFFECTIVE_WITHIN:
                 found.add("after-the-end", f"{_text(one)} {one.at - followed.over:.1f} s later")
     _rights(found, followed, received)
     return found.violations
@@ -277,7 +289,9 @@ def _order(found: _Findings, writes: Sequence[Write], focus_of: Mapping[int, str
                 )
 
 
-def _deliveries(found: _Findings, received: Sequence[Received], blows: Sequence[Blow]) -> None:
+def _deliveries(
+    found: _Findings, received: Sequence[Received], blows: Sequence[Blow], elapsed: Elapsed
+) -> None:
     """Numbers go up without a step left out, and come again only when they had to."""
     taken: dict[int, Received] = {}
     # Answered ones, until a later POST shows that the sender may have known: (ended, last number).
@@ -294,7 +308,7 @@ def _deliveries(found: _Findings, received: Sequence[Received], blows: Sequence[
         if numbers[0] > reached + 1:
             found.add("skipped", f"{_text(one)} after {reached}")
         repeated = [taken[number] for number in numbers if number in taken]
-        if repeated and not _excused(repeated[-1], one, blows):
+        if repeated and not _excused(repeated[-1], one, blows, elapsed):
             found.add(
                 "unexplained-repeat",
                 f"{_text(one)}, taken {one.at - repeated[-1].ended:.2f} s before",
@@ -305,9 +319,9 @@ def _deliveries(found: _Findings, received: Sequence[Received], blows: Sequence[
             taken.update(dict.fromkeys(numbers, one))
 
 
-def _excused(earlier: Received, again: Received, blows: Sequence[Blow]) -> bool:
+def _excused(earlier: Received, again: Received, blows: Sequence[Blow], elapsed: Elapsed) -> bool:
     return any(
-        blow.at <= earlier.ended + NOTED_WITHIN
+        elapsed(earlier.ended, blow.at) <= NOTED_WITHIN
         and earlier.at <= blow.healed
         and blow.at <= again.at
         for blow in blows
@@ -327,7 +341,7 @@ def _rights(found: _Findings, followed: Followed, received: Sequence[Received]) 
     for one in received:
         for patient in sorted(one.named):
             periods = followed.rights_on(patient)
-            if not any(period.possibly(one.at, one.at, EFFECTIVE_WITHIN) for period in periods):
+            if not any(period.felt(one.at, one.at, followed.elapsed) for period in periods):
                 found.add("without-right", f"{_text(one)} names {patient}")
 
 

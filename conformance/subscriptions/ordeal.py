@@ -15,6 +15,7 @@ from conformance.subscriptions.client import Client, Reply, UnexpectedAnswer
 from conformance.subscriptions.discovery import operation_stated
 from conformance.subscriptions.history import Blow, Period, Violation, Write, check_all
 from conformance.subscriptions.listener import OPERATION, Listener
+from conformance.subscriptions.pulse import Pulse
 from conformance.subscriptions.receiver import Endpoint, Receiver
 from conformance.subscriptions.schedule import Cast, Schedule, Step, schedule
 from conformance.subscriptions.stimulus import Stimulus
@@ -53,7 +54,10 @@ class Keeper(Protocol):
 
 @dataclass
 class Ordeal:
-    """One schedule on one server. `story` is told what happens; `blows` is shared by all who hurt that server."""
+    """One schedule on one server. `story` is told what happens; `blows` is shared by all who hurt that server.
+
+    What is promised in time is held against `pulse`, which beats while this is played.
+    """
 
     admin: Client
     receiver: Receiver
@@ -63,6 +67,7 @@ class Ordeal:
     template: Json
     story: Callable[[str], object]
     blows: list[Blow]
+    pulse: Pulse
     watched: dict[str, Watched] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     rights: dict[str, list[Period]] = field(default_factory=dict)
@@ -334,7 +339,9 @@ class Ordeal:
         for one in self.watched.values():
             if one.over is None:
                 one.log = await self._log(one.id)
-        followed = [one.followed(self.patients) for one in self.watched.values()]
+        followed = [
+            one.followed(self.patients, self.pulse.elapsed) for one in self.watched.values()
+        ]
         sure = sum(write.sure for write in self.writes)
         posts = sum(len(one.received) for one in followed)
         events = sum(len(one.log or ()) for one in followed)

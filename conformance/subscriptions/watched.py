@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from conformance.subscriptions.client import Client
-from conformance.subscriptions.history import Followed, Interest, Period, Received
+from conformance.subscriptions.history import Elapsed, Followed, Interest, Period, Received
 from conformance.subscriptions.notification import Unreadable
 from conformance.subscriptions.receiver import Arrival, Endpoint
 from conformance.subscriptions.subscription import Wish
@@ -74,7 +74,7 @@ class Watched:
             default=0,
         )
 
-    def followed(self, everybody: Sequence[str]) -> Followed:
+    def followed(self, everybody: Sequence[str], elapsed: Elapsed) -> Followed:
         """Return its side of the history; `everybody` are the patients whose naming is looked for."""
         rights = None
         if self.rights is not None:
@@ -87,6 +87,7 @@ class Watched:
             rights,
             self.over,
             names_focus=not self.always_empty,
+            elapsed=elapsed,
         )
 
     def _arrivals(self) -> list[Arrival]:

@@ -22,8 +22,10 @@ CHECKS: Final = Checks()
 HEARTBEAT_SECONDS: Final = 10
 # How long nothing may come before it counts as nothing.
 QUIET_SECONDS: Final = 1.0
-# Answer and handshake travel through two sockets of this process; which is read first is chance.
+# Answer and handshake travel through two sockets of this process; which is read first is chance, and on a busy machine
+# the other one may be read late: nobody is early who was in time once.
 SAME_MOMENT_SECONDS: Final = 0.02
+HANDSHAKES: Final = 3
 
 
 async def notified(scene: Scene, live: Live, *, count: int = 1) -> list[Arrival]:
@@ -68,7 +70,15 @@ async def _create(scene: Scene) -> str:
 
 @CHECKS.add("handshake-after-answer", "SHALL", "the handshake follows the answer to the create")
 async def _handshake(scene: Scene) -> str:
-    endpoint = await scene.endpoint("handshake")
+    early = [await _early(scene, f"handshake-{number}") for number in range(HANDSHAKES)]
+    if min(early) > SAME_MOMENT_SECONDS:
+        raise Failed(f"the handshake came {min(early):.3f} s before the answer")
+    return f"{-min(early):.3f} s after the answer"
+
+
+async def _early(scene: Scene, name: str) -> float:
+    """Return how long before the answer to a create its handshake came (s). Raises `Failed`."""
+    endpoint = await scene.endpoint(name)
     stimulus = await scene.stimulus()
     wish = Wish(await scene.topic(), endpoint.url, filters=(stimulus.filter,))
     reply = await scene.client.must("POST", "Subscription", wish.resource())
@@ -77,9 +87,6 @@ async def _handshake(scene: Scene) -> str:
         arrived = await endpoint.wait_kind("handshake", scene.patience)
         if not arrived:
             raise Failed(f"no handshake in {scene.patience:.0f} s")
-        early = reply.ended - arrived[0].at
-        if early > SAME_MOMENT_SECONDS:
-            raise Failed(f"the handshake came {early:.3f} s before the answer")
         faults = bundle_faults(arrived[0].bundle(), stored, "id-only")
         status = arrived[0].status()
         if status.status != "requested":
@@ -91,7 +98,7 @@ async def _handshake(scene: Scene) -> str:
     finally:
         with suppress(httpx.HTTPError):
             await scene.client.ask("DELETE", f"Subscription/{stored}")
-    return f"{-early:.3f} s after the answer"
+    return reply.ended - arrived[0].at
 
 
 @CHECKS.add("active-after-handshake", "SHALL", "an answered handshake makes it active")

@@ -25,7 +25,9 @@ from fhirserver.kernel.canonical import ACT_REASON
 from fhirserver.kernel.resource import Json
 
 PERSON: Final = Code(ENTITY_TYPE, "1")
+# The patterns tell entities apart by type alone: each event has one System Object, what was asked or what it was about.
 SYSTEM_OBJECT: Final = Code(ENTITY_TYPE, "2")
+OTHER: Final = Code(ENTITY_TYPE, "4")
 PATIENT: Final = Code(OBJECT_ROLE, "1")
 DOMAIN_RESOURCE: Final = Code(OBJECT_ROLE, "4")
 QUERY: Final = Code(OBJECT_ROLE, "24")
@@ -80,7 +82,7 @@ def _profile(happening: Happening, coded: Coded, patient: str | None) -> str:
         return ""
     if happening.what == "search":
         return coded.of_patient if patient is not None else coded.profile
-    if not happening.objects:
+    if not happening.objects or (len(happening.objects) > 1 and happening.what != "disclosed"):
         return ""
     return coded.of_patient if patient is not None else coded.profile
 
@@ -126,8 +128,11 @@ def _user(actor: Actor, coded: Coded) -> list[Json]:
         else {"identifier": {"value": actor.account or actor.kind}}
     )
     user: Json = {"type": _concept(coded.user), "role": [{"text": actor.kind}], "who": who}
-    if actor.account:
+    if actor.account and coded.action != "D":
         user["altId"] = actor.account
+    elif actor.account:
+        # The pattern of deletions has no other name of a user.
+        who["identifier"] = {"value": actor.account}
     user["requestor"] = True
     return [user]
 
@@ -162,10 +167,11 @@ def _network(address: str) -> Json:
 
 
 def _entities(happening: Happening, patient: str | None) -> Iterator[Json]:
+    asks = happening.what == "search"
     for one in happening.objects:
         yield {
             "what": _object(one, patient),
-            "type": _coding(SYSTEM_OBJECT),
+            "type": _coding(OTHER if asks else SYSTEM_OBJECT),
             "role": _coding(DOMAIN_RESOURCE),
         }
     if patient is not None:
@@ -179,9 +185,9 @@ def _entities(happening: Happening, patient: str | None) -> Iterator[Json]:
             "what": {"identifier": {"value": happening.request_id}},
             "type": _coding(REQUEST_ID),
         }
-    if happening.query or happening.what == "search":
+    if happening.query or asks:
         yield {
-            "type": _coding(SYSTEM_OBJECT),
+            "type": _coding(SYSTEM_OBJECT if asks else OTHER),
             "role": _coding(QUERY),
             "query": base64.b64encode(happening.query or b"?").decode(),
         }

@@ -7,11 +7,23 @@ Spec: https://www.rfc-editor.org/rfc/rfc9162#section-4.10, https://www.rfc-edito
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Self
 
 from fhirserver.auditing.merkle import HASH_BYTES
+
+
+def digest_of_parts(parts: Sequence[tuple[int, bytes]]) -> bytes:
+    """Return the digest of how many events each part of a batch has, and its receipt; empty without parts."""
+    if not parts:
+        return b""
+    digest = sha256()
+    for events, receipt in parts:
+        digest.update(b"%d|%d|%b" % (events, len(receipt), receipt))
+    return digest.digest()
 
 
 class NotAHeadError(ValueError):
@@ -20,7 +32,10 @@ class NotAHeadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is signed: after batch `number` (from 1) the tree of `log` has `size` leaves and the root `root`."""
+    """What is signed: after batch `number` (from 1) the tree of `log` has `size` leaves and the root `root`.
+
+    `parts` is the digest of its parts and their receipts, empty in heads from before there were any.
+    """
 
     log: str
     number: int
@@ -29,6 +44,7 @@ class Statement:
     size_before: int
     root_before: bytes
     at: datetime
+    parts: bytes = b""
 
     def to_bytes(self) -> bytes:
         """Return the bytes that are signed: JSON without white space, its members in order."""
@@ -41,7 +57,9 @@ class Statement:
             "size": self.size,
             "sizeBefore": self.size_before,
         }
-        return json.dumps(content, separators=(",", ":")).encode()
+        if self.parts:
+            content["parts"] = self.parts.hex()
+        return json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
 
     @classmethod
     def of(cls, content: bytes) -> Self:
@@ -56,6 +74,7 @@ class Statement:
                 int(data["sizeBefore"]),
                 bytes.fromhex(data["rootBefore"]),
                 datetime.fromisoformat(data["at"]),
+                bytes.fromhex(data.get("parts", "")),
             )
         except (ValueError, KeyError, TypeError) as defect:
             message = f"not a statement about a log: {defect}"

@@ -6,11 +6,11 @@ A file per day, only ever appended to, flushed to the disk before the next batch
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from fhirserver.auditing.head import Head
+from fhirserver.auditing.head import Head, NotAHeadError
 
 _PATTERN = "heads-*.jsonl"
 
@@ -27,8 +27,7 @@ class HeadsDirectory:
         """Return the number of the last head there is, 0 without one. Raises `OSError`."""
         if self._last is None:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            numbers = [one.statement.number for one in read_heads([self._directory])]
-            self._last = max(numbers, default=0)
+            self._last = max(map(_number_of, read_heads([self._directory])), default=0)
         return self._last
 
     def keep(self, heads: Sequence[Head]) -> None:
@@ -38,9 +37,12 @@ class HeadsDirectory:
             name = f"heads-{head.statement.at:%Y%m%d}.jsonl"
             by_file.setdefault(self._directory / name, []).append(head)
         for path, same in by_file.items():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                os.write(descriptor, "".join(one.line() + "\n" for one in same).encode())
+                end = os.fstat(descriptor).st_size
+                torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+                lines = "".join(one.line() + "\n" for one in same)
+                os.write(descriptor, ("\n" * torn + lines).encode())
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -66,11 +68,28 @@ class HeadsStream:
         self._last = heads[-1].statement.number
 
 
-def read_heads(paths: Iterable[Path]) -> list[Head]:
-    """Return the heads of files, and of the files of directories. Raises `OSError`, `NotAHeadError`."""
-    heads = []
+def read_heads(paths: Iterable[Path]) -> Iterator[Head]:
+    """Yield the heads of files, and of the files of directories. Raises `OSError`.
+
+    What is no line of heads (written half when the machine stopped, say) is yielded as one that says nothing.
+    """
     for path in paths:
         for file in sorted(path.glob(_PATTERN)) if path.is_dir() else [path]:
-            lines = file.read_text().splitlines()
-            heads += [Head.of_line(line) for line in lines if line.strip()]
-    return heads
+            with file.open(encoding="utf-8") as lines:
+                for line in lines:
+                    if line.strip():
+                        yield _head_of(line)
+
+
+def _head_of(line: str) -> Head:
+    try:
+        return Head.of_line(line)
+    except NotAHeadError:
+        return Head(line.encode(), "")
+
+
+def _number_of(head: Head) -> int:
+    try:
+        return head.statement.number
+    except NotAHeadError:
+        return 0

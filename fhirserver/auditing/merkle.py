@@ -13,13 +13,14 @@ from typing import Final, Self
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()
-_LEAF: Final = b"\x00"
+# What a leaf is told from a node by.
+LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
 
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of the leaf for `entry`."""
-    return sha256(_LEAF + entry).digest()
+    return sha256(LEAF + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

@@ -8,12 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import orjson
-
 from fhirserver.definitions.patient_of import belongs_to, patients_of
+from fhirserver.definitions.patients_in import patients_in
 from fhirserver.kernel.audit import Actor, Happening, Recording, What
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.resource import Json, Stored
@@ -111,11 +109,5 @@ def patients_shown(resources: Iterable[Stored]) -> frozenset[str]:
         if one.type == "Patient":
             found.add(one.id)
         elif one.content and belongs_to(one.type).paths:
-            found |= _patients(one.content)
+            found |= patients_in(one.type, one.content)
     return frozenset(found)
-
-
-@lru_cache(maxsize=4_096)
-def _patients(content: bytes) -> frozenset[str]:
-    """Return whose record this is; the same few versions are read again and again."""
-    return patients_of(orjson.loads(content))

@@ -7,8 +7,18 @@ search, deliveries) asks here, so that a rule exists once.
 """
 
 from fhirserver.auth.decide import decide
+from fhirserver.auth.lasting import holds_until
 from fhirserver.auth.policy import may, may_ever
 from fhirserver.auth.policy_table import Interaction
 from fhirserver.auth.visibility import allows, visible, who_may
 
-__all__ = ["Interaction", "allows", "decide", "may", "may_ever", "visible", "who_may"]
+__all__ = [
+    "Interaction",
+    "allows",
+    "decide",
+    "holds_until",
+    "may",
+    "may_ever",
+    "visible",
+    "who_may",
+]

@@ -83,6 +83,7 @@ def judged(
     return found
 
 
+@lru_cache(maxsize=8192)
 def may_ever(
     access: Access, interaction: Interaction, resource_type: str, kind: BelongsKind
 ) -> bool:

@@ -5,7 +5,7 @@ a resource at hand. Both are needed, and a property holds them against each othe
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -32,17 +32,18 @@ class Reach:
 
     groups: tuple[Group, ...]
     unnamed: Filters
+    # What all of it must meet; None where that depends on whose it is.
+    filters: Filters | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find out once what every search asks for."""
+        found = {one.filters for one in self.groups} | ({self.unnamed} - {NEVER})
+        object.__setattr__(self, "filters", found.pop() if len(found) == 1 else None)
 
     @property
     def patients(self) -> frozenset[str]:
         """The patients named in groups."""
         return frozenset[str]().union(*(one.patients or () for one in self.groups))
-
-    @property
-    def filters(self) -> Filters | None:
-        """What all of it must meet; None where that depends on whose it is."""
-        found = {one.filters for one in self.groups} | ({self.unnamed} - {NEVER})
-        return found.pop() if len(found) == 1 else None
 
 
 @lru_cache(maxsize=8192)

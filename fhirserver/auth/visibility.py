@@ -1,19 +1,18 @@
 """The rules applied to content: one answer for reads, versions, search hits, deliveries and writes.
 
 The store already filters by the row's patient where there is exactly one; resources that name several patients or
-none have no such row, so their content decides, here. Content that must be searched is parsed with its decimals kept,
-other content with a fast decoder: only references are looked at then.
+none have no such row, so their content decides, here. Content that must be searched is parsed with its decimals kept;
+of other content only the references to patients are read.
 """
 
 from collections.abc import Mapping
 from typing import TypeVar
 
-import orjson
-
 from fhirserver.auth.policy import judged
 from fhirserver.auth.policy_table import Interaction
 from fhirserver.auth.scopes import meets_filter
 from fhirserver.definitions.patient_of import belongs_to, patients_of
+from fhirserver.definitions.patients_in import patients_in
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
@@ -32,7 +31,7 @@ def visible(
     if access.everything:
         return True
     kind = belongs_to(resource_type).kind
-    patients = patients_of(orjson.loads(content)) if kind in _MAY_NAME_PATIENTS else _NOBODY
+    patients = patients_in(resource_type, content) if kind in _MAY_NAME_PATIENTS else _NOBODY
     filters = judged(access, interaction, resource_type, patients, kind)
     if not filters or "" in filters:
         return bool(filters)

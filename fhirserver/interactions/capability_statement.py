@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from fhirserver.definitions import Definitions, SearchParameter
 from fhirserver.kernel.canonical import BACKPORT, BACKPORT_GUIDE, BASE
-from fhirserver.kernel.resource import Json
+from fhirserver.kernel.resource import WRITTEN_ONCE, Json
 
 TOPIC_EXTENSION = BACKPORT + "capabilitystatement-subscriptiontopic-canonical"
 SUBSCRIPTION_PROFILE = BACKPORT + "backport-subscription"
@@ -44,6 +44,15 @@ NORMATIVE: Final = frozenset(
 _SMART: Final = {
     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
     "code": "SMART-on-FHIR",
+}
+
+_CHANGES: Final = frozenset({"update", "patch", "delete"})
+# A type that is written once: PUT under an id that is free creates, everything else is refused with 403.
+_ONCE: Final[Json] = {
+    "documentation": "Written once: nobody changes or deletes one. A PUT creates under an id that is free.",
+    "versioning": "versioned",
+    "conditionalUpdate": False,
+    "conditionalDelete": "not-supported",
 }
 
 Mode = Literal["full", "normative"]
@@ -175,11 +184,14 @@ def _resource(
         {"code": offer.code}
         for offer in offers
         if not offer.operation and offer.level != "system" and _covers(offer, resource_type)
+        if not (offer.code in _CHANGES and resource_type in WRITTEN_ONCE)
     ]
     about["versioning"] = "versioned-update"
     about["readHistory"] = _offered(offers, "vread")
     about["updateCreate"] = _offered(offers, "update")
     about |= product.conditional
+    if resource_type in WRITTEN_ONCE:
+        about |= _ONCE
     if _searches(offers):
         about |= _links(resource_type, searchable, referrers)
     parameters = [

@@ -48,6 +48,10 @@ What = Literal[
 # AuditEvent.outcome: success, refused or failed by the caller's doing, failed by ours, out of order altogether.
 Outcome = Literal["0", "4", "8", "12"]
 
+# Where a part that refuses what came over a websocket says so, in the state of the scope, for whoever watches the door:
+# the code it is closed with.
+REFUSED_WITH = "refused_with"
+
 SUCCESS: Outcome = "0"
 REFUSED: Outcome = "4"
 FAILED: Outcome = "8"

@@ -74,10 +74,14 @@ class Provision:
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """What is known of one caller's relations: `provisions` are those of the patients of `memberships`, and their own."""
+    """What is known of one caller's relations: `provisions` are those of the patients of `memberships`, and their own.
+
+    `until` is when one of the shifts that were looked at ends or the next one begins, None without any.
+    """
 
     memberships: tuple[Membership, ...] = ()
     provisions: tuple[Provision, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Grant:
 
     `scopes` are SMART scopes, None for a token that nothing narrows (issued by an administrator). `patient` is the id
     that ``patient/`` scopes are about. `client` is the OAuth client it was given to, `account` whose login it is.
+    `expires` is when the token does, None for what is no token.
     """
 
     principal: Principal
@@ -93,6 +98,7 @@ class Grant:
     patient: str | None = None
     client: str | None = None
     account: str | None = None
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

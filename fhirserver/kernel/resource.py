@@ -7,6 +7,9 @@ from typing import Any
 # FHIR JSON as `fhirserver.wire.fhir_json.read` returns it: numbers with a fraction are Decimal, never float.
 Json = dict[str, Any]
 
+# Types whose resources stay as they were written: nobody changes or deletes one.
+WRITTEN_ONCE = frozenset({"AuditEvent"})
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

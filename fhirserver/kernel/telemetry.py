@@ -92,12 +92,17 @@ class ObservationRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message, or part of one, that cannot be processed. `source` names the sender, never a patient."""
+    """A message, or part of one, that cannot be processed. `source` names the sender, never a patient.
+
+    `kind` is what the message was, as its door says it; `parts` the measures refused, where others of it were taken.
+    """
 
     door: str
     source: str
     reason: str
     raw: bytes
+    kind: str = ""
+    parts: tuple[str, ...] = ()
 
 
 class TelemetryTransaction(Transaction, Protocol):

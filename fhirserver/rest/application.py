@@ -18,11 +18,12 @@ from fastapi.responses import RedirectResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from fhirserver.auditing.refusals import Refusals
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.capability_statement import Product
 from fhirserver.interactions.operation import Operation
 from fhirserver.interactions.operations import OPERATIONS
-from fhirserver.kernel.audit import Auditing
+from fhirserver.kernel.audit import NOTHING_AUDITED, Auditing
 from fhirserver.kernel.canonical import BASE
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
 from fhirserver.kernel.resource import Json
@@ -55,10 +56,6 @@ def _request_ids() -> Callable[[], str]:
     return lambda: f"{process}{next(numbers):016x}"
 
 
-def _no_epoch() -> int:
-    return 0
-
-
 def _no_topics(_definitions: Definitions) -> Sequence[str]:
     return ()
 
@@ -87,7 +84,8 @@ class Services:
     base: str
     version: str
     readiness: Readiness
-    access_epoch: Callable[[], int] = _no_epoch
+    # Where nobody follows the epoch, it is another one each time: nothing is remembered.
+    access_epoch: Callable[[], int] = field(default_factory=lambda: count().__next__)
     topics: Callable[[Definitions], Sequence[str]] = _no_topics
     demo_page: str | None = None
     extra_routes: Sequence[BaseRoute] = ()
@@ -116,15 +114,18 @@ def application(services: Services) -> Envelope:
         _redirect(shell, services.demo_page)
     shell.router.routes.extend(services.extra_routes)
     limits = Limits(services.rates, services.monotonic)
+    refusals = Refusals(services.auditing or NOTHING_AUDITED, services.clock)
     return Envelope(
-        Doors(_Front(shell, fhir_api(services, limits)), limits),
+        Doors(_Front(shell, fhir_api(services, limits, refusals)), limits, refusals.tell),
         new_request_id=services.new_request_id,
         strict_transport=services.base.startswith("https://"),
         origins=Origins(services.origins, services.registered_origins),
     )
 
 
-def fhir_api(services: Services, limits: Limits | None = None) -> FhirApi:
+def fhir_api(
+    services: Services, limits: Limits | None = None, refusals: Refusals | None = None
+) -> FhirApi:
     """Return the FHIR API alone, as it is mounted at ``/fhir``; it counts requests by `limits`."""
     operations = (*OPERATIONS, *services.operations)
     routes = (*ROUTES, *operation_routes(services.operations), *services.extra_fhir_routes)
@@ -166,8 +167,15 @@ def fhir_api(services: Services, limits: Limits | None = None) -> FhirApi:
         callers=callers,
         base=base,
         pages={METADATA: pages.metadata, OPENAPI: pages.openapi},
-        audit=None if services.auditing is None else Audited(services.auditing, services.clock),
+        audit=_audited(services, refusals),
     )
+
+
+def _audited(services: Services, refusals: Refusals | None) -> Audited | None:
+    auditing, clock = services.auditing, services.clock
+    if auditing is None:
+        return None
+    return Audited(auditing, clock, refusals or Refusals(auditing, clock))
 
 
 class _Front:

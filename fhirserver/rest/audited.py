@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from fhirserver.auditing.refusals import Refusals
 from fhirserver.auditing.trail import TRAIL, Trail, patients_shown
 from fhirserver.definitions.patient_of import patient_filter
 from fhirserver.kernel.audit import FAILED, REFUSED, Actor, Auditing, Happening, Outcome, What
@@ -20,7 +21,6 @@ from fhirserver.kernel.principal import Access
 from fhirserver.rest.replies import Reply
 from fhirserver.rest.requests import ClientGoneError, Request
 from fhirserver.rest.route import Route
-from fhirserver.rest.strangers import Strangers
 
 Run = Callable[[Request, str, Access], Awaitable[Reply]]
 
@@ -28,7 +28,6 @@ Run = Callable[[Request, str, Access], Awaitable[Reply]]
 MAX_QUERY: Final = 16_384
 # Patients named in a query that are each told of.
 MAX_NAMED: Final = 100
-_OF_NO_TENANT: Final = 0
 _BY_QUERY: Final = frozenset({"search", "operation", "disclosed"})
 _CODES: Final[dict[str, What]] = {
     "read": "read",
@@ -46,18 +45,20 @@ _CODES: Final[dict[str, What]] = {
 }
 _ASKS: Final = frozenset({"search", "history", "operation", "disclosed"})
 _FAULT: Final = 500
-# Operations that hand a whole record out: disclosures.
-_EXPORTS: Final = frozenset({"everything"})
+# Operations that hand a record out to be taken away: disclosures.
+_EXPORTS: Final = frozenset({"everything", "evidence"})
 
 
 class Audited:
     """The audit of one FHIR API."""
 
-    def __init__(self, auditing: Auditing, clock: Callable[[], datetime]) -> None:
-        """Tell `auditing`; `clock` is aware UTC."""
+    def __init__(
+        self, auditing: Auditing, clock: Callable[[], datetime], refusals: Refusals
+    ) -> None:
+        """Tell `auditing`; `clock` is aware UTC. `refusals` are told of callers whom nobody knows."""
         self._auditing = auditing
         self._clock = clock
-        self._strangers = Strangers()
+        self._refusals = refusals
 
     async def answered(self, request: Request, path: str, access: Access, run: Run) -> Reply:
         """Return what `run` answers, after the audit was told. Raises what it raises."""
@@ -83,20 +84,7 @@ class Audited:
 
     async def stranger(self, request: Request, path: str, status: int) -> None:
         """Tell of a request that got no further than the door."""
-        now = self._clock()
-        for address, code, count in self._strangers.heard(request.address, status, now):
-            await self._auditing.report(
-                Happening(
-                    _OF_NO_TENANT,
-                    "unauthenticated",
-                    now,
-                    Actor(address=address),
-                    REFUSED,
-                    query=b"" if count else _line(request, path),
-                    request_id="" if count else request.request_id,
-                    detail=f"{code}, {count} times more" if count else str(code),
-                )
-            )
+        await self._refusals.tell(request.address, status, _line(request, path), request.request_id)
 
     def _trail(self, request: Request, access: Access) -> Trail:
         around = TRAIL.get()

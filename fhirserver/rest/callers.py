@@ -1,9 +1,9 @@
-"""Who holds a bearer token and what they may touch, remembered for a quarter of a second.
+"""Who holds a bearer token and what they may touch, remembered while nothing changes.
 
-Asking the database twice per request would double the cost of a read. An answer is used for at most
-`MAX_AGE_S`, and only while the access epoch (which every change of a CareTeam moves) is the one it
-was made under: somebody removed from a team is out within a second, also when another process made
-the change.
+Asking the database twice per request would double the cost of a read. An answer is used while the access epoch, which
+every change of what says something about access moves (a CareTeam, a Consent, a token that is revoked), is the one it
+was made under, and until one of the times in it comes: somebody removed from a team is out within a second, also when
+another process made the change.
 
 Spec: https://www.rfc-editor.org/rfc/rfc6750
 """
@@ -16,13 +16,12 @@ from functools import lru_cache
 from typing import Final
 from weakref import WeakValueDictionary
 
-from fhirserver.auth import decide
+from fhirserver.auth import decide, holds_until, lasting
 from fhirserver.kernel.errors import Unauthenticated
 from fhirserver.kernel.ports import RecordStore
 from fhirserver.kernel.principal import Access
 from fhirserver.rest.rate_limits import Limits, Rates
 
-MAX_AGE_S: Final = 0.25
 MAX_TOKENS: Final = 10_000
 _LONGEST_TOKEN = 4096
 _REMEMBERED: Final = 1024
@@ -31,8 +30,10 @@ _REMEMBERED: Final = 1024
 @dataclass(frozen=True, slots=True)
 class _Known:
     access: Access
-    asked: float
     epoch: int
+    until: datetime
+    # Of the clock that nobody sets.
+    asked: float
 
 
 class Callers:
@@ -97,28 +98,30 @@ class Callers:
         if (
             known is None
             or known.epoch != self._access_epoch()
-            or self._monotonic() - known.asked > MAX_AGE_S
+            or self._clock() >= known.until
+            or self._monotonic() - known.asked > lasting.LONGEST.total_seconds()
         ):
             return None
         return known.access
 
     async def _ask(self, token: str) -> Access:
-        # Age and epoch are those of before the question: what changes meanwhile must count as
-        # changed.
-        asked, epoch = self._monotonic(), self._access_epoch()
+        # The epoch is the one of before the question: what changes meanwhile must count as changed.
+        epoch, asked = self._access_epoch(), self._monotonic()
         grant = await self._store.grant(token)
         if grant is None:
             self._known.pop(token, None)
             message = "The bearer token is unknown, expired or revoked."
             raise Unauthenticated(message)
         relations = await self._store.relations(grant.principal)
-        access = decide(grant.principal, relations, self._clock(), grant)
-        self._remember(token, _Known(access, asked, epoch))
+        now = self._clock()
+        access = decide(grant.principal, relations, now, grant)
+        self._remember(token, _Known(access, epoch, holds_until(relations, now, grant), asked))
         return access
 
     def _remember(self, token: str, known: _Known) -> None:
         if len(self._known) >= MAX_TOKENS:
-            old = [key for key, one in self._known.items() if known.asked - one.asked > MAX_AGE_S]
+            now = self._clock()
+            old = [key for key, one in self._known.items() if now >= one.until]
             for key in old:
                 del self._known[key]
             if len(self._known) >= MAX_TOKENS:

@@ -19,6 +19,7 @@ Everything else is exact, and docs/encryption.md says what that leaves to be see
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -33,6 +34,10 @@ UNIT: Final = 0.001
 UNIT_OF_DATES: Final = 0.0005
 # Keys of one value at most: a search asks for all of them.
 MOST: Final = 400
+# A value is bare while it should have this many times the keys it has: up to twice as many come by rounding and chance.
+_BARE: Final = 3
+# Fewer rows than these with a value are no ground to call it bare.
+_SEEN: Final = 5
 
 PEOPLE: Final = frozenset({"Patient", "Person", "RelatedPerson", "Practitioner"})
 
@@ -102,8 +107,48 @@ def spread_of(counts: Mapping[str, int], rows: int) -> dict[str, int]:
     return {name: several for name, several in found.items() if several > 1}
 
 
+def share_of(type_: str, term: Term, several: int) -> float:
+    """Return about what share of the rows of a type have a value that stands under so many keys, more than one."""
+    dated = type_ in PEOPLE and term.text[0] == _DATE
+    return min(1.0, several * (UNIT_OF_DATES if dated else UNIT)) if several < MOST else 1.0
+
+
+def bare(
+    counts: Mapping[str, int], rows: int, spread: Mapping[str, int] | None
+) -> dict[str, float]:
+    """Return by column the share of what stands there under far fewer keys than its value should have.
+
+    `counts` says how often each value occurs in `rows` rows of one type. A column is a parameter and the form of its
+    terms: beginnings of one length, letters, quarters, months, one form of codes.
+    """
+    every: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for name, count in counts.items():
+        column = _column(name)
+        every[column] += count
+        wanted = min(round(count / rows / _unit(name)), MOST)
+        if count >= _SEEN and wanted >= _BARE * (spread or {}).get(name, 1):
+            found[column] += count
+    return {column: count / max(every[column], rows) for column, count in found.items()}
+
+
+def _column(name: str) -> str:
+    type_, param, text = name.split("|", 2)
+    form = text[0]
+    if form == _PREFIX:
+        return f"{type_}.{param}, first {len(text) - 1}"
+    if form == _LETTERS:
+        return f"{type_} letters"
+    if form == _DATE:
+        unit = "quarter" if "quarter" in text else "whole" if "only" in text else "month or day"
+        return f"{type_}.{param} by {unit}"
+    return f"{type_}.{param} {form}"
+
+
 def _unit(name: str) -> float:
-    return UNIT_OF_DATES if name.rpartition("|")[2].startswith(_DATE) else UNIT
+    type_, _, rest = name.partition("|")
+    dated = type_ in PEOPLE and rest.partition("|")[2].startswith(_DATE)
+    return UNIT_OF_DATES if dated else UNIT
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,8 @@
 """What a query looks for in the blind index; see `terms`."""
 
-from itertools import product
+from collections.abc import Sequence
+from itertools import chain, product
+from math import prod
 from typing import Final, NamedTuple
 
 from fhirserver.fhirpath.reference import parse_reference
@@ -21,7 +23,7 @@ from fhirserver.search.condition import (
 from fhirserver.search.criterion import Contained, FullText, Near
 from fhirserver.search.extract import CONTAINED
 from fhirserver.search.full_text import WORDLESS_TYPES
-from fhirserver.search.protected import query_units
+from fhirserver.search.protected import PROTECTED, query_units
 from fhirserver.search.term import (
     ANY_TEXT,
     FLAT_URIS,
@@ -39,6 +41,9 @@ from fhirserver.search.term import (
     token_text,
 )
 from fhirserver.search.uri import MAX_SEGMENTS, above, bare
+
+# Of several conditions on one date, each with any of its values, these many ways to meet them all are looked at.
+_MOST_ALTERNATIVES: Final = 64
 
 
 def query_terms(type_: str, asked: Condition | FullText | Near | Contained) -> AnyOf | None:
@@ -63,6 +68,34 @@ def query_terms(type_: str, asked: Condition | FullText | Near | Contained) -> A
             return AnyOf(_present(type_, asked), True)
         case _:
             return _values(type_, asked)
+
+
+def is_protected_date(type_: str, asked: Condition) -> bool:
+    """Return whether a condition asks for a protected date, of which a resource has one at most, by its units."""
+    place = (type_, asked.param)
+    by_units = asked.modifier is None and asked.answered_by == "terms"
+    return by_units and place in PROTECTED and place not in HIDDEN
+
+
+def terms_of_all(conditions: Sequence[Condition]) -> AnyOf | None:
+    """Return the terms that answer several conditions on one protected date together; None where they are too many.
+
+    From one year to another, that is the units between the two, not all behind the one and all before the other.
+    """
+    alternatives = [
+        [
+            tests
+            for one in asked.values
+            if isinstance(one, DateValue)
+            for tests in date_comparison(one)
+        ]
+        for asked in conditions
+    ]
+    if prod(map(len, alternatives)) > _MOST_ALTERNATIVES:
+        return None
+    joined = tuple(tuple(chain.from_iterable(chosen)) for chosen in product(*alternatives))
+    units, exact = query_units(joined)
+    return AnyOf(tuple(Term(conditions[0].param, "d" + unit) for unit in units), exact)
 
 
 def _words(type_: str, asked: FullText) -> AnyOf | None:

@@ -18,7 +18,7 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.smart import answers, token_request
 from fhirserver.smart.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, Client
-from fhirserver.smart.client_authentication import secret_digest
+from fhirserver.smart.client_authentication import secret_digest, unproved
 from fhirserver.smart.family import (
     ACCESS_LIFETIME,
     BACKEND_LIFETIME,
@@ -30,7 +30,7 @@ from fhirserver.smart.family import (
 from fhirserver.smart.http_form import answered, read_form, refused
 from fhirserver.smart.id_token import OPENID, id_token
 from fhirserver.smart.server import AuthorizationServer
-from fhirserver.store import grants
+from fhirserver.store import clients, grants
 
 _SECRET_BYTES: Final = 32
 
@@ -116,6 +116,9 @@ class TokenEndpoint:
         holder = Principal(client.tenant, "client", client.id)
         token = secrets.token_urlsafe(_SECRET_BYTES)
         async with self._store.transaction(client.tenant) as tx:
+            # Whoever disables it now finds the token, or was first.
+            if not await clients.hold_enabled(tx, client.id):
+                raise unproved("The client is not known.")
             expires = tx.now + BACKEND_LIFETIME
             known = Known(holder, scopes.texts(), None, client.id, None, tx.now, expires, None)
             await grants.add_access(tx, secret_digest(token), known)

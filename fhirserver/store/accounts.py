@@ -17,7 +17,7 @@ async def grant(pool: Pool, token: str, now: datetime) -> Grant | None:
     """Return what `token` stands for, None when it is unknown, has expired or was revoked."""
     async with pool.connection() as connection:
         found = await connection.rows(
-            "SELECT tenant, kind, reference, scopes, patient, client, account FROM access_token "
+            "SELECT tenant, kind, reference, scopes, patient, client, account, expires FROM access_token "
             "WHERE digest = %s AND expires > %s AND revoked IS NULL",
             (digest(token), now),
         )

@@ -1,6 +1,6 @@
 """The log of AuditEvents in the database: what waits to be sealed, sealed batches, and what their events are now."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,13 +10,14 @@ from uuid import UUID
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from fhirserver.auditing.findings import Batch, Event
-from fhirserver.auditing.head import Head, Statement
+from fhirserver.auditing.findings import Batch, Event, Pending, Receipt
+from fhirserver.auditing.head import Head, Statement, digest_of_parts
 from fhirserver.auditing.leaf import leaf_of
-from fhirserver.auditing.merkle import Frontier, cut
+from fhirserver.auditing.merkle import HASH_BYTES, Frontier, cut
 from fhirserver.crypto.envelope import Tampered
 from fhirserver.kernel.errors import Unavailable
 from fhirserver.kernel.resource import Json
+from fhirserver.store.audit_line import opened
 from fhirserver.store.caller import entering
 from fhirserver.store.connection import Connection, Query, Row
 from fhirserver.store.data_keys import DataKeys
@@ -41,20 +42,29 @@ _MINE: Final[LiteralString] = "SELECT epoch FROM audit_lease WHERE holder = %s F
 _LAST: Final[LiteralString] = (
     "SELECT number, size, frontier, statement, signature FROM audit_batch ORDER BY number DESC LIMIT 1"
 )
+# Ids as one text: nothing here looks at them.
 _PENDING: Final[LiteralString] = (
-    "SELECT id, tenant, events, leaves FROM audit_pending ORDER BY id LIMIT %s"
+    "SELECT id, tenant, array_to_string(events, ','), leaves, receipt FROM audit_pending ORDER BY id LIMIT %s"
 )
 _SEAL: Final[LiteralString] = (
-    "INSERT INTO audit_batch (number, first, size, tenants, events, leaves, frontier, statement, signature, sealed) "
-    "VALUES (%s, %s, %s, %s, %s, %b, %b, %b, %s, %s)"
+    "INSERT INTO audit_batch (number, first, size, tenants, events, leaves, frontier, statement, signature, sealed, "
+    "parts, receipts) VALUES (%s, %s, %s, %s::int[], %s::uuid[], %b, %b, %b, %s, %s, %s, %s)"
 )
 _TAKEN: Final[LiteralString] = "DELETE FROM audit_pending WHERE id = ANY (%s)"
 _HEADS: Final[LiteralString] = (
     "SELECT statement, signature FROM audit_batch WHERE number > %s ORDER BY number LIMIT %s"
 )
 _BATCHES: Final[LiteralString] = (
-    "SELECT number, first, size, tenants, events, leaves, statement, signature FROM audit_batch "
-    "WHERE number > %s ORDER BY number LIMIT %s"
+    "SELECT number, first, size, tenants, events::text[], leaves, statement, signature, parts, receipts "
+    "FROM audit_batch WHERE number > %s ORDER BY number LIMIT %s"
+)
+_NUMBERED: Final[LiteralString] = (
+    "SELECT number, statement, signature FROM audit_batch WHERE number = ANY (%s)"
+)
+_WAITING: Final[LiteralString] = "SELECT id FROM audit_spool WHERE id = ANY (%s)"
+_LAST_SIZE: Final[LiteralString] = "SELECT coalesce(max(size), 0) FROM audit_batch"
+_UNSEALED: Final[LiteralString] = (
+    "SELECT id, tenant, events::text[], leaves, receipt FROM audit_pending WHERE id > %s ORDER BY id LIMIT %s"
 )
 _NOW: Final[LiteralString] = (
     "SELECT r.id, coalesce(r.fhir_id, r.id::text), r.version, r.deleted, r.key_id, r.content FROM resource r "
@@ -69,10 +79,11 @@ Sign = Callable[[bytes], str]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the events of a batch are now: their leaves, and those that tell of expiry, parsed."""
+    """What the events of a batch are now: their leaves, and those that tell of expiry, parsed; and its receipts."""
 
     leaves: Mapping[Event, bytes]
     expiries: Sequence[tuple[int, Json]]
+    receipts: Sequence[Receipt | None]
 
 
 class AuditLog:
@@ -108,8 +119,16 @@ class AuditLog:
                 log = Statement.of(bytes(statement)).log
             leaves = b"".join([bytes(row[3]) for row in taken])
             tree = before.plus(cut(leaves))
+            parts = [(len(row[3]) // HASH_BYTES, bytes(row[4])) for row in taken]
             says = Statement(
-                log, number + 1, tree.size, tree.root, before.size, before.root, now
+                log,
+                number + 1,
+                tree.size,
+                tree.root,
+                before.size,
+                before.root,
+                now,
+                digest_of_parts(parts),
             ).to_bytes()
             head = Head(says, sign(says))
             await connection.round(
@@ -120,13 +139,15 @@ class AuditLog:
                             number + 1,
                             before.size,
                             tree.size,
-                            [row[1] for row in taken for _ in row[2]],
-                            [one for row in taken for one in row[2]],
+                            _array(str(row[1]) for row in taken for _ in cut(row[3])),
+                            _array(row[2] for row in taken),
                             leaves,
                             tree.to_bytes(),
                             says,
                             head.signature,
                             now,
+                            [events for events, _ in parts],
+                            [receipt for _, receipt in parts],
                         ),
                     ),
                     Query(_TAKEN, ([row[0] for row in taken],)),
@@ -143,14 +164,16 @@ class AuditLog:
     async def batches(self, after: int = 0) -> AsyncIterator[Batch]:
         """Yield every sealed batch behind number `after`, in order."""
         while found := await self._rows(_BATCHES, (after, _PAGE)):
-            for number, first, size, tenants, events, leaves, statement, signature in found:
+            for number, first, size, tenants, events, leaves, statement, signature, *rest in found:
+                parts, receipts = rest
                 yield Batch(
                     number,
                     first,
                     size,
-                    [(tenant, str(one)) for tenant, one in zip(tenants, events, strict=True)],
+                    list(zip(tenants, events, strict=True)),
                     bytes(leaves),
                     Head(bytes(statement), signature),
+                    [(part, bytes(one)) for part, one in zip(parts, receipts, strict=True)],
                 )
                 after = number
 
@@ -168,12 +191,45 @@ class AuditLog:
                 leaves[tenant, str(row[0])] = leaf
                 if event is not None and _is_expiry(event):
                     expiries.append((tenant, event))
-        return Seen(leaves, expiries)
+        return Seen(leaves, expiries, await self.receipts(batch))
 
-    async def pending(self) -> Sequence[Event]:
-        """Return the events that wait to be sealed."""
-        found = await self._rows("SELECT tenant, events FROM audit_pending", ())
-        return [(tenant, str(one)) for tenant, events in found for one in events]
+    async def receipts(self, batch: Batch) -> Sequence[Receipt | None]:
+        """Return the receipts of `batch`, None in the place of one that does not belong there."""
+        found: list[Receipt | None] = []
+        at = 0
+        for events, receipt in batch.parts:
+            if receipt:
+                whose = batch.events[at][0] if at < len(batch.events) else 0
+                leaves = batch.leaves[at * HASH_BYTES : (at + events) * HASH_BYTES]
+                found.append(await self._receipt(whose, receipt, leaves))
+            at += events
+        return found
+
+    async def _receipt(self, tenant: int, receipt: bytes, leaves: bytes) -> Receipt | None:
+        return opened((await self._keys.tenant(tenant)).blind, receipt, leaves)
+
+    async def pending(self) -> AsyncIterator[Pending]:
+        """Yield what waits to be sealed."""
+        after = UUID(int=0)
+        while found := await self._rows(_UNSEALED, (after, _PAGE)):
+            after = found[-1][0]
+            for _, tenant, events, leaves, receipt in found:
+                told = bytes(receipt)
+                says = await self._receipt(tenant, told, bytes(leaves)) if told else None
+                yield Pending([(tenant, one) for one in events], says)
+
+    async def waiting(self, lines: Sequence[UUID]) -> Sequence[UUID]:
+        """Return which of these lines are not written out yet."""
+        return [row[0] for row in await self._rows(_WAITING, (list(lines),))]
+
+    async def numbered(self, numbers: Sequence[int]) -> Mapping[int, Head]:
+        """Return the heads of the batches with these numbers."""
+        found = await self._rows(_NUMBERED, (list(numbers),))
+        return {row[0]: Head(bytes(row[1]), row[2]) for row in found}
+
+    async def size(self) -> int:
+        """Return how many events were sealed so far."""
+        return int((await self._rows(_LAST_SIZE, ()))[0][0])
 
     async def stored(self, tenant: int) -> AsyncIterator[str]:
         """Yield the row id of every AuditEvent of `tenant`."""
@@ -229,7 +285,7 @@ def _bounded(rows: Sequence[Row]) -> Sequence[Row]:
     """Return the first of `rows` that have at most `MOST_LEAVES` leaves together, at least one."""
     count = 0
     for index, row in enumerate(rows):
-        count += len(row[2])
+        count += len(row[3]) // HASH_BYTES
         if count > MOST_LEAVES and index:
             return rows[:index]
     return rows
@@ -237,3 +293,7 @@ def _bounded(rows: Sequence[Row]) -> Sequence[Row]:
 
 def _is_expiry(event: Json) -> bool:
     return any(one.get("code") == "expired" for one in event.get("subtype", ()))
+
+
+def _array(values: Iterable[str]) -> str:
+    return "{" + ",".join(values) + "}"

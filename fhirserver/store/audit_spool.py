@@ -9,10 +9,9 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final, LiteralString
 from uuid import UUID
-
-import msgspec
 
 from fhirserver.auditing.trail import patients_shown
 from fhirserver.definitions.loader import Definitions
@@ -21,6 +20,8 @@ from fhirserver.kernel import keys
 from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.errors import Gone, NotFound
 from fhirserver.kernel.principal import Access, Principal
+from fhirserver.store.audit_insertion import Insertion
+from fhirserver.store.audit_line import Line, Witness, decode_line, encode, line_purpose
 from fhirserver.store.audit_rows import AuditRows
 from fhirserver.store.connection import Query
 from fhirserver.store.data_keys import DataKeys
@@ -43,17 +44,13 @@ _DONE: Final[LiteralString] = "DELETE FROM audit_spool WHERE id = %s"
 # Objects of one line that are looked up because nobody said whose they are.
 _LOOKED_UP: Final = 64
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Happening]).decode
-
-
-def purpose(line: UUID) -> str:
-    """Return what the content of a line is sealed for."""
-    return f"audit-spool|{line}"
-
 
 class AuditSpool:
-    """Makes the statement that leaves happenings for later."""
+    """Makes the statement that leaves happenings for later. One for each process: its lines witness each other."""
+
+    def __init__(self) -> None:
+        """Have written nothing yet."""
+        self._witness = Witness()
 
     async def insertion(
         self,
@@ -62,12 +59,32 @@ class AuditSpool:
         tenant: int,
         now: datetime,
         happenings: Iterable[Happening],
-    ) -> Sequence[Query]:
+    ) -> Insertion:
         """Return what leaves `happenings` of `tenant` at `now`."""
-        told = list(happenings)
+        told, witnessed = list(happenings), self._witness.taken()
         line = keys.row_id(keys.unix_ms(now), 0, secrets.randbits(64))
-        sealed = await data_keys.seal(tenant, None, purpose(line), _encode(told))
-        return (Query(_ADD, (line, tenant, sealed, len(told), now)),)
+        content = encode(Line(told, witnessed))
+        sealed = await data_keys.seal(tenant, None, line_purpose(line), content)
+        made = Query(_ADD, (line, tenant, sealed, len(told), now))
+        return Insertion((made,), partial(self._witness.settled, line, witnessed))
+
+
+class _OfLine:
+    """Writes the events of one line, with the receipt for it."""
+
+    def __init__(self, rows: AuditRows) -> None:
+        self._rows = rows
+        self.line: tuple[UUID, Sequence[UUID]] | None = None
+
+    async def insertion(
+        self,
+        data_keys: DataKeys,
+        definitions: Definitions,
+        tenant: int,
+        now: datetime,
+        happenings: Iterable[Happening],
+    ) -> Insertion:
+        return await self._rows.of_line(data_keys, definitions, tenant, now, happenings, self.line)
 
 
 class AuditExpansion:
@@ -75,7 +92,8 @@ class AuditExpansion:
 
     def __init__(self, context: WriteContext, reader: Reader, rows: AuditRows) -> None:
         """Write through `context`, in whose transactions events become `rows`; look up patients with `reader`."""
-        self._context = replace(context, audit_rows=rows)
+        self._context = context
+        self._rows = rows
         self._reader = reader
 
     async def tenants(self) -> Sequence[int]:
@@ -88,15 +106,18 @@ class AuditExpansion:
 
         None when there is none.
         """
-        async with open_transaction(self._context, tenant, WriteTransaction) as tx:
+        rows = _OfLine(self._rows)
+        context = replace(self._context, audit_rows=rows)
+        async with open_transaction(context, tenant, WriteTransaction) as tx:
             found = await tx.execute(_TAKE, (tenant, behind))
             if not found:
                 return None
             line, sealed = found[0]
-            told = _decode(await tx.unseal(None, purpose(line), bytes(sealed)))
-            tx.audit(*await resolved(self._reader, tenant, told))
-            await tx.execute(_DONE, (line,))
-        return len(told)
+            told = decode_line(await tx.unseal(None, line_purpose(line), bytes(sealed)))
+            rows.line = line, told.witnessed
+            tx.audit(*await resolved(self._reader, tenant, told.happenings))
+            tx.execute_later(_DONE, (line,))
+        return len(told.happenings)
 
 
 async def resolved(reader: Reader, tenant: int, happenings: Sequence[Happening]) -> list[Happening]:

@@ -50,6 +50,15 @@ async def get(tx: Transaction, client: str) -> Client | None:
     return _read(found[0]) if found else None
 
 
+async def hold_enabled(tx: Transaction, client: str) -> bool:
+    """Return whether the client is let in, which nobody changes before the transaction ends."""
+    found = await tx.execute(
+        "SELECT disabled IS NULL FROM smart_client WHERE tenant = %s AND client = %s FOR SHARE",
+        (tx.tenant, client),
+    )
+    return bool(found and found[0][0])
+
+
 async def add(tx: Transaction, client: Client) -> None:
     """Keep a new client of the transaction's tenant."""
     await tx.execute(

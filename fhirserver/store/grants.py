@@ -76,10 +76,13 @@ async def begin(tx: Transaction, family: Family, code: Code, digest: bytes) -> N
 
 
 async def take_code(tx: Transaction, digest: bytes) -> Code | None:
-    """Return the code and mark it used; `used` of the answer says when it was before. None when there is none."""
+    """Return the code and mark it used; `used` of the answer says when it was before. None when there is none.
+
+    What it stands for cannot be revoked before the transaction ends: whoever revokes it then finds what came of it.
+    """
     found = await tx.execute(
         f"SELECT {_FAMILY}, t.redirect_uri, t.challenge, t.expires, t.used FROM smart_code t {_JOINED} "
-        "WHERE t.tenant = %s AND t.digest = %s FOR UPDATE OF t",
+        "WHERE t.tenant = %s AND t.digest = %s FOR UPDATE OF t, g",
         (tx.tenant, digest),
     )
     if not found:
@@ -93,10 +96,10 @@ async def take_code(tx: Transaction, digest: bytes) -> Code | None:
 
 
 async def find_refresh(tx: Transaction, digest: bytes) -> Refresh | None:
-    """Return a refresh token, held until the transaction ends; None when there is none."""
+    """Return a refresh token, held with what it stands for until the transaction ends; None when there is none."""
     found = await tx.execute(
         f"SELECT {_FAMILY}, t.issued, t.expires, t.used FROM smart_refresh t {_JOINED} "
-        "WHERE t.tenant = %s AND t.digest = %s FOR UPDATE OF t",
+        "WHERE t.tenant = %s AND t.digest = %s FOR UPDATE OF t, g",
         (tx.tenant, digest),
     )
     return Refresh(_family(found[0]), *found[0][_WIDTH:]) if found else None

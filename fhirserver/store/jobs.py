@@ -248,6 +248,16 @@ class JobRows:
         )  # fmt: skip
 
 
+async def last_done(tx: Transaction, kind: str) -> JobStatus | None:
+    """Return the job of `kind` that was done last in the tenant of `tx`, None when none is remembered."""
+    found = await tx.execute(
+        "SELECT " + _COLUMNS + " FROM job WHERE tenant = %s AND kind = %s AND state = 'done' "
+        "ORDER BY finished DESC LIMIT 1",
+        (tx.tenant, kind),
+    )
+    return await _status(tx, found[0]) if found else None
+
+
 # What narrows a token stands behind its owner, on a line of its own; a token that nothing narrows sees them all.
 _OWN: Final[LiteralString] = (
     "(%s OR (owner_kind = %s AND (owner = %s OR split_part(owner, E'\\n', 1) = %s)))"

@@ -1,4 +1,4 @@
-"""The jobs that change keys: rotation, re-keying of the index, shredding."""
+"""The jobs that change keys: rotation and what it leaves, re-keying and spreading of the index, shredding."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -8,8 +8,17 @@ from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.hanging import PatientRows, SealedColumn
 from fhirserver.kernel.jobs import JobWork
 from fhirserver.kernel.ports import Transaction
-from fhirserver.store import patient_rows, rekeying, rotation, sealed_columns, shredding
+from fhirserver.store import (
+    key_retirement,
+    patient_rows,
+    rekeying,
+    rotation,
+    sealed_columns,
+    shredding,
+    spreading,
+)
 from fhirserver.store.data_keys import DataKeys
+from fhirserver.store.frequencies import Counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +42,14 @@ def key_works(
 ) -> Mapping[str, JobWork]:
     """Return the works by kind."""
     seconds = hanging.settled_seconds
+    counting = Counting(transactions, keys, definitions_of)
     return {
+        key_retirement.KIND: key_retirement.Retirement(transactions, hanging.columns),
         rekeying.KIND: rekeying.Rekeying(
-            transactions, keys, definitions_of, reindex, settled_seconds=seconds
+            transactions, keys, counting, reindex, settled_seconds=seconds
+        ),
+        spreading.KIND: spreading.Spreading(
+            transactions, keys, definitions_of, counting, reindex, settled_seconds=seconds
         ),
         rotation.KIND: rotation.Rotation(
             transactions, keys, hanging.columns, settled_seconds=seconds

@@ -1,14 +1,10 @@
 """What a write transaction knows of the resources it has to do with, and what it requires of them."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from fhirserver.kernel.errors import Forbidden, PreconditionFailed
-from fhirserver.kernel.resource import Json, Stored
+from fhirserver.kernel.resource import WRITTEN_ONCE, Json, Stored
 from fhirserver.store.versions import CurrentRow
-
-# What is written once: the database refuses anything else as well.
-_UNCHANGEABLE: Final = frozenset({"AuditEvent"})
 
 
 @dataclass(slots=True)
@@ -33,7 +29,7 @@ def require_version(if_match: int | None, version: int) -> None:
 
 
 def require_changeable(type_: str) -> None:
-    """Raise `Forbidden` for what stays as it was written."""
-    if type_ in _UNCHANGEABLE:
+    """Raise `Forbidden` for what stays as it was written; the database refuses to change it as well."""
+    if type_ in WRITTEN_ONCE:
         msg = f"{type_}s are written once: nobody changes or deletes one."
         raise Forbidden(msg)

@@ -25,7 +25,15 @@ from fhirserver.kernel.resource import Page, Stored
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
 from fhirserver.search.query import Query
-from fhirserver.store import accounts, claims, device_access, lease, policies
+from fhirserver.store import (
+    accounts,
+    claims,
+    dead_letters,
+    device_access,
+    key_upkeep,
+    lease,
+    policies,
+)
 from fhirserver.store.audit_insertion import AuditInsertion
 from fhirserver.store.audit_log import AuditLog
 from fhirserver.store.audit_rows import AuditRows
@@ -191,8 +199,10 @@ class Record:
 
     async def key_census(self, tenant: int) -> Census:
         """Return how many rows hang on which keys of `tenant`."""
-        async with self.transaction(tenant) as tx:
-            return await census(tx, self._hanging.columns)
+        blind = (await self._write.keys.tenant(tenant)).blind
+        # As a worker: some of what is sealed only workers may look at.
+        async with self.work(tenant) as tx:
+            return await census(tx, self._hanging.columns, blind)
 
     async def rewrap_tenant_keys(self) -> int:
         """Wrap what hangs on other root keys by the active one; return how many keys that were."""
@@ -261,6 +271,11 @@ class Record:
             if due:
                 await self.jobs.submit(tenant, "retention", b"", Principal(tenant, "system", ""))
 
+    async def tend_keys(self, hours: str) -> None:
+        """Hand in what the keys of each tenant need; the index is looked at within `hours` (`key_upkeep.is_time`)."""
+        for tenant, _ in await self.tenants():
+            await key_upkeep.hand_in(self.jobs, self.work, tenant, hours)
+
     async def scan(self, sql: LiteralString, args: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run one SELECT over due rows of every tenant, without locks. Raises `Unavailable`."""
         try:
@@ -325,12 +340,7 @@ class Record:
     async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
         """Return what could not be processed, counted, the most frequent first."""
         async with self.transaction(tenant) as tx:
-            rows = await tx.execute(
-                "SELECT door, source, reason, count(*), max(received) FROM dead_letter WHERE tenant = %s "
-                "GROUP BY door, source, reason ORDER BY count(*) DESC, source, reason LIMIT 1000",
-                (tenant,),
-            )
-        return [DeadLetterCount(*row) for row in rows]
+            return await dead_letters.counted(tx)
 
     async def check_device(
         self, username: str, password: str

@@ -149,6 +149,8 @@ class Reindex:
         async with self._transactions(job.tenant) as tx:
             rows = await tx.execute(_READ, (number, job.tenant, UUID(at.row), BATCH))
             ranges = await _ranges(tx, number, [(row[0], row[1]) for row in rows])
+            # In one round trip: otherwise each patient's key is one.
+            await self._keys.load(job.tenant, dict.fromkeys(row[4] for row in rows))
             wrong: list[Wrong] = []
             unreadable = 0
             for turn, row in enumerate(rows):

@@ -174,6 +174,7 @@ def _of(
     bonds: Iterable[_Bond], principal: Principal, rosters: Mapping[str, Json], now: datetime
 ) -> Relations:
     found: list[Membership] = []
+    turn: datetime | None = None
     denied: dict[tuple[str, str], tuple[Provision, ...]] = {}
     for one in bonds:
         if one.who != principal.reference or not principal.reference:
@@ -184,6 +185,7 @@ def _of(
         ends = one.ends
         if one.path is not None:
             on_duty, until = _shift(one.path, rosters, now)
+            turn = earlier(turn, until)
             if not on_duty:
                 continue
             ends = earlier(ends, until)
@@ -193,20 +195,21 @@ def _of(
         for consent, rows in (one.provisions or {}).items():
             if (one.patient, consent) not in denied:
                 denied[one.patient, consent] = provisions(one.patient, consent, rows)
-    return Relations(tuple(found), tuple(p for several in denied.values() for p in several))
+    return Relations(tuple(found), tuple(p for several in denied.values() for p in several), turn)
 
 
 def _shift(
     path: Sequence[str], rosters: Mapping[str, Json], now: datetime
 ) -> tuple[bool, datetime | None]:
-    """Return whether the first of `path` is on duty in every team along it now, and until when at most."""
-    until: datetime | None = None
+    """Return whether the first of `path` is on duty in every team along it now, and until when that is sure."""
+    on_duty, until = True, None
     for member, team in pairwise(path):
         roster = rosters.get(team.removeprefix("CareTeam/"))
         try:
-            if roster is None or member not in on_call_at(roster, now):
+            if roster is None:
                 return False, None
+            on_duty = on_duty and member in on_call_at(roster, now)
             until = earlier(until, next_change(roster, now))
         except Unreadable:
             return False, None
-    return True, until
+    return on_duty, until

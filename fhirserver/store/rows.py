@@ -66,7 +66,7 @@ def indexed_key(blind: BlindIndex, type_: str, term: Term, id_: str) -> int:
     param, text, is_reference = term
     if is_reference:
         return blind.reference(type_, param, text)
-    of = _spread(blind, type_, term)
+    of = spread(blind, type_, term)
     return blind.value(type_, param, text, blind.part(type_, param, text, id_, of))
 
 
@@ -78,13 +78,13 @@ def asked_keys(blinds: Sequence[BlindIndex], type_: str, term: Term) -> tuple[in
     return tuple(
         blind.value(type_, param, text, part)
         for blind in blinds
-        for part in range(_spread(blind, type_, term))
+        for part in range(spread(blind, type_, term))
     )
 
 
-def _spread(blind: BlindIndex, type_: str, term: Term) -> int:
-    """Return over how many keys a value is spread."""
-    if blind.spread is None:
+def spread(blind: BlindIndex, type_: str, term: Term) -> int:
+    """Return over how many keys a value is spread, one for most."""
+    if term.reference or blind.spread is None:
         return 1
     name = coarse.place(type_, term)
     return 1 if name is None else blind.spread.get(name, 1)

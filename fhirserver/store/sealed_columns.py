@@ -16,6 +16,8 @@ SEALED: Final[tuple[SealedColumn, ...]] = (
     SealedColumn("job", "outcome", ("id",), "job|{id}|outcome"),
     SealedColumn("job", "problem", ("id",), "job|{id}|problem"),
     SealedColumn("dead_letter", "raw", ("bucket", "id"), "dead-letter|{id}"),
+    SealedColumn("hl7_message", "raw", ("bucket", "id"), "hl7-message|{id}"),
+    SealedColumn("hl7_message", "report", ("bucket", "id"), "hl7-report|{id}"),
     SealedColumn("account", "profile", ("id",), "account|{id}"),
     SealedColumn("account", "password", ("id",), "password|{id}"),
     SealedColumn("account_factor", "sealed", ("id",), "factor|{id}"),
@@ -37,6 +39,8 @@ SEALED: Final[tuple[SealedColumn, ...]] = (
 # Columns of bytes that are no envelopes under a data key, each with the reason.
 NOT_SEALED: Final[Mapping[tuple[str, str], str]] = {
     ("audit_pending", "leaves"): "hashes of audit events",
+    ("audit_pending", "receipt"): "ids of lines and a hash, with a keyed hash; no contents",
+    ("audit_batch", "receipts"): "as in audit_pending",
     ("audit_batch", "leaves"): "hashes of audit events",
     ("audit_batch", "frontier"): "hashes above hashes of audit events",
     ("audit_batch", "statement"): "public: what is signed of the audit log",

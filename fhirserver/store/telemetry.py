@@ -23,7 +23,7 @@ from fhirserver.kernel.telemetry import (
     StreamKey,
     StreamState,
 )
-from fhirserver.store import ingest_audit
+from fhirserver.store import dead_letters, ingest_audit
 from fhirserver.store.observation_rows import (
     ID_MARK,
     RANGE_COLUMNS,
@@ -312,16 +312,8 @@ class TelemetryTransaction(WriteTransaction):
         )  # fmt: skip
 
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep the letters under the tenant's key: a message that cannot be read has no known patient."""
-        for letter in letters:
-            row = self._row(self._device_bucket(letter.source))
-            raw = await self.seal(None, f"dead-letter|{row}", letter.raw)
-            await self.connection.rows(
-                "INSERT INTO dead_letter (bucket, tenant, id, door, source, reason, received, raw) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                (self._device_bucket(letter.source), self.tenant, row,
-                 letter.door, letter.source, letter.reason, self.now, raw),
-            )  # fmt: skip
+        """Keep the letters."""
+        await dead_letters.keep(self, letters)
 
     def _device_bucket(self, address: str) -> int:
         return device_bucket(self.tenant, address)

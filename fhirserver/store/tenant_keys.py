@@ -109,34 +109,51 @@ def opened(root: RootKeys, tenant: int, rows: Sequence[Row]) -> TenantKeys:
                 usable.append(version)
     link = unwrapped[LINK][FIRST]
     blinds = tuple(
-        BlindIndex(
-            unwrapped[INDEX][version],
-            version,
-            link=link,
-            spread=_opened_spread(tenant, version, unwrapped[INDEX][version], spreads[version]),
-        )
+        _blind(tenant, version, unwrapped[INDEX][version], link, spreads[version])
         for version in sorted(usable, reverse=True)
     )
     wrappings = {version: AESGCM(key) for version, key in unwrapped[WRAP].items()}
     return TenantKeys(tenant, max(wrappings), wrappings, blinds)
 
 
+def index_key(root: RootKeys, tenant: int, rows: Iterable[Row], version: int) -> bytes:
+    """Return the key of a version of the index that is in `rows` of `ALL`."""
+    ((name, wrapped),) = ((row[2], row[3]) for row in rows if (row[0], row[1]) == (INDEX, version))
+    return root.unwrap(name, label(tenant, INDEX, version), bytes(wrapped))
+
+
 def sealed_spread(
-    tenant: int, version: int, key: bytes, measured: Mapping[str, int] | None
+    tenant: int,
+    version: int,
+    key: bytes,
+    measured: Mapping[str, int] | None,
+    *,
+    fresh: Iterable[str] = (),
+    since: int | None = None,
 ) -> bytes:
-    """Return the envelope of what a version of the index spreads: what was `measured`, or what is shipped."""
-    told = json.dumps(_SHIPPED if measured is None else dict(measured)).encode()
+    """Return the envelope of what a version of the index spreads: what was `measured`, or what is shipped.
+
+    `fresh` and `since`: see `BlindIndex`.
+    """
+    told: dict[str, Any] = {"spread": _SHIPPED if measured is None else dict(measured)}
+    if since is not None:
+        told |= {"fresh": sorted(fresh), "since": since}
     nonce = secrets.token_bytes(envelope.NONCE_BYTES)
-    return envelope.seal(AESGCM(key), nonce, _spread_place(tenant, version), told)
+    return envelope.seal(
+        AESGCM(key), nonce, _spread_place(tenant, version), json.dumps(told).encode()
+    )
 
 
-def _opened_spread(
-    tenant: int, version: int, key: bytes, sealed: bytes | None
-) -> Mapping[str, int] | None:
+def _blind(tenant: int, version: int, key: bytes, link: bytes, sealed: bytes | None) -> BlindIndex:
     if sealed is None:
-        return None
+        return BlindIndex(key, version, link=link)
     told = json.loads(envelope.unseal(AESGCM(key), _spread_place(tenant, version), bytes(sealed)))
-    return shipped() if told == _SHIPPED else told
+    if "spread" not in told:
+        # As earlier releases wrote it: what was measured alone, or the one word.
+        told = {"spread": told}
+    spread = shipped() if told["spread"] == _SHIPPED else told["spread"]
+    fresh = frozenset(told.get("fresh", ()))
+    return BlindIndex(key, version, link=link, spread=spread, fresh=fresh, since=told.get("since"))
 
 
 def _spread_place(tenant: int, version: int) -> bytes:

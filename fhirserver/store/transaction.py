@@ -20,6 +20,7 @@ from fhirserver.kernel.errors import PreconditionFailed
 from fhirserver.kernel.ports import Current
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.store import audit_leaves, claims, derived, flush, locking
+from fhirserver.store.audit_insertion import Told
 from fhirserver.store.connection import Connection, Query, Row
 from fhirserver.store.earlier import behind, earlier
 from fhirserver.store.flush import Place, Stamp
@@ -56,7 +57,7 @@ class WriteTransaction:
         self._archived: set[UUID] = set()
         self._taking: list[tuple[int, str, UUID]] = []
         self._later: list[Query] = []
-        self._happenings: list[Happening] = []
+        self._audit = Told(context.audit_rows)
         self.tenant = own.tenant
         now = context.clock()
         self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -71,7 +72,8 @@ class WriteTransaction:
         if self.changes:
             msg = f"reactions do not end: {self.changes[0].reference}"
             raise RuntimeError(msg)
-        await self._flush(last=True)
+        with self._audit.settled():
+            await self._flush(last=True)
 
     def new_id(self, patient: str | None) -> str:
         """Return a fresh resource id in the bucket of `patient`, any bucket for None."""
@@ -129,7 +131,7 @@ class WriteTransaction:
 
     def audit(self, *happenings: Happening) -> None:
         """Write AuditEvents of these with everything else, at the end."""
-        self._happenings += happenings
+        self._audit.happenings += happenings
 
     async def _round(self, queries: Sequence[Query]) -> list[list[Row]]:
         later, self._later = self._later, []
@@ -346,7 +348,8 @@ class WriteTransaction:
 
     async def _flush(self, *, last: bool = False) -> None:
         """Write everything collected so far; with `last`, commit in the same round trip."""
-        ending = [*await self._audits(), _COMMIT] if last else []
+        told = (self._context.keys, self.definitions, self.tenant, self.now)
+        ending = [*await self._audit.queries(*told), _COMMIT] if last else []
         if not (self._new or self._replacing or self._burying):
             if last:
                 await self._round(ending)
@@ -372,13 +375,6 @@ class WriteTransaction:
                 *ending,
             ]
         )
-
-    async def _audits(self) -> Sequence[Query]:
-        rows, happenings, self._happenings = self._context.audit_rows, self._happenings, []
-        if rows is None or not happenings:
-            return ()
-        data_keys = self._context.keys
-        return await rows.insertion(data_keys, self.definitions, self.tenant, self.now, happenings)
 
     async def _sealed(self, version: NewVersion) -> SealedVersion:
         key = await self._context.keys.of_patient(self.tenant, version.owner)

@@ -1,16 +1,39 @@
-"""The access decision for deliveries: asked when a change is matched and again when it is sent."""
+"""The access decision for deliveries: asked when a change is matched and again when it is sent.
+
+A decision is remembered with the access epoch it was made under, and used again only in a transaction that sees that
+same epoch. One number is read instead of the relations of everybody.
+"""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final, LiteralString, NamedTuple
 
-from fhirserver.auth import decide, visible
+from fhirserver.auth import decide, holds_until, visible
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access, Grant
 from fhirserver.kernel.resource import Stored
 from fhirserver.store.relations import relations_within
 
+MAX_GRANTS: Final = 20_000
+# An epoch that this transaction (or one of its savepoints, which have later numbers) moved itself is nobody else's yet.
+_EPOCH: Final[LiteralString] = (
+    "SELECT epoch, coalesce(age(xmin) > age(pg_current_xact_id_if_assigned()::xid), true) FROM access_epoch"
+)
+
+
+class _Known(NamedTuple):
+    access: Access
+    epoch: int
+    asked: datetime
+    until: datetime
+
 
 class Visibility:
-    """Answers from the relations as they stand in the asking transaction."""
+    """Answers from the relations as they stand in the asking transaction. One instance serves one process."""
+
+    def __init__(self) -> None:
+        """Begin with nothing remembered."""
+        self._known: dict[Grant, _Known] = {}
 
     async def access(self, tx: Transaction, owner: Grant) -> Access:
         """Return what `owner` may touch now."""
@@ -18,8 +41,28 @@ class Visibility:
 
     async def accesses(self, tx: Transaction, owners: Collection[Grant]) -> Mapping[Grant, Access]:
         """Return what each of `owners` may touch now."""
-        found = await relations_within(tx, {one.principal for one in owners})
-        return {one: decide(one.principal, found[one.principal], tx.now, one) for one in owners}
+        # Read before the relations: what is committed between the two makes the next one ask again.
+        ((epoch, is_committed),) = await tx.execute(_EPOCH)
+        found: dict[Grant, Access] = {}
+        asking: list[Grant] = []
+        for owner in owners:
+            known = self._known.get(owner)
+            if known is None or known.epoch != epoch or not known.asked <= tx.now < known.until:
+                asking.append(owner)
+            else:
+                found[owner] = known.access
+        if not asking:
+            return found
+        relations = await relations_within(tx, {one.principal for one in asking})
+        if len(self._known) + len(asking) > MAX_GRANTS:
+            self._known.clear()
+        for owner in asking:
+            of = relations[owner.principal]
+            access = found[owner] = decide(owner.principal, of, tx.now, owner)
+            if is_committed:
+                until = holds_until(of, tx.now, owner)
+                self._known[owner] = _Known(access, epoch, tx.now, until)
+        return found
 
     def sees(self, access: Access, stored: Stored) -> bool:
         """Return whether `access` covers reading this version; nobody sees a deletion."""

@@ -79,6 +79,12 @@ class DeviceGrant:
 
 
 Check = Callable[[str, str], Awaitable[DeviceGrant | None]]
+# Is told the name that was given and the address it came from.
+Refused = Callable[[str, str], Awaitable[None]]
+
+
+async def _unnoticed(_username: str, _host: str) -> None:
+    """Take no notice."""
 
 
 class DeviceAuthenticator:
@@ -86,13 +92,17 @@ class DeviceAuthenticator:
 
     `check(username, password)` returns what the device may do, or None to refuse; it must take the
     same time for an unknown name as for a wrong password. Every failure of `check` refuses.
+    `refused` is told of each refusal, once the broker has its answer.
     """
 
-    def __init__(self, connection: Client, key: AccountKey, check: Check) -> None:
+    def __init__(
+        self, connection: Client, key: AccountKey, check: Check, refused: Refused = _unnoticed
+    ) -> None:
         """Answer nothing yet; `start` does."""
         self._connection = connection
         self._key = key
         self._check = check
+        self._refused = refused
         self._places = asyncio.Semaphore(CONCURRENT_CHECKS)
         self._running: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
@@ -141,6 +151,8 @@ class DeviceAuthenticator:
         user = await self._user(request)
         reply = answer(self._key, request, user=user, now=datetime.now(UTC), jti=uuid.uuid4().hex)
         await message.respond(reply.encode())
+        if user is None:
+            await self._refused(request.username or "", request.host or "")
 
     async def _user(self, request: ConnectRequest) -> str | None:
         grant: DeviceGrant | None = None

@@ -35,7 +35,12 @@ class LoopbackServer:
     async def start(self, application: ASGIApp) -> None:
         """Serve `application`; returns when it answers."""
         config = uvicorn.Config(
-            application, log_config=None, access_log=False, timeout_graceful_shutdown=2
+            application,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            # Longer than callers keep a connection they do not use: who sends on one that is closing finds nobody.
+            timeout_keep_alive=75,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))

@@ -40,8 +40,8 @@ def script() -> Script:
     }
     troubled = next(home for home in HOUSEHOLDS if home.scenario == "needle-slip-graft")
     second = troubled.second.phone
-    # The pump stands and the needle is out until she has put both right.
-    moves[second, "alert"] = (Move(22.0, "y"), Move(50.0, "h"), Move(110.0, None))
+    # The nurse is called before she says so. The needle is out until she has put it right.
+    moves[second, "alert"] = (Move(32.0, "y"), Move(52.0, "h"), Move(112.0, None))
     moves[second, "recheck"] = (Move(10.0, "h"),)
     moves[NURSE.phone, "alert"] = (Move(9.0, "a"),)
     return moves

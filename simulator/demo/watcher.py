@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import httpx
 import structlog
 
 from simulator import codes
 from simulator.demo.cast import HOUSEHOLDS, Household
-from simulator.demo.picture import FLAG_DETAIL, Line, Picture, describe
+from simulator.demo.picture import FLAG_DETAIL, Line, Picture, describe, moment
 from simulator.record import Record, RecordError
 
 EVERY_S = 1.0
@@ -20,6 +20,10 @@ MACHINE_CODES = ",".join(
 )
 PRESSURE_CODE = f"{codes.MDC}|150020"
 NEWEST = {"_sort": "-date"}
+# Others may be treated at the same server: only what is about these homes is asked for.
+PATIENTS: Final = ",".join(home.patient.reference for home in HOUSEHOLDS)
+# What is written at the same time may be seen in another order: asked for again for so long.
+SEEN_AGAIN: Final = timedelta(seconds=30)
 
 log = structlog.get_logger("simulator.demo")
 
@@ -43,7 +47,8 @@ class Watcher:
         self._picture = picture
         self._clock = clock
         self._tell = tell
-        self._since = clock()
+        self._began = clock()
+        self._since: dict[str, datetime] = {}
         self._events_read = 0
         self._evidence: dict[str, str] = {}
 
@@ -65,8 +70,6 @@ class Watcher:
 
     async def look(self) -> None:
         """Read everything once and tell what is new, in the order it happened."""
-        since = {"_lastUpdated": f"ge{self._since.isoformat(timespec='milliseconds')}"}
-        recent = {**since, "_sort": "_lastUpdated", "_count": "200"}
         lines = await self._phone_events()
         # One after the other: `gather` loses a cancellation that meets a failing child, and the
         # whole demonstration would wait for this watcher for ever.
@@ -75,14 +78,31 @@ class Watcher:
         now = self._clock()
         lines += self._picture.tell_readings(now)
         # In this order, so that a message finds the alert it is about.
-        for flag in await self._record.search("Flag", recent):
+        for flag in await self._changed("Flag"):
             lines += self._picture.absorb_flag(flag, await self._evidence_of(flag), now)
-        for task in await self._record.search("Task", recent):
+        for task in await self._changed("Task"):
             lines += self._picture.absorb_task(task, now)
-        for message in await self._record.search("Communication", recent):
+        for message in await self._changed("Communication"):
             lines += self._picture.absorb_communication(message, now)
         for line in sorted(lines, key=lambda line: line.at):
             self._tell(line)
+
+    async def _changed(self, kind: str) -> list[dict[str, Any]]:
+        """Return the resources of `kind` about these homes that may be new, oldest first."""
+        since = self._since.get(kind, self._began)
+        found = await self._record.search(
+            kind,
+            {
+                "patient": PATIENTS,
+                "_lastUpdated": f"ge{since.isoformat(timespec='milliseconds')}",
+                "_sort": "_lastUpdated",
+                "_count": "200",
+            },
+        )
+        if found:
+            newest = moment(found[-1].get("meta", {}).get("lastUpdated"), since)
+            self._since[kind] = max(since, newest - SEEN_AGAIN)
+        return found
 
     async def _phone_events(self) -> list[Line]:
         answer = await self._http.get(

@@ -6,7 +6,7 @@ less: the machine is silent, and only the step itself, with the blood flow stead
 patient bleeds as fast as the pump runs. https://pubmed.ncbi.nlm.nih.gov/24341865/
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from simulator import codes
 from simulator.physiology.person import Access, Person
@@ -87,6 +87,7 @@ class NeedleSlipGraft(NeedleSlip):
     venous_drop: float | None = 60.0
     window: float | None = 40.0
     access: Access | None = "graft"
+    _unwatched: bool = field(default=False, init=False)
 
     number = 4
     name = "needle-slip-graft"
@@ -94,8 +95,14 @@ class NeedleSlipGraft(NeedleSlip):
 
     @property
     def truth(self) -> Truth:
-        """The machine's own alarm, at once; the server may suspect it before."""
+        """The machine's own alarm, at once; the server may suspect it before.
+
+        A machine whose windows are suspended, because the patient is turning the blood flow,
+        notices nothing and centres them anew on what is left: then the server alone must see it.
+        """
         access = codes.EVENT_VENOUS_ACCESS
+        if self._unwatched:
+            return super().truth
         return Truth(
             alerts=(
                 ExpectedAlert(codes.MDC, access, "PH", 12.0),
@@ -105,6 +112,17 @@ class NeedleSlipGraft(NeedleSlip):
             incidents=1,
             machine_events=(codes.EVENT_LOW, access, codes.EVENT_PUMP_STOP),
         )
+
+    def begin(self, stage: Stage) -> None:
+        """The needle begins to move."""
+        super().begin(stage)
+        self._unwatched = False
+
+    def step(self, stage: Stage, elapsed_s: float, dt_s: float) -> None:
+        """Slip; note whether the machine watched until it had noticed."""
+        super().step(stage, elapsed_s, dt_s)
+        if stage.since(f"event:{codes.EVENT_VENOUS_ACCESS}") is None and not stage.windows_hold:
+            self._unwatched = True
 
 
 @dataclass

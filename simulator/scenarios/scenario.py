@@ -24,6 +24,10 @@ class Stage(Protocol):
     clock_off: timedelta
     now: datetime
 
+    @property
+    def windows_hold(self) -> bool:
+        """Whether the machine's pressure windows hold now: not while the blood flow is turned."""
+
     def since(self, moment: str) -> float | None:
         """Return the seconds since the first `moment`, None before it."""
 

@@ -13,7 +13,9 @@ from fhirserver.kernel.keys import id_of
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire.fhir_xml import Unprintable
+from subscriptions.channels import disclosure
 from subscriptions.channels.bound import Bound
+from subscriptions.channels.websocket import CODE
 from subscriptions.core.notification_template import Template, marks
 from subscriptions.core.payload import render
 from subscriptions.core.websocket_binding import Frame, Want
@@ -47,8 +49,25 @@ async def frames(
         text = await _text(tx, notifications, one, bundle, group[0].bound.wanted.payload)
         for order, own in _filled(text, one, group):
             through = order.through if order.rows else None
+            _disclose(tx, order)
             made.append((order.bound, Frame(order.want.key, order.want.kind, through, own)))
     return made
+
+
+def _disclose(tx: Transaction, order: _Order) -> None:
+    """Tell the audit of a notification that carries events; one that a socket breaks off is made and told again."""
+    if not order.rows:
+        return
+    to = order.bound.holder
+    disclosure.of_parcel(
+        tx,
+        order.want.key[1],
+        frozenset(row.patient for row in order.rows if row.patient is not None),
+        "",
+        to.reference or to.kind,
+        CODE,
+        "handed-over",
+    )
 
 
 async def _text(

@@ -72,6 +72,8 @@ def _against_baseline(trace: Trace, trend: Trend, stretch: int) -> Seen | None:
     first = last - _baseline_stretches(change) + 1
     baseline = trace.means(0, first, last)
     steady, now = _steadied(trace, change.steady, first, last, stretch)
+    if _moving(trace, change.steady, stretch):
+        return None
     recent = _levelled(trace, 0, change.steady, stretch, now)
     comparable = _comparable(baseline, steady, now, change.steady)
     if comparable is None:
@@ -136,6 +138,18 @@ def _steadied(
             known[: place + 1] = [_STOOD] * (place + 1)
             break
     return known[: last - first + 1], known[-1]
+
+
+def _moving(trace: Trace, steady: Companion | None, stretch: int) -> bool:
+    """Return whether the steady quantity moved so much in the newest stretch that it must settle.
+
+    A pump that stops in the middle of a stretch leaves a mean of running and standing, and in a
+    line that is nearly closed the pressure falls by far more than the flow usually explains.
+    """
+    if steady is None:
+        return False
+    before, now = trace.means(1, stretch - 1, stretch)
+    return before is not None and now is not None and abs(now - before) > float(steady.within) / 2
 
 
 def _levelled(

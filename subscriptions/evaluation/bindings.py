@@ -19,10 +19,14 @@ _PREFIX: Final = "rule-engine-"
 
 async def follow(tx: Transaction, change: Change) -> None:
     """Bring watch, evaluation row and managed Subscription in step with a DeviceUseStatement."""
-    for version in (change.resource, change.previous):
-        device = None if version is None else version.get("device", {}).get("reference", "")
-        if device and device.startswith("Device/"):
-            await silence_rows.bind(tx, device.removeprefix("Device/"))
+    references = [
+        version.get("device", {}).get("reference", "")
+        for version in (change.resource, change.previous)
+        if version is not None
+    ]
+    await silence_rows.bind(
+        tx, [one.removeprefix("Device/") for one in references if one.startswith("Device/")]
+    )
     statement, patient = change.resource, change.patient
     if statement is None or patient is None or statement.get("status") != "active":
         return

@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from fhirserver.kernel.audit import REFUSED_WITH
 from subscriptions.channels.bound import Socket
 from subscriptions.channels.sockets import Sockets
 from subscriptions.core.websocket_binding import PATH, Bind, Close
@@ -137,6 +138,8 @@ class _Session:
         self._sockets.arrived(self._socket)
 
     async def _close(self, why: Close) -> None:
+        # Whoever watches the door tells the audit of what was refused.
+        self._websocket.scope.setdefault("state", {})[REFUSED_WITH] = why.code
         if self._line is not None:
             self._line.shut(why.code, why.reason)
         else:

@@ -6,6 +6,7 @@ from typing import Final, LiteralString
 
 from fhirserver.kernel.ports import Transaction
 from subscriptions.core.silence import Watched
+from subscriptions.store.silence_rows import USER
 from subscriptions.store.watch_rows import Execute
 
 # A treatment lasts a night at most: a machine not heard for longer treats nobody.
@@ -37,11 +38,12 @@ async def not_told(tx: Transaction, limit: int) -> Sequence[Watched]:
     found = await tx.execute(
         "SELECT w.device, w.patient, w.mode, w.mode_at, w.last_contact, w.online, w.stage, w.simulated,"
         " w.every"
-        " FROM device_watch w WHERE w.tenant = %s AND w.patient IS NOT NULL AND w.mode_at IS NOT NULL"
-        " AND w.last_contact > %s AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.tenant = w.tenant"
+        " FROM device_watch w, (VALUES (%s::timestamptz)) t(now) WHERE w.tenant = %s"
+        " AND w.mode_at IS NOT NULL AND w.patient = " + USER + " AND w.last_contact > %s"
+        " AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.tenant = w.tenant"
         " AND a.patient = w.patient AND " + _IS_TOLD + ") ORDER BY w.last_contact LIMIT %s"
         " FOR UPDATE OF w SKIP LOCKED",
-        (tx.tenant, tx.now - _HEARD_WITHIN, limit),
+        (tx.now, tx.tenant, tx.now - _HEARD_WITHIN, limit),
     )
     return [Watched(*row) for row in found]
 

@@ -32,6 +32,14 @@ _EXPECTED: Final[LiteralString] = (
     "w.patient IS NOT NULL AND w.mode_at IS NOT NULL AND w.stage < 2 "
     "AND (w.mode IS NULL OR w.mode = 'TX' OR w.last_contact - w.mode_at > %s)"
 )
+# Who uses the device at `t.now`. A watch may be out of step with it: a use may end, and another
+# begin, at a time that was stored long before.
+USER: Final[LiteralString] = (
+    "(SELECT b.patient FROM device_binding b WHERE b.bucket = w.bucket AND b.tenant = w.tenant "
+    "AND b.device = w.device AND (b.starts IS NULL OR b.starts <= t.now) "
+    "AND (b.ends IS NULL OR b.ends > t.now) ORDER BY b.starts DESC NULLS LAST LIMIT 1)"
+)
+_ANOTHER: Final[LiteralString] = "w.patient IS DISTINCT FROM excluded.patient"
 _MODE_KNOWN: Final = timedelta(seconds=MODE_KNOWN_FOR.value)
 _CUT_OFF: Final = timedelta(seconds=GATEWAY_LOST_AFTER.value)
 _PATIENCE: Final = (INTERVALS_MISSED.value, SILENT_AFTER.value)
@@ -42,47 +50,55 @@ async def note(tx: Transaction, contacts: Sequence[Contact]) -> list[Watched]:
 
     Those are devices whose silence had been told, or that have just said they are gone, as they
     were before except for `online`. Rows that would only learn a newer time within five seconds are
-    not written. A device nobody is bound to gets no row.
+    not written. A device is watched for whoever uses it now; what it said in the time of somebody
+    else tells no mode. One that nobody uses gets no row.
     """
     ordered = sorted(contacts, key=lambda contact: contact.device)
     found = await tx.execute(
-        "WITH said AS (SELECT * FROM unnest(%(buckets)s::smallint[], %(devices)s::text[], "
-        "%(patients)s::text[], "
+        "WITH told AS (SELECT * FROM unnest(%(buckets)s::smallint[], %(devices)s::text[], %(patients)s::text[], "
         "%(modes)s::text[], %(at)s::timestamptz[], %(online)s::boolean[], "
         "%(simulated)s::boolean[], %(intervals)s::real[]) "
-        "AS s(bucket, device, patient, mode, at, online, simulated, every)), "
+        "AS s(bucket, device, whose, mode, at, online, simulated, every)), "
+        "said AS (SELECT w.bucket, w.device, u.patient, w.at, w.online, w.simulated, w.every, "
+        "CASE WHEN w.whose = u.patient THEN w.mode END AS mode "
+        "FROM (SELECT *, %(tenant)s::int AS tenant FROM told) w, "
+        "(VALUES (%(now)s::timestamptz)) t(now), LATERAL (SELECT " + USER + " AS patient) u), "
         "known AS (SELECT w.* FROM device_watch w WHERE w.tenant = %(tenant)s AND (w.bucket, "
         "w.device) IN "
         "(SELECT s.bucket, s.device FROM said s) ORDER BY w.bucket, w.device FOR UPDATE), "
         "noted AS (INSERT INTO device_watch AS w (bucket, tenant, device, patient, mode, "
         "mode_at, last_contact, "
         "online, simulated, every) "
-        "SELECT s.bucket, %(tenant)s, s.device, coalesce(s.patient, k.patient), s.mode, "
+        "SELECT s.bucket, %(tenant)s, s.device, s.patient, s.mode, "
         "CASE WHEN s.mode IS NULL THEN NULL ELSE s.at END, s.at, s.online, s.simulated, s.every "
         "FROM said s LEFT JOIN known k ON k.bucket = s.bucket AND k.device = s.device "
         "WHERE (k.device IS NULL AND s.patient IS NOT NULL) OR (k.device IS NOT NULL AND ("
-        "s.at >= k.last_contact + %(every)s OR s.online <> k.online OR k.stage > 0 "
+        "s.at >= k.last_contact + %(noted_every)s OR s.online <> k.online OR k.stage > 0 "
         "OR k.unseen IS NOT NULL "
         "OR (s.every IS NOT NULL AND s.every IS DISTINCT FROM k.every) "
         "OR (s.mode IS NOT NULL AND (s.mode IS DISTINCT FROM k.mode OR k.mode_at IS NULL)) "
-        "OR (s.patient IS NOT NULL AND s.patient IS DISTINCT FROM k.patient))) "
+        "OR s.patient IS DISTINCT FROM k.patient)) "
         "ORDER BY s.bucket, s.device "
         "ON CONFLICT (bucket, tenant, device) DO UPDATE SET patient = excluded.patient, "
-        "mode = coalesce(excluded.mode, w.mode), mode_at = greatest(excluded.mode_at, w.mode_at), "
+        "mode = CASE WHEN " + _ANOTHER + " THEN excluded.mode "
+        "ELSE coalesce(excluded.mode, w.mode) END, "
+        "mode_at = CASE WHEN " + _ANOTHER + " THEN excluded.mode_at "
+        "ELSE greatest(excluded.mode_at, w.mode_at) END, "
+        "stage = CASE WHEN " + _ANOTHER + " THEN 0 ELSE w.stage END, "
         "last_contact = CASE WHEN excluded.online THEN greatest(excluded.last_contact, "
         "w.last_contact) "
         "ELSE w.last_contact END, "
         "online = excluded.online, simulated = excluded.simulated, "
         "every = coalesce(excluded.every, w.every), unseen = NULL) "
-        "SELECT k.device, coalesce(s.patient, k.patient), k.mode, k.mode_at, k.last_contact, "
+        "SELECT k.device, k.patient, k.mode, k.mode_at, k.last_contact, "
         "s.online, k.stage, "
         "s.simulated, coalesce(s.every, k.every), NULL::timestamptz "
         "FROM known k JOIN said s ON s.bucket = k.bucket AND s.device = k.device "
-        "WHERE coalesce(s.patient, k.patient) IS NOT NULL AND (k.stage > 0 OR (NOT s.online AND "
-        "k.online))",
+        "WHERE s.patient = k.patient AND (k.stage > 0 OR (NOT s.online AND k.online))",
         {
             "tenant": tx.tenant,
-            "every": timedelta(seconds=CONTACT_NOTED_EVERY.value),
+            "now": tx.now,
+            "noted_every": timedelta(seconds=CONTACT_NOTED_EVERY.value),
             "buckets": [tx.bucket(None, "Device", contact.device) for contact in ordered],
             "devices": [contact.device for contact in ordered],
             "patients": [contact.patient for contact in ordered],
@@ -126,16 +142,24 @@ async def set_stage(tx: Transaction, device: str, stage: Stage) -> None:
 
 
 async def due(tx: Transaction, listening_since: datetime, limit: int) -> list[Watched]:
-    """Lock and return devices that may be silent; busy rows are left for later."""
+    """Lock and return devices that may be silent; busy rows are left for later.
+
+    Those that somebody else uses by now, or nobody, are watched for their new user instead.
+    """
     first, second = _thresholds(tx.now, listening_since)
     if first is None:
         return []
     found = await tx.execute(
-        "SELECT " + _COLUMNS + " FROM device_watch w WHERE w.tenant = %s AND " + _EXPECTED + " "
-        "AND ((w.stage = 0 AND w.unseen <= %s) OR "
+        "SELECT "
+        + USER
+        + ", "
+        + _COLUMNS
+        + " FROM device_watch w, (VALUES (%s::timestamptz)) t(now) "
+        "WHERE w.tenant = %s AND " + _EXPECTED + " AND ((w.stage = 0 AND w.unseen <= %s) OR "
         "(w.last_contact < %s AND " + _WAITED + " < %s AND (w.stage = 0 OR " + _WAITED + " < %s))) "
-        "ORDER BY w.last_contact LIMIT %s FOR UPDATE SKIP LOCKED",
+        "ORDER BY w.last_contact LIMIT %s FOR UPDATE OF w SKIP LOCKED",
         (
+            tx.now,
             tx.tenant,
             _MODE_KNOWN,
             tx.now - _CUT_OFF,
@@ -147,19 +171,34 @@ async def due(tx: Transaction, listening_since: datetime, limit: int) -> list[Wa
             limit,
         ),
     )
-    return [Watched(*row) for row in found]
+    held = [(user, Watched(*row)) for user, *row in found]
+    await bind(tx, [watched.device for user, watched in held if user != watched.patient])
+    return [watched for user, watched in held if user == watched.patient]
 
 
-async def bind(tx: Transaction, device: str) -> None:
-    """Bring the watch in step with who is using `device` now, as its DeviceUseStatements say."""
-    bucket = tx.bucket(None, "Device", device)
+async def bind(tx: Transaction, devices: Sequence[str]) -> None:
+    """Watch `devices` for who uses them now, as their DeviceUseStatements say.
+
+    For somebody new a watch begins with the first word said in their time.
+    """
+    if not devices:
+        return
+    ordered = sorted(set(devices))
     await tx.execute(
-        "UPDATE device_watch w SET patient = (SELECT b.patient FROM device_binding b WHERE "
-        "b.bucket = w.bucket "
-        "AND b.tenant = w.tenant AND b.device = w.device AND (b.starts IS NULL OR b.starts <= %s) "
-        "AND (b.ends IS NULL OR b.ends > %s) ORDER BY b.starts DESC NULLS LAST LIMIT 1) "
-        "WHERE w.bucket = %s AND w.tenant = %s AND w.device = %s",
-        (tx.now, tx.now, bucket, tx.tenant, device),
+        "WITH held AS (SELECT w.bucket, w.device, " + USER + " AS patient FROM device_watch w "
+        "JOIN unnest(%(buckets)s::smallint[], %(devices)s::text[]) AS wanted(bucket, device) "
+        "ON wanted.bucket = w.bucket AND wanted.device = w.device, "
+        "(VALUES (%(now)s::timestamptz)) t(now) WHERE w.tenant = %(tenant)s "
+        "ORDER BY w.bucket, w.device FOR UPDATE OF w) "
+        "UPDATE device_watch w SET patient = h.patient, mode = NULL, mode_at = NULL, stage = 0 "
+        "FROM held h WHERE w.bucket = h.bucket AND w.tenant = %(tenant)s AND w.device = h.device "
+        "AND w.patient IS DISTINCT FROM h.patient",
+        {
+            "tenant": tx.tenant,
+            "now": tx.now,
+            "buckets": [tx.bucket(None, "Device", device) for device in ordered],
+            "devices": ordered,
+        },
     )
 
 

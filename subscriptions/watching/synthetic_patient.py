@@ -36,7 +36,7 @@ Forget = Callable[[Transaction, datetime], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What a run goes through. `publish` hands a device's message (a topic's levels joined by dots) to the broker;
+    """What a run goes through. `publish` hands a device's message to the broker, on its MQTT topic;
     `to_sink` says whether pages are delivered at all: without a telephone company the way ends at the alert;
     `forget` removes the resources of old runs.
     """
@@ -90,7 +90,7 @@ class SyntheticPatient:
         self._sent += 1
         mono_ms = round((now - self._began).total_seconds() * 1000)
         message = synthetic.telemetry(values, self.boot, self._sent, mono_ms, now)
-        await self.way.publish(f"hd.v1.{synthetic.TENANT}.{synthetic.ADDRESS}.tel", message)
+        await self.way.publish(f"hd/v1/{synthetic.TENANT}/{synthetic.ADDRESS}/tel", message)
 
     async def _follow(self, tenant: int, started: datetime) -> Arrival:
         """Wait until the page is with the sink, or the run is missed."""

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 
 from subscriptions.channels.egress import Answer, Egress
 from subscriptions.core.endpoint import EndpointPolicy
+from tests.patience import PATIENCE_SECONDS
 
 ANYWHERE = EndpointPolicy(allow_insecure=True)
 # As if 127.0.0.1 were an address of the internet, and everything else inside.
@@ -37,11 +38,11 @@ async def sending(
 ) -> AsyncIterator[Egress]:
     out = Egress(policy, resolver=stub, tls=tls)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             yield out
     finally:
         await out.close()
 
 
-async def post(out: Egress, url: str, timeout_seconds: float = 5.0) -> Answer:
+async def post(out: Egress, url: str, timeout_seconds: float = PATIENCE_SECONDS) -> Answer:
     return await out.post(url, [("X-A", "b")], b"{}", timeout_seconds)

@@ -21,6 +21,7 @@ from simulator.phone_company.smsc import Smsc
 from subscriptions.channels.smpp import Smpp, SmppAccount
 from subscriptions.channels.telephony import TelephoneCompany
 from subscriptions.channels.twilio import Account, Twilio
+from tests.patience import PATIENCE_SECONDS
 
 NUMBER = "+15550009999"
 BOB = "+15550000001"
@@ -143,7 +144,7 @@ async def by_smpp(*, tls: bool = False) -> AsyncIterator[Door]:
         await smsc.stop()
 
 
-async def until(condition: object, seconds: float = 10) -> None:
+async def until(condition: object, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until `condition` holds."""
     assert callable(condition)
     async with asyncio.timeout(seconds):

@@ -40,11 +40,11 @@ from tests.contract.receivers import (
     http_receiver,
     mail_receiver,
 )
+from tests.patience import PATIENCE_SECONDS
 
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 ATTEMPT = UUID("018f0000-0000-7000-8000-000000000001")
 BASE = "https://fhir.example.org/fhir"
-PATIENCE = 20
 ANYWHERE = EndpointPolicy(allow_insecure=True)
 STRICT = EndpointPolicy(allow_insecure=False)
 
@@ -101,7 +101,7 @@ def parcel(channel: Channel, endpoint: str, payload: str, **changes: Any) -> Par
         last=7,
         happened=NOW,
         at=NOW,
-        timeout_seconds=5.0,
+        timeout_seconds=PATIENCE_SECONDS,
     )
     return replace(made, **changes)
 
@@ -118,7 +118,7 @@ class Case:
     """The event numbers that arrived, read from what the receiver took."""
 
     async def deliver(self, **changes: Any) -> Failure | None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             made = parcel(self.channel, self.endpoint, self.payload, **changes)
             return await self.channel.deliver(made)
 
@@ -248,7 +248,7 @@ async def test_a_flood_is_not_read(case: Case) -> None:
     failure = await case.deliver()
     # HTTP had answered 200 before the flood; a mail server answers by what it floods with.
     assert failure is None or failure.verdict == "try-again"
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await case.receiver.left.wait()
     assert case.receiver.flooded < FLOOD
 
@@ -288,7 +288,7 @@ async def test_nobody_there(case: Case) -> None:
 async def test_a_cancellation_leaves_nothing(case: Case, manner: Manner) -> None:
     case.receiver.manner = manner
     sending = asyncio.ensure_future(case.deliver())
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await case.receiver.arrived.wait()
         await asyncio.sleep(0.05)
         sending.cancel()

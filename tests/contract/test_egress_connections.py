@@ -12,6 +12,7 @@ from subscriptions.channels.egress import Answer, Egress, EndpointFailed
 from subscriptions.channels.names import Names
 from tests.contract.receivers import Manner, certificate, http_receiver
 from tests.contract.sending import ANYWHERE, NAME, ONLY_ONE, Stub, post, sending
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_a_connection_serves_the_same_name_at_the_same_address() -> None:
@@ -46,7 +47,7 @@ async def test_closing_leaves_nothing_open() -> None:
     async with http_receiver() as receiver:
         async with sending() as out:
             await post(out, receiver.url())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await receiver.left.wait()
 
 
@@ -183,7 +184,7 @@ async def test_a_name_server_that_hangs_holds_up_only_who_asks_about_that_name()
         answer.set()
         await out.close()
     assert questions == ["hangs.example.org", "works.example.org"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while names._asked:  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0.01)
 
@@ -194,7 +195,7 @@ async def test_a_name_that_does_not_exist_is_said() -> None:
 
         raise socket.gaierror(-2, "Name or service not known")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         out = Egress(ANYWHERE, resolver=Names(look_up))
         with pytest.raises(EndpointFailed, match="resolve"):
             await post(out, "http://nowhere.example.org/")

@@ -5,9 +5,10 @@ import pytest
 from subscriptions.channels.egress import Egress, EndpointFailed
 from tests.contract.receivers import SAID, Manner, http_receiver
 from tests.contract.sending import NAME, ONLY_ONE, Stub, sending
+from tests.patience import PATIENCE_SECONDS
 
 
-async def get(out: Egress, url: str, timeout_seconds: float = 5.0) -> bytes:
+async def get(out: Egress, url: str, timeout_seconds: float = PATIENCE_SECONDS) -> bytes:
     return await out.get(url, [("Accept", "application/json")], timeout_seconds)
 
 

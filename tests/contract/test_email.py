@@ -27,6 +27,7 @@ from subscriptions.core.notification import (
 from subscriptions.core.payload import render
 from tests.contract.receivers import MailReceiver, certificate, mail_receiver
 from tests.contract.test_channels import ATTEMPT, BASE, NOW, parcel
+from tests.patience import PATIENCE_SECONDS
 
 SENDER = "alerts@hospital.example.org"
 TO = "mailto:ehr@example.org"
@@ -51,7 +52,7 @@ def channel(
 
 
 async def deliver(email: Email, payload: str = "text/plain", **changes: Any) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await email.deliver(parcel(email, TO, payload, **changes))
 
 
@@ -182,7 +183,7 @@ async def test_an_attachment_in_xml() -> None:
 async def test_plain_r4_without_payload_says_that_something_happened() -> None:
     async with mail_receiver() as receiver:
         email = channel(receiver)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             empty = parcel(email, TO, "text/plain", mime=None, body=b"", content=None)
             assert await email.deliver(empty) is None
         letter = read(receiver)

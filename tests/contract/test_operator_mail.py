@@ -11,6 +11,7 @@ from subscriptions.channels.email import MailServer
 from subscriptions.core.vigil import Notice
 from subscriptions.watching.operator_line import MailWay, OperatorLine
 from tests.contract.receivers import certificate, mail_receiver
+from tests.patience import PATIENCE_SECONDS
 
 NOW = datetime(2026, 8, 1, 9, 0, tzinfo=UTC)
 NOTICE = Notice("trouble", (("database-away", NOW),), NOW)
@@ -25,7 +26,7 @@ async def test_the_operator_gets_a_letter_over_starttls_with_a_login(
             "localhost", receiver.port, "starttls", "server@example.org", "us", "secret"
         )
         way = MailWay(server, "operator@example.org", trusting)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await OperatorLine([way], "https://fhir").tell(NOTICE)
         (envelope,) = receiver.got
     assert envelope.rcpt_tos == ["operator@example.org"]
@@ -40,5 +41,5 @@ async def test_a_mail_server_that_refuses_has_not_told_anybody() -> None:
         receiver.manner = "busy"
         server = MailServer("127.0.0.1", receiver.port, "none", "server@example.org")
         line = OperatorLine([MailWay(server, "operator@example.org")], "https://fhir")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert not await line.tell(NOTICE)

@@ -1,7 +1,6 @@
 """What every telephone company must do, and what each does in its own way."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import smpp34
 
+from conformance.load.server import free_port
 from simulator.phone_company.records import Faults
 from subscriptions.channels.carriers import Carriers
 from subscriptions.channels.smpp import Smpp, SmppAccount
 from subscriptions.channels.telephony import Refused, Unavailable
 from tests.contract.sendings import sending
 from tests.contract.telephone_companies import BOB, NUMBER, Door, Ours, by_rest, by_smpp, until
+from tests.patience import PATIENCE_SECONDS
 
 CALLBACK = "https://us.example.org/status"
 LONG = "Go to the person you care for. " * 9
@@ -124,7 +125,7 @@ async def test_an_outage_takes_nothing_and_ends(door: Door) -> None:
             else:
                 return
 
-    await asyncio.wait_for(again(), 10)
+    await asyncio.wait_for(again(), PATIENCE_SECONDS)
     await door.settled()
     assert [message.body for message in door.inbox()] == ["two"]
 
@@ -226,20 +227,18 @@ async def test_a_certificate_of_others_opens_no_line() -> None:
 
 async def test_against_a_message_centre_of_others() -> None:
     """The library's own server, which shares no line of code with ours or the simulator's."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = smpp34.Server("127.0.0.1", port, system_id="others")
     await server.start()
     ours, stop = Ours(answer="Thank you."), asyncio.Event()
     company = Smpp(SmppAccount("127.0.0.1", port, "clinic", "secret", NUMBER, "smpp"))
     serving = asyncio.ensure_future(company.serve(ours, stop))
-    session = await asyncio.wait_for(server.next(), 10)
+    session = await asyncio.wait_for(server.next(), PATIENCE_SECONDS)
     assert isinstance(session, smpp34.Esme)
     await until(lambda: company.is_open)
 
     sending = asyncio.ensure_future(company.text(BOB, "ALERT 7Q2K: ñ", CALLBACK))
-    taken = await asyncio.wait_for(server.next(), 10)
+    taken = await asyncio.wait_for(server.next(), PATIENCE_SECONDS)
     assert isinstance(taken, smpp34.SubmitSmEvent)
     assert (taken.destination_addr, taken.short_message) == (BOB[1:], b"ALERT 7Q2K: \x7d")
     taken.accept("m-1")
@@ -255,7 +254,7 @@ async def test_against_a_message_centre_of_others() -> None:
     writing = asyncio.ensure_future(
         session.deliver_sm(NUMBER[1:], b"7Q2Kh", source_addr=BOB[1:], source_addr_ton=1)
     )
-    answer = await asyncio.wait_for(server.next(), 10)
+    answer = await asyncio.wait_for(server.next(), PATIENCE_SECONDS)
     assert isinstance(answer, smpp34.SubmitSmEvent)
     assert (answer.short_message, answer.registered_delivery) == (b"Thank you.", 0)
     answer.accept("m-2")
@@ -263,7 +262,7 @@ async def test_against_a_message_centre_of_others() -> None:
     assert ours.heard == [(BOB, "7Q2Kh")]
 
     refused = asyncio.ensure_future(company.text(BOB, "x", CALLBACK))
-    asked = await asyncio.wait_for(server.next(), 10)
+    asked = await asyncio.wait_for(server.next(), PATIENCE_SECONDS)
     assert isinstance(asked, smpp34.SubmitSmEvent)
     asked.reject(smpp34.ESME_RINVDSTADR)  # type: ignore[attr-defined]
     with pytest.raises(Refused):

@@ -26,16 +26,25 @@ def library(path: str) -> Path:
     return found
 
 
+def program() -> str:
+    """Return where the browser is; skips the test where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is missing: apt-get install chromium")
+    return chromium
+
+
 @contextmanager
 def browser() -> Iterator[Any]:
     """A fresh profile of a chromium; skips the test where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is missing: apt-get install chromium")
+    chromium = program()
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=chromium,
+            # Containers give little shared memory, and no sandbox to root.
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+            timeout=_PATIENCE_MS,
         )
         try:
             context = opened.new_context()

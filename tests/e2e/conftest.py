@@ -1,6 +1,8 @@
 """A whole server for tests from outside: database, broker, workers, and a telephone company."""
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,13 +12,15 @@ import pytest
 
 from conformance.load import phone, server
 from tests.conftest import make_data_directory
+from tests.e2e.operator_shell import Operator, operator
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
     """`base`: FHIR base URL; `mqtt`: host and port of the broker; `data`: its DATA directory;
     `phone`: URL of the telephone company it sends through (`GET /events?after=N`); `token`: an
-    administrator's bearer token; `process`: the server itself, to look at or to kill.
+    administrator's bearer token; `process`: the server itself, to look at or to kill; `operator`: who
+    gives commands beside it.
     """
 
     base: str
@@ -25,6 +29,7 @@ class RunningServer:
     phone: str
     token: str
     process: server.Server
+    operator: Operator
 
     @property
     def url(self) -> str:
@@ -40,11 +45,14 @@ def a_server(**settings: str) -> Iterator[RunningServer]:
         stack.callback(shutil.rmtree, data)
         account = phone.Account.fresh()
         company = stack.enter_context(phone.running(account))
-        process = stack.enter_context(
-            server.running(account.settings(company) | settings, data=data)
-        )
+        known = account.settings(company) | settings
+        process = stack.enter_context(server.running(known, data=data))
         place = process.place
-        yield RunningServer(place.base, place.mqtt, data, company, place.admin_token(), process)
+        beside = stack.enter_context(
+            operator({**known, "DATA": str(data), "PORT": str(place.port)})
+        )
+        token = place.admin_token()
+        yield RunningServer(place.base, place.mqtt, data, company, token, process, beside)
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +67,20 @@ def mortal_server() -> Iterator[RunningServer]:
     """A server of this test alone, which it may kill."""
     with a_server() as running:
         yield running
+
+
+def wait_until_refused() -> None:
+    """Let the second pass within which a server stops honouring what was ended.
+
+    A request sent after it is refused however busy the machine is: what a process believes is bounded by its clock.
+    """
+    time.sleep(1.0)
+
+
+def files_below(directory: Path) -> Iterator[Path]:
+    """The regular files below `directory`, in which a running server makes and removes whole directories meanwhile."""
+    for where, _, names in os.walk(directory):
+        for name in names:
+            path = Path(where) / name
+            if path.is_file() and not path.is_symlink():
+                yield path

@@ -1,10 +1,8 @@
 """A whole server at its edges: a second tenant, a device that is put out, and secrets that stay secret."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import paho.mqtt.client as mqtt
@@ -14,9 +12,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from websockets.asyncio.client import connect
 
 from fhirserver.supervisor.database_credentials import database_passwords
-from tests.e2e.conftest import RunningServer, a_server
+from tests.e2e.conftest import RunningServer, a_server, files_below
 from tests.integration.conftest import until
 from tests.integration.websocket.conftest import Subscriber, alarm, put, subscription, token_for
+from tests.patience import PATIENCE_SECONDS, unhurried
 
 EUI64 = "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680"
 ADDRESS = "0A1B2CFFFE0000AA"
@@ -49,21 +48,13 @@ def server() -> Iterator[RunningServer]:
 
 def command(server: RunningServer, *words: str) -> str:
     """What the command line prints for this server's operator, on both outputs."""
-    place, settings = server.process.place, server.process._settings
-    finished = subprocess.run(
-        [sys.executable, "-m", "fhirserver", *words],
-        env={**os.environ, **settings, "DATA": str(place.data), "PORT": str(place.port)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return finished.stdout + finished.stderr
+    done = server.operator.run(*words)
+    return done.out + done.err
 
 
 def client(server: RunningServer, token: str) -> httpx.AsyncClient:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
-    return httpx.AsyncClient(base_url=f"{server.base}/", headers=headers, timeout=30)
+    return httpx.AsyncClient(base_url=f"{server.base}/", headers=headers, timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +138,7 @@ async def test_a_socket_hears_its_own_tenant_alone(server: RunningServer, second
         await put(home, subscription() | {"id": "home-only"})
         asked = await clinic.get("Subscription/home-only/$get-ws-binding-token")
         assert asked.status_code == 404
-        async with connect(url, proxy=None, open_timeout=30) as socket:
+        async with connect(url, proxy=None, open_timeout=PATIENCE_SECONDS) as socket:
             subscriber = Subscriber(socket, [])
             await subscriber.bind((await token_for(clinic, "s1"))["token"])
             await subscriber.next()
@@ -163,11 +154,12 @@ async def test_a_device_speaks_in_its_own_tenant_alone(server: RunningServer, se
         ours = await enrolled(home, "walled-device", "0A1B2CFFFE0000AB")
         theirs = await enrolled(clinic, "walled-device", "0A1B2CFFFE0000AB")
     assert theirs["tenant"] == "clinic"
+    # The broker's door knows of a new tenant some seconds later; a device tries again by itself.
+    device = Machine(server, theirs["username"], theirs["password"])
+    await until(lambda: device.allowed[-1:] == [True])
     crossed = Machine(server, theirs["username"], ours["password"])
     await until(lambda: crossed.allowed[:1] == [False])
     crossed.close()
-    device = Machine(server, theirs["username"], theirs["password"])
-    await until(lambda: device.allowed[:1] == [True])
     for topic, granted in (
         ("hd/v1/home/0A1B2CFFFE0000AB/ack", False),
         ("hd/v1/clinic/0A1B2CFFFE0000AB/ack", True),
@@ -184,10 +176,10 @@ async def test_a_revoked_device_is_put_out_within_a_minute_and_refused(
     async with client(server, server.token) as home:
         credentials = await enrolled(home, "lost-device", ADDRESS)
         device = Machine(server, credentials["username"], credentials["password"])
-        await until(lambda: device.allowed[:1] == [True])
+        await until(lambda: device.allowed[-1:] == [True])
         said = await asyncio.to_thread(command, server, "devices", "revoke", "lost-device")
         assert "is revoked" in said
-        async with asyncio.timeout(60):
+        async with unhurried(60):
             while not (device.lost and device.allowed[-1] is False):  # noqa: ASYNC110 - set by a thread
                 await asyncio.sleep(0.1)
         device.close()
@@ -196,7 +188,7 @@ async def test_a_revoked_device_is_put_out_within_a_minute_and_refused(
         assert line.split("\t")[3] != "-"
         again = await enrolled(home, "lost-device", ADDRESS)
         device = Machine(server, again["username"], again["password"])
-        await until(lambda: device.allowed[:1] == [True])
+        await until(lambda: device.allowed[-1:] == [True])
         device.close()
 
 
@@ -233,17 +225,20 @@ async def test_no_secret_in_logs_process_list_or_answers(
             shown.append(" ".join(one.cmdline()))
         except psutil.NoSuchProcess:
             continue
-    logs = [
-        path for path in server.data.rglob("*log*") if path.is_file() and "base" not in path.parts
-    ]
+    logs = [path for path in files_below(server.data) if is_log(path)]
     assert server.process.log in logs
-    shown += [path.read_text(errors="replace") for path in logs if "store" not in path.parts]
+    shown += [path.read_text(errors="replace") for path in logs]
     found = [
         name
         for name, value in secrets(server, second, device["password"]).items()
         if any(value in text for text in shown)
     ]
     assert found == []
+
+
+def is_log(path: Path) -> bool:
+    """Whether the server, its database or its broker writes there what it does; their stores are looked into elsewhere."""
+    return "log" in path.name and not {"base", "store", "pg_wal"} & set(path.parts)
 
 
 def secrets(server: RunningServer, second: str, device: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ from conformance.load.tally import Tally
 from conformance.load.verify import read_patient
 from conformance.record import Record
 from tests.e2e.conftest import RunningServer
+from tests.patience import PATIENCE_SECONDS
 
 # With the blood flow among them: whether a needle slipped is judged with it.
 VALUES = 5
@@ -43,8 +44,8 @@ SLIPPED: Mapping[str, int | float] = {VENOUS: 130}
 # What a rule of change has to remember, sent in one message as after a connection that was lost.
 HISTORY_SECONDS = 240
 BETWEEN_MESSAGES_S = 0.4
-RECOVERY_SECONDS = 90.0
-DRAIN_SECONDS = 90.0
+RECOVERY_SECONDS = 300.0
+DRAIN_SECONDS = 300.0
 KINDS = 6
 KILLS = 20
 HOMES = 12
@@ -74,7 +75,7 @@ class Ordeal:
 
     async def survive(self, count: int, victims: Sequence[str]) -> list[Violation]:
         """Let `count` devices stream while `victims` are killed one after another."""
-        async with httpx.AsyncClient(timeout=30.0, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
             record = Record(http, self.server.base, self.server.token)
             phones = PhoneLog(http, self.server.phone)
             await self._settle(record, phones, count)

@@ -3,14 +3,10 @@
 The apps know SMART App Launch and nothing of us: the JavaScript and the Python client of the SMART project.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,11 +17,14 @@ from fhirclient.models.patient import Patient
 from conformance.load import server
 from tests.conftest import make_data_directory
 from tests.e2e import browser_pages
+from tests.e2e.conftest import wait_until_refused
+from tests.e2e.operator_shell import Operator, operator
 from tests.integration.accounts.conftest import Forms
-
-pytestmark = pytest.mark.slow
+from tests.patience import PATIENCE_SECONDS
 
 PASSWORD = "three quiet lamps"
+_SCRIPT = "fhirclient/build/fhir-client.js"
+_AXE = "axe-core/axe.min.js"
 _HTML = "text/html; charset=utf-8"
 _LAUNCH = """<!doctype html><title>launch</title><script src="fhir-client.js"></script>
 <script>FHIR.oauth2.authorize({clientId: new URLSearchParams(location.search).get("client") || "%s",
@@ -50,19 +49,7 @@ class Home:
     url: str
     app: str
     admin: httpx.Client
-    data: Path
-
-    def command(self, *words: str) -> str:
-        """Run a command of the server's."""
-        done = subprocess.run(
-            [sys.executable, "-m", "fhirserver", *words],
-            env={**os.environ, "DATA": str(self.data), "PUBLIC_URL": self.url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    operator: Operator
 
     def put(self, resource: dict[str, Any]) -> None:
         answer = self.admin.put(f"{resource['resourceType']}/{resource['id']}", json=resource)
@@ -116,10 +103,19 @@ def _seed(home: Home) -> None:
     )
 
 
+# Looked for before any server starts: what is missing is told at once.
+@pytest.fixture(scope="session")
+def equipped() -> None:
+    """Skip the test where there is no browser, or not what its pages load."""
+    browser_pages.program()
+    for path in (_SCRIPT, _AXE):
+        browser_pages.library(path)
+
+
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
     """A server with two patients, a nurse and a care partner, who has an account; and a registered app."""
-    script = browser_pages.library("fhirclient/build/fhir-client.js").read_bytes()
+    script = browser_pages.LIBRARIES / _SCRIPT
     with ExitStack() as stack:
         data = make_data_directory()
         stack.callback(shutil.rmtree, data)
@@ -127,7 +123,10 @@ def home() -> Iterator[Home]:
         url = f"http://localhost:{port}"
         scopes = "launch/patient openid fhirUser patient/Patient.rs patient/Observation.rs patient/Condition.rs"
         files = {
-            "/fhir-client.js": ("text/javascript", script),
+            "/fhir-client.js": (
+                "text/javascript",
+                script.read_bytes() if script.is_file() else b"",
+            ),
             "/app.html": (_HTML, _APP.encode()),
             "/launch.html": (_HTML, (_LAUNCH % ("standalone", scopes, f"{url}/fhir")).encode()),
             "/ehr.html": (
@@ -147,11 +146,13 @@ def home() -> Iterator[Home]:
                     "authorization": f"Bearer {process.place.admin_token()}",
                     "content-type": "application/fhir+json",
                 },
+                timeout=PATIENCE_SECONDS,
             )
         )
-        opened = Home(url, app, admin, data)
+        beside = stack.enter_context(operator({"DATA": str(data), "PUBLIC_URL": url}))
+        opened = Home(url, app, admin, beside)
         _seed(opened)
-        opened.command(
+        opened.operator.command(
             "clients", "add", "Blood pressure diary", "--public", "--client-id", "standalone",
             "--redirect-uri", f"{app}/app.html", "--launch-uri", f"{app}/ehr.html",
         )  # fmt: skip
@@ -159,7 +160,7 @@ def home() -> Iterator[Home]:
 
 
 @pytest.fixture
-def chromium() -> Iterator[Any]:
+def chromium(equipped: None) -> Iterator[Any]:
     with browser_pages.browser() as opened:
         yield opened
 
@@ -167,13 +168,13 @@ def chromium() -> Iterator[Any]:
 def _account(home: Home, login: str, *roles: str) -> str:
     """Make an account; return the link by which its person sets a password."""
     options = [word for role in roles for word in ("--role", role)]
-    said = home.command("accounts", "add", login, "--name", login.title(), *options)
+    said = home.operator.command("accounts", "add", login, "--name", login.title(), *options)
     return said.strip().splitlines()[-1]
 
 
 def _accessible(page: Any) -> None:
     """Find nothing that axe finds wrong; the policy of the pages would refuse its script as a tag."""
-    page.evaluate(browser_pages.library("axe-core/axe.min.js").read_text())
+    page.evaluate(browser_pages.library(_AXE).read_text())
     found = page.evaluate("axe.run()")["violations"]
     assert not found, [(one["id"], one["nodes"][0]["html"]) for one in found]
 
@@ -225,7 +226,13 @@ def test_a_javascript_app_of_others_launches_by_itself_and_reads(home: Home, chr
     page.get_by_role("button", name="End this: Blood pressure diary").click()
     page.get_by_text("There are none.").wait_for()
 
+    # The app, still open elsewhere, has nothing in its hands any more.
+    wait_until_refused()
+    page.goto(f"{home.app}/app.html")
+    assert "401 Unauthorized" in _said(page)["error"]
 
+
+@pytest.mark.slow
 def test_an_ehr_starts_the_app_for_a_patient_and_a_visit(home: Home, chromium: Any) -> None:
     page = chromium.new_page()
     _set_password(page, _account(home, "nina", "practitioner:Practitioner/nina"))
@@ -285,6 +292,7 @@ def test_an_ehr_starts_the_app_for_a_patient_and_a_visit(home: Home, chromium: A
             ],
         },
         headers={"authorization": f"Bearer {token}", "content-type": "application/fhir+json"},
+        timeout=PATIENCE_SECONDS,
     )
     assert launched.status_code == 200, launched.text
     handle = launched.json()["parameter"][0]["valueString"]
@@ -302,15 +310,16 @@ def test_an_ehr_starts_the_app_for_a_patient_and_a_visit(home: Home, chromium: A
     assert "launch" in said["error"], "a handle is good once"
 
 
+@pytest.mark.slow
 def test_a_python_app_of_others_launches_by_itself_and_reads(home: Home) -> None:
     """The person's part is filled in as their browser would send it, without any script."""
-    home.command(
+    home.operator.command(
         "clients", "add", "Python diary", "--public", "--client-id", "python",
         "--redirect-uri", "http://localhost:9/app",
     )  # fmt: skip
     link = _account(home, "ann", "patient:Patient/ann")
     address, _, code = link.partition("#")
-    with httpx.Client(follow_redirects=True) as person:
+    with httpx.Client(follow_redirects=True, timeout=PATIENCE_SECONDS) as person:
         page = person.get(address)
         _submit(person, page, "/auth/start", code=code, new=PASSWORD, again=PASSWORD)
         app = smart.FHIRClient(
@@ -330,9 +339,10 @@ def test_a_python_app_of_others_launches_by_itself_and_reads(home: Home) -> None
         assert Patient.read("ann", app.server).id == "ann"
         with pytest.raises(Exception, match=r"40[34]"):
             Patient.read("joe", app.server)
-        listed = home.command("accounts", "list")
+        listed = home.operator.command("accounts", "list")
         assert "ann\tAnn\tpatient:Patient/ann\tno second factor\t1 signed in" in listed
-        home.command("accounts", "disable", "ann")
+        home.operator.command("accounts", "disable", "ann")
+        wait_until_refused()
         with pytest.raises(Exception, match="401"):
             Patient.read("ann", app.server)
         app.server.session.close()

@@ -12,7 +12,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.e2e.conftest import RunningServer
-from tests.e2e.test_smart_clients import REDIRECT, command, record
+from tests.e2e.test_smart_clients import REDIRECT, record
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -32,17 +33,17 @@ def prepared(
     with record(running_server) as admin:
         made = admin.put("Patient/tested", json={"resourceType": "Patient", "id": "tested"})
         assert made.status_code in (200, 201), made.text
-    app = _json(command(running_server, "clients", "add", "Tester", "--redirect-uri", REDIRECT))
+    command = running_server.operator.command
+    app = _json(command("clients", "add", "Tester", "--redirect-uri", REDIRECT))
     program = _json(
         command(
-            running_server, "clients", "add", "Program", "--backend", "--jwks", str(public),
+            "clients", "add", "Program", "--backend", "--jwks", str(public),
             "--scope", "system/*.rs",
         )
     )  # fmt: skip
     printed = command(
-        running_server, "accounts", "add", "tess", "--name", "Tess", "--role",
-        "patient:Patient/tested",
-    )  # fmt: skip
+        "accounts", "add", "tess", "--name", "Tess", "--role", "patient:Patient/tested"
+    )
     _set_password(running_server, printed.splitlines()[1].strip())
     options = [
         "--base", running_server.base, "--client-id", app["client_id"], "--redirect-uri", REDIRECT,
@@ -76,7 +77,7 @@ def test_it_finds_what_is_wrong_with_another() -> None:
         [sys.executable, "-m", "conformance.smart", "--base", "http://127.0.0.1:9/fhir"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 2, done.stdout
@@ -99,7 +100,7 @@ def _set_password(server: RunningServer, code: str) -> None:
             if tag == "input" and known.get("type") == "hidden":
                 hidden[known["name"]] = known.get("value", "")
 
-    with httpx.Client(base_url=server.url, timeout=30) as browser:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as browser:
         Fields().feed(browser.get("/auth/start?tenant=home").text)
         filled = {**hidden, "code": code, "new": PASSWORD, "again": PASSWORD}
         answer = browser.post("/auth/start", data=filled)

@@ -8,13 +8,13 @@ from websockets.asyncio.client import connect
 
 from tests.e2e.conftest import RunningServer, a_server
 from tests.integration.websocket.conftest import (
-    PATIENCE,
     Subscriber,
     alarm,
     put,
     subscription,
     token_for,
 )
+from tests.patience import PATIENCE_SECONDS
 
 
 async def bound(server: RunningServer, client: httpx.AsyncClient, subscriber: Subscriber) -> None:
@@ -36,9 +36,9 @@ async def test_a_bound_socket_is_told_an_event_and_then_that_the_server_stops() 
         }
         async with (
             httpx.AsyncClient(
-                base_url=f"{server.base}/", headers=headers, timeout=PATIENCE
+                base_url=f"{server.base}/", headers=headers, timeout=PATIENCE_SECONDS
             ) as client,
-            connect(local, proxy=None, open_timeout=PATIENCE) as socket,
+            connect(local, proxy=None, open_timeout=PATIENCE_SECONDS) as socket,
         ):
             subscriber = Subscriber(socket, [])
             await bound(server, client, subscriber)

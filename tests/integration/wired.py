@@ -11,6 +11,7 @@ import httpx
 from fhirserver import definitions
 from fhirserver.crypto import keyring
 from fhirserver.crypto.signing import SigningKeys
+from fhirserver.kernel.audit import Happening, Recording
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.search_page import SearchPage
 from fhirserver.rest.application import Services, application
@@ -35,6 +36,7 @@ class Wired:
     parts: Subscriptions
     transport: httpx.ASGITransport
     clients: list[httpx.AsyncClient]
+    told: "Told"
 
     def client(self, token: str, **headers: str) -> httpx.AsyncClient:
         """Return a client that carries a token; it is closed at the end."""
@@ -45,6 +47,19 @@ class Wired:
         )
         self.clients.append(made)
         return made
+
+
+class Told:
+    """What requests tell the audit that write nothing."""
+
+    def __init__(self) -> None:
+        self.happenings: list[Happening] = []
+
+    async def report(self, *happenings: Happening) -> None:
+        self.happenings += happenings
+
+    async def within(self, tx: Recording, *happenings: Happening) -> None:
+        tx.audit(*happenings)
 
 
 @contextmanager
@@ -95,6 +110,7 @@ async def wired(
         )
         await record.ensure_partitions()
         await catalogue.load()
+        told = Told()
         app = application(
             Services(
                 store=record,
@@ -108,9 +124,10 @@ async def wired(
                 topics=parts.topics_of,
                 operations=parts.operations(),
                 clock=clock,
+                auditing=told,
             )
         )
-        made = Wired(record, parts, httpx.ASGITransport(app), [])
+        made = Wired(record, parts, httpx.ASGITransport(app), [], told)
         yield made
         for one in made.clients:
             await one.aclose()

@@ -16,6 +16,7 @@ What each name takes away:
 import argparse
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -109,7 +110,7 @@ async def serve(settings: Settings, without: frozenset[str]) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     async with open_server(settings) as server, asyncio.TaskGroup() as tasks:
         bootstrap._collect_less_often()
-        epoch = AccessEpoch(server.record)
+        epoch = AccessEpoch(server.record, time.monotonic)
         services = bootstrap._services(settings, server, epoch)
         if "audit" in without:
             services = replace(services, auditing=None)

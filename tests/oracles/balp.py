@@ -85,16 +85,36 @@ def _restful(
         found += [f"{end} has media" for one in same if "media" in one]
     found += _users(event, ends, users)
     objects = [one for one in event.get("entity", ()) if _text(one["type"]) == f"{TYPES}|2"]
+    # Entities are sliced by their type alone: whatever is a System Object falls into the one slice there is.
+    if len(objects) != 1:
+        return [*found, f"{len(objects)} System Objects"]
+    (one,) = objects
+    role = _text(one.get("role", {}))
     if thing == "query":
-        queries = [one for one in objects if _text(one.get("role", {})) == f"{ROLES}|24"]
-        if len(queries) != 1 or not queries[0].get("query") or "what" in queries[0]:
-            found.append("one query, without what")
-    else:
-        data = [one for one in objects if _text(one.get("role", {})) in
-                {f"{ROLES}|4", f"{ROLES}|3", f"{ROLES}|20"}]  # fmt: skip
-        if len(data) != 1 or "what" not in data[0]:
-            found.append("one object")
+        if (
+            role != f"{ROLES}|24"
+            or not one.get("query")
+            or {"what", "lifecycle", "detail"} & set(one)
+        ):
+            found.append("a query, without what")
+    elif role not in {f"{ROLES}|{code}" for code in ("4", "3", "20")} or "what" not in one:
+        found.append("an object in a role of REST")
+    if action == "D":
+        found += _deletion(event, ends)
     return found + _request_ids(event)
+
+
+def _deletion(event: dict[str, Any], ends: tuple[str, str]) -> list[str]:
+    found = [] if len(event["subtype"]) == 1 else ["one subtype"]
+    bare = {"role", "altId", "name", "location", "policy", "media", "purposeOfUse"}
+    for one in event["agent"]:
+        refused = bare if _type_of(one) in ends else {"altId", "location", "policy"}
+        found += [f"an agent with {part}" for part in sorted(refused & set(one))]
+    for one in event["entity"]:
+        found += [
+            f"an entity with {part}" for part in ("lifecycle", "name", "detail") if part in one
+        ]
+    return found
 
 
 def _users(event: dict[str, Any], ends: tuple[str, str], users: set[str]) -> list[str]:
@@ -104,7 +124,7 @@ def _users(event: dict[str, Any], ends: tuple[str, str], users: set[str]) -> lis
             continue
         if _type_of(one) not in users:
             found.append(f"a user of type {_type_of(one)}")
-        if one.get("requestor") is not True or "who" not in one or "network" in one:
+        if one.get("requestor") is not True or "who" not in one or {"network", "media"} & set(one):
             found.append("a user asks, is named, and is on no network")
     return found
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 _PROGRAM: Final = "tests.load.bare_api"
 _CHECKOUT: Final = Path(__file__).parents[3]
 _STOP_SECONDS: Final = 30.0
@@ -22,8 +24,11 @@ class BareError(RuntimeError):
 
 
 @contextmanager
-def bare_api(data: Path, without: Sequence[str]) -> Iterator[str]:
-    """Give the FHIR base URL of an API on the database of `data` until the block ends. Raises `BareError`."""
+def bare_api(data: Path, without: Sequence[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """Give the FHIR base URL and the process of an API on the database of `data` until the block ends.
+
+    Raises `BareError`.
+    """
     command = [sys.executable, "-m", _PROGRAM, "--data", str(data), "--without", ",".join(without)]
     with subprocess.Popen(
         command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -34,7 +39,7 @@ def bare_api(data: Path, without: Sequence[str]) -> Iterator[str]:
                 raise BareError(
                     "the API without protection did not start; it runs in a checkout only"
                 )
-            yield f"http://127.0.0.1:{said}/fhir"
+            yield f"http://127.0.0.1:{said}/fhir", psutil.Process(process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

@@ -54,9 +54,8 @@ def access_command(
         loads = _loads(ids, wanted, seconds)
         measured: dict[str, list[Round]] = {name: [] for name in loads}
         for _ in range(rounds):
-            rates = _round(data, nurse, loads)
-            for name in loads:
-                measured[name].append(Round(rates[name]))
+            for name, one in _round(data, nurse, loads).items():
+                measured[name].append(one)
     found = {name: figures(each) for name, each in measured.items()}
     for name, each in found.items():
         print(table(name, each))
@@ -76,18 +75,24 @@ def _loads(ids: list[str], wanted: tuple[Wanted, ...], seconds: float) -> dict[s
     }
 
 
-def _round(data: Path, token: str, loads: dict[str, Load]) -> dict[str, dict[str, float]]:
+def _round(data: Path, token: str, loads: dict[str, Load]) -> dict[str, Round]:
     rates: dict[str, dict[str, float]] = {name: {} for name in loads}
+    cpu_us: dict[str, dict[str, float]] = {name: {} for name in loads}
     for configuration, without in configurations():
-        with bare_api(data, without) as base:
+        with bare_api(data, without) as (base, process):
+            target = Target(base, token)
             for name, load in loads.items():
-                uvloop.run(_warm(load, Target(base, token)))
-                measured = uvloop.run(load(Target(base, token)))
+                uvloop.run(_warm(load, target))
+                before = sum(process.cpu_times()[:2])
+                measured = uvloop.run(load(target))
+                used = sum(process.cpu_times()[:2]) - before
                 rates[name][configuration] = measured.requests / measured.seconds
+                cpu_us[name][configuration] = used / measured.requests * 1e6
                 print(
-                    f"{name} without {configuration or 'nothing'}: {rates[name][configuration]:.0f}/s"
+                    f"{name} without {configuration or 'nothing'}: {rates[name][configuration]:.0f}/s, "
+                    f"{cpu_us[name][configuration]:.0f} us"
                 )
-    return rates
+    return {name: Round(rates[name], cpu_us[name]) for name in loads}
 
 
 async def _warm(load: Load, target: Target) -> None:

@@ -13,13 +13,21 @@ GOAL: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Requests a second of one round by what was taken away: "" for nothing, a part, or all."""
+    """One round by what was taken away: "" for nothing, a part, or all.
+
+    `rates` are requests a second, `cpu_us` microseconds of processor time of the API process a request.
+    """
 
     rates: Mapping[str, float]
+    cpu_us: Mapping[str, float]
 
     def share(self, part: str) -> float:
         """Return what `part` costs: the share of the throughput without it that is missing with it."""
         return 1.0 - self.rates[""] / self.rates[part]
+
+    def cpu_share(self, part: str) -> float:
+        """Return the same in processor time, which other programs of the machine disturb less."""
+        return 1.0 - self.cpu_us[part] / self.cpu_us[""]
 
 
 def configurations() -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -40,6 +48,15 @@ def figures(rounds: Sequence[Round]) -> dict[str, Any]:
             for name in named
             if name
         },
+        "api_cpu_us": {
+            name or "everything on": round(median(one.cpu_us[name] for one in rounds), 1)
+            for name in named
+        },
+        "cpu_share_percent": {
+            name: round(100 * median(one.cpu_share(name) for one in rounds), 1)
+            for name in named
+            if name
+        },
         "rounds": len(rounds),
         "within_goal": median(one.share(EVERYTHING) for one in rounds) <= GOAL,
     }
@@ -48,9 +65,10 @@ def figures(rounds: Sequence[Round]) -> dict[str, Any]:
 def table(name: str, measured: Mapping[str, Any]) -> str:
     """Return the figures of one load as lines for a terminal."""
     rates, shares = measured["requests_per_s"], measured["share_percent"]
-    lines = [f"{name}: {rates['everything on']} requests/s with everything on"]
-    lines += [
-        f"  without {part:<11} {rates[part]:>9} requests/s: it costs {shares[part]:>5} %"
-        for part in shares
-    ]
+    used, used_shares = measured["api_cpu_us"], measured["cpu_share_percent"]
+    on = "everything on"
+    lines = [f"{name}: {rates[on]} requests/s, {used[on]} us of processor time each, with {on}"]
+    for part in shares:
+        rate = f"{rates[part]:>9} requests/s: it costs {shares[part]:>5} %"
+        lines.append(f"  without {part:<11}{rate}; {used[part]:>7} us: {used_shares[part]:>5} %")
     return "\n".join(lines)

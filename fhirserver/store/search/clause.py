@@ -202,7 +202,8 @@ def _either(clauses: Iterable[Clause]) -> Estimate | None:
     for one in clauses:
         if one.rare:
             continue
-        (known,) = (part.estimate for part in one.conjuncts) if len(one.conjuncts) == 1 else (None,)
+        conjuncts = one.conjuncts
+        known = conjuncts[0].estimate if len(conjuncts) == 1 else _together(conjuncts)
         if known is None:
             return None
         rows, share, cost = rows + known.rows, share + known.share, cost + known.cost

@@ -4,6 +4,7 @@ A clause never loses a hit. Where it may let others pass, the check says which; 
 way, so a denied criterion that is not exact is true for every row and only the check decides.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fhirserver.kernel.errors import BadRequest
@@ -22,6 +23,7 @@ from fhirserver.search.criterion import (
     Not,
     walk,
 )
+from fhirserver.search.query_terms import is_protected_date
 from fhirserver.search.ranges import query_ranges
 from fhirserver.store import component_ranges
 from fhirserver.store.search import leaf, references
@@ -53,7 +55,9 @@ async def compiled(session: Session, scope: Scope, criterion: Criterion) -> Comp
     """
     match criterion:
         case AllOf(parts=parts):
-            return _all(criterion, [await compiled(session, scope, part) for part in parts])
+            dated, others = _dates(session, scope, parts)
+            rest = [await compiled(session, scope, part) for part in others]
+            return _all(criterion, [*rest, *dated])
         case AnyOf(parts=parts):
             return _any(criterion, scope, [await compiled(session, scope, part) for part in parts])
         case Not(inner=inner):
@@ -70,6 +74,25 @@ async def compiled(session: Session, scope: Scope, criterion: Criterion) -> Comp
             if isinstance(criterion, Contained):
                 _require_own(criterion.inner)
             return _single(session, scope, criterion)
+
+
+def _dates(
+    session: Session, scope: Scope, parts: Sequence[Criterion]
+) -> tuple[list[Compiled], Sequence[Criterion]]:
+    """Return the conditions of `parts` on one protected date as one, and what is left of `parts`."""
+    dated = [
+        one for one in parts if isinstance(one, Condition) and is_protected_date(scope.type, one)
+    ]
+    if len(dated) < 2 or len({one.param for one in dated}) > 1:
+        return [], parts
+    found = leaf.of_one_date(session, scope, dated)
+    if found is None:
+        return [], parts
+    clause, exact = found
+    full = Meets(AllOf(tuple(dated)))
+    return [Compiled(clause, None if exact else full, full)], [
+        one for one in parts if one not in dated
+    ]
 
 
 def _single(

@@ -1,20 +1,24 @@
 """Single conditions as SQL: keys by GIN, the row's own times, ids."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from fhirserver.crypto.blind_index import distinct
 from fhirserver.definitions.patient_of import patient_id
+from fhirserver.search import coarse
 from fhirserver.search.comparison import Comparison, Test, envelope, of_instants
 from fhirserver.search.condition import Condition
 from fhirserver.search.criterion import Contained, FullText, Near
 from fhirserver.search.period import DAY, as_datetime
+from fhirserver.search.query_terms import terms_of_all
 from fhirserver.search.ranges import query_ranges
 from fhirserver.search.terms import AnyOf, Term, query_terms
-from fhirserver.store.rows import asked_keys
+from fhirserver.store.rows import asked_keys, spread
 from fhirserver.store.search.clause import (
     ALWAYS,
+    NEVER,
     Clause,
     Estimate,
     Span,
@@ -33,6 +37,9 @@ _LAST_UPDATED_MICROSECONDS: Final = 1000
 # Every key asked for is held against every key of a row: what that costs for one, in rows looked at.
 _PAIRS: Final = 0.2
 
+# Letters under more keys than these are asked for only where no others are.
+_FEW_KEYS: Final = 8
+
 # The parameter that says whose reading it is: the row's patient is what it refers to, where that is a patient.
 _SUBJECT: Final = {"Observation": "subject"}
 
@@ -50,23 +57,39 @@ def answer(
     if found is None:
         return ALWAYS, False
 
-    def keys(terms: tuple[Term, ...]) -> list[int]:
-        return distinct(
-            key for term in terms for key in asked_keys(session.blinds, scope.type, term)
-        )
-
     if isinstance(asked, Condition) and asked.negated:
-        return Clause(f"NOT ({scope.alias}.keys && %s::bigint[])", (keys(found.terms),)), True
+        keys = _keys(session, scope, found.terms)
+        return Clause(f"NOT ({scope.alias}.keys && %s::bigint[])", (keys,)), True
     of_patient = _of_patient(session, scope, found)
     if of_patient is not None:
         return of_patient, found.exact
     alternatives = [
-        all_of([having_one_of(session, scope, keys((term,))) for term in group])
+        all_of(
+            [_having_one_of(session, scope, (term,)) for term in _telling(session, scope, group)]
+        )
         for group in found.groups
     ]
     if found.terms:
-        alternatives.append(having_one_of(session, scope, keys(found.terms)))
+        alternatives.append(_having_one_of(session, scope, found.terms))
     return any_of(alternatives, scope.alias), found.exact
+
+
+def of_one_date(session: Session, scope: Scope, conditions: Sequence[Condition]) -> Answer | None:
+    """Return the SQL of several conditions on one protected date, None where each is to be asked by itself."""
+    found = terms_of_all(conditions)
+    if found is None:
+        return None
+    return _having_one_of(session, scope, found.terms) if found.terms else NEVER, found.exact
+
+
+def _telling(session: Session, scope: Scope, group: tuple[Term, ...]) -> list[Term]:
+    """Return those of a group of terms that are worth asking for: hits are verified anyway.
+
+    What stands under many keys is frequent: it rules out few rows, and each is held against all of its keys.
+    """
+    several = {term: spread(session.blind, scope.type, term) for term in group}
+    most = max(min(several.values()), _FEW_KEYS)
+    return [term for term in group if several[term] <= most]
 
 
 def _of_patient(session: Session, scope: Scope, found: AnyOf) -> Clause | None:
@@ -85,8 +108,26 @@ def _of_patient(session: Session, scope: Scope, found: AnyOf) -> Clause | None:
     )
 
 
+def _having_one_of(session: Session, scope: Scope, terms: Sequence[Term]) -> Clause:
+    """Return the condition that a row has a key of at least one of `terms`."""
+    keys = _keys(session, scope, terms)
+    several = [(term, spread(session.blind, scope.type, term)) for term in terms]
+    shared = sum(coarse.share_of(scope.type, term, of) for term, of in several if of > 1)
+    if not shared:
+        return having_one_of(session, scope, keys)
+    # How frequent a value is that is spread, its keys tell by their number: each of them is rare.
+    alone = _keys(session, scope, [term for term, of in several if of == 1])
+    known = [one for one in map(session.common.key, alone) if one is not None]
+    estimate = Estimate(
+        sum(one.rows for one in known) + shared * session.common.rows(scope.type),
+        min(1.0, sum(one.share for one in known) + shared),
+        1.0 + _PAIRS * len(keys),
+    )
+    return Clause(f"{scope.alias}.keys && %s::bigint[]", (keys,), estimate=estimate)
+
+
 def having_one_of(session: Session, scope: Scope, keys: list[int]) -> Clause:
-    """Return the condition that a row has at least one of `keys`."""
+    """Return the condition that a row has at least one of `keys`, none of which is one of several of its value."""
     if len(keys) == 1:
         return keys_required(keys, session.common.key(keys[0]))
     known = [one for one in map(session.common.key, keys) if one is not None]
@@ -101,6 +142,10 @@ def having_one_of(session: Session, scope: Scope, keys: list[int]) -> Clause:
         rare=not known,
         estimate=estimate if known else None,
     )
+
+
+def _keys(session: Session, scope: Scope, terms: Sequence[Term]) -> list[int]:
+    return distinct(key for term in terms for key in asked_keys(session.blinds, scope.type, term))
 
 
 def _ranged(scope: Scope, condition: Condition) -> Answer:

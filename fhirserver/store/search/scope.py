@@ -70,7 +70,9 @@ def rows_of(groups: Sequence[Group], *, unnamed: bool, alias: str, blind: BlindI
         # One value, so that an index gives its rows in order.
         alternatives.append(Clause(f"{alias}.patient = %s", (allowed[0],)))
     elif allowed:
-        alternatives.append(Clause(f"{alias}.patient = ANY (%s::bigint[])", (allowed,)))
+        # An array literal, made once for a caller: the driver looks at every element of a list each time.
+        literal = f"{{{','.join(map(str, allowed))}}}"
+        alternatives.append(Clause(f"{alias}.patient = ANY (%s::bigint[])", (literal,)))
     if unnamed:
         alternatives.append(Clause(f"{alias}.patient IS NULL"))
     return any_of(alternatives, alias)

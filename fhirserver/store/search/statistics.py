@@ -82,9 +82,13 @@ class Statistics:
         """Return how frequent a key is, None for one that few rows have."""
         return self.keys.get(key)
 
+    def rows(self, type_: str) -> float:
+        """Return about how many rows of a type there are: of those beside it as well, where it has no table of its own."""
+        return self.totals.get(_part(self.totals, type_), 0.0)
+
     def time(self, type_: str, after: datetime | None, before: datetime | None) -> Estimate | None:
         """Return how many rows of a type begin between the two, None where nobody has counted."""
-        of = type_.lower() if type_.lower() in self.totals else _REST
+        of = _part(self.totals, type_)
         total = self.totals.get(of, 0.0)
         if not total:
             return None
@@ -92,6 +96,10 @@ class Statistics:
         high = float("inf") if before is None else before.timestamp()
         rows = sum(one.between(low, high) for one in self.times.get(of, ()))
         return Estimate(rows, min(1.0, rows / total))
+
+
+def _part(totals: Mapping[str, float], type_: str) -> str:
+    return type_.lower() if type_.lower() in totals else _REST
 
 
 class KnownStatistics:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 import httpx
 import psycopg
@@ -115,8 +116,11 @@ _tenants = count(1)
 
 
 @asynccontextmanager
-async def open_house(database: Database) -> AsyncIterator[House]:
-    """A tenant of its own in `database`, with Ann and Joe, a nurse who has Ann, and nobody else."""
+async def open_house(database: Database, **services_: Any) -> AsyncIterator[House]:
+    """A tenant of its own in `database`, with Ann and Joe, a nurse who has Ann, and nobody else.
+
+    `services_` are those of the application that differ.
+    """
     known = definitions.load()
     observer = Bystander()
     async with open_database(database.dsn, ROLE_PASSWORDS) as pools:
@@ -138,6 +142,7 @@ async def open_house(database: Database) -> AsyncIterator[House]:
             version="0.1.0",
             readiness=ready,
             auditing=queue,
+            **services_,
         )
         house = House(record, queue, httpx.ASGITransport(application(services)), tenant, database)
         admin = await house.client("admin")

@@ -68,7 +68,7 @@ async def test_an_untouched_log_is_genuine(database: Database, tmp_path: Path) -
         result = await looked_at(house, *read_heads([tmp_path]))
         assert result.findings == []
         assert result.size == len(house.rows())
-        assert result.batches == len(read_heads([tmp_path])) == 3
+        assert result.batches == len([*read_heads([tmp_path])]) == 3
         # What is not sealed yet is no finding.
         admin = await house.client("admin")
         await admin.get("Patient/ann")
@@ -95,11 +95,15 @@ OTHER_WORDS = (
         (f"UPDATE resource SET content = (SELECT content FROM resource WHERE id = ({OLDEST})) WHERE id = ({NEWEST})", {"edited"}),
         (f"DELETE FROM resource WHERE id = ({OLDEST})", {"deleted"}),
         ("UPDATE audit_batch SET events = events[2:] || events[:1] WHERE number = 2", {"edited"}),
-        (OTHER_ORDER, {"broken-tree", "edited", "broken-chain"}),
-        ("DELETE FROM audit_batch WHERE number = 2", {"broken-tree", "broken-chain", "unlogged"}),
+        (OTHER_ORDER, {"edited", "bad-receipt", "lost-line"}),
+        ("DELETE FROM audit_batch WHERE number = 2", {"broken-tree", "broken-chain", "unlogged", "lost-line"}),
         ("UPDATE audit_batch SET number = -number; UPDATE audit_batch SET number = 4 + number",
          {"broken-tree", "broken-chain"}),
         (OTHER_WORDS, {"bad-signature"}),
+        # Another line's receipt, and one that says less.
+        ("UPDATE audit_batch SET receipts = ARRAY[(SELECT receipts[1] FROM audit_batch WHERE number = 2)] WHERE number = 3",
+         {"bad-receipt", "lost-line"}),
+        ("UPDATE audit_batch SET receipts = ARRAY['\\x'::bytea] WHERE number = 2", {"bad-receipt", "lost-line"}),
     ],
 )  # fmt: skip
 async def test_what_was_tampered_with_is_found(
@@ -149,7 +153,7 @@ async def test_a_rewrite_with_a_stolen_database_is_found_by_the_exported_heads(
 async def test_heads_of_another_key_are_not_genuine(database: Database, tmp_path: Path) -> None:
     async with sealed(database, tmp_path) as (house, _):
         other = SigningKeys(keyring.create("thief", bytes(32)))
-        head = read_heads([tmp_path])[0]
+        head = next(iter(read_heads([tmp_path])))
         forged = Head(head.content, other.sign(head.content))
         assert kinds(await looked_at(house, forged)) == {"bad-signature"}
 
@@ -171,7 +175,7 @@ async def test_a_place_that_was_away_gets_what_it_missed(
     async with sealed(database, tmp_path / "first") as (house, _):
         late = HeadsDirectory(tmp_path / "late")
         assert await house.sealer([late]).once() == 0
-        assert read_heads([tmp_path / "late"]) == read_heads([tmp_path / "first"])
+        assert [*read_heads([tmp_path / "late"])] == [*read_heads([tmp_path / "first"])]
         assert HeadsDirectory(tmp_path / "late").last() == 3
 
 
@@ -235,7 +239,7 @@ async def test_heads_that_were_exported_long_ago_still_hold(
     database: Database, tmp_path: Path
 ) -> None:
     async with sealed(database, tmp_path) as (house, place):
-        old = read_heads([tmp_path])[:1]
+        old = [*read_heads([tmp_path])][:1]
         assert old[0].statement.at < datetime.now(UTC) + timedelta(seconds=1)
         admin = await house.client("admin")
         for _ in range(5):
@@ -307,3 +311,95 @@ async def test_what_waits_to_be_written_out_survives_a_kill(
             await dying()
         await house.settle()
         assert len(house.rows()) == before + 4
+
+
+async def test_a_line_that_was_deleted_before_it_was_written_out_is_missed(
+    database: Database, tmp_path: Path
+) -> None:
+    async with sealed(database, tmp_path) as (house, place):
+        admin = await house.client("admin")
+        await admin.get("Patient/ann")
+        await house.queue.flush()
+        superuser(house, "DELETE FROM audit_spool")
+        # The next thing that happens in this process says that something was there before.
+        await admin.get("Patient/joe")
+        await house.settle()
+        await house.sealer([place]).once()
+        result = await looked_at(house, *read_heads([tmp_path]))
+        assert [one.kind for one in result.findings] == ["lost-line"]
+
+
+async def test_events_deleted_between_writing_out_and_sealing_are_missed(
+    database: Database, tmp_path: Path
+) -> None:
+    async with sealed(database, tmp_path) as (house, place):
+        admin = await house.client("admin")
+        await admin.get("Patient/ann")
+        await house.settle()
+        superuser(
+            house,
+            "DELETE FROM resource WHERE id IN (SELECT unnest(events) FROM audit_pending)",
+            "DELETE FROM audit_pending",
+        )
+        await admin.get("Patient/joe")
+        await house.settle()
+        await house.sealer([place]).once()
+        assert kinds(await looked_at(house)) == {"lost-line"}
+
+
+async def test_one_event_taken_out_of_a_line_before_sealing_is_missed(
+    database: Database, tmp_path: Path
+) -> None:
+    async with sealed(database, tmp_path) as (house, place):
+        admin = await house.client("admin")
+        await admin.get("Patient/ann")
+        await admin.get("Patient/joe")
+        await house.settle()
+        superuser(
+            house,
+            "DELETE FROM resource WHERE id IN (SELECT events[1] FROM audit_pending)",
+            "UPDATE audit_pending SET events = events[2:], leaves = substring(leaves from 33)",
+        )
+        await house.sealer([place]).once()
+        assert kinds(await looked_at(house)) == {"bad-receipt"}
+
+
+async def test_a_line_that_waits_or_is_not_sealed_yet_is_not_missed(
+    database: Database, tmp_path: Path
+) -> None:
+    async with sealed(database, tmp_path) as (house, place):
+        admin = await house.client("admin")
+        for _ in range(3):
+            await admin.get("Patient/ann")
+            await house.queue.flush()
+        expansion = house.record.audit_expansion(AuditRows(BASE))
+        # The last one first: it names the one before, which names the first.
+        assert await expansion.one(house.tenant, 2) == 1
+        assert await expansion.one(house.tenant, 1) == 1
+        await house.sealer([place]).once()
+        assert (await looked_at(house)).findings == []
+        assert await expansion.one(house.tenant) == 1
+        assert (await looked_at(house)).findings == []
+        await house.sealer([place]).once()
+        assert (await looked_at(house)).findings == []
+
+
+async def test_what_was_not_committed_is_not_missed(database: Database, tmp_path: Path) -> None:
+    """Two writes that fail in the database after their lines were made, among others that succeed."""
+    async with sealed(database, tmp_path) as (house, place):
+
+        async def failing() -> None:
+            async with house.record.transaction(house.tenant) as tx:
+                tx.audit(Happening(house.tenant, "read", tx.now, Actor(kind="system")))
+                tx.execute_later("SELECT 1 / 0", ())
+
+        admin = await house.client("admin")
+        for _ in range(2):
+            await admin.get("Patient/ann")
+            await house.queue.flush()
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await failing()
+        await admin.get("Patient/joe")
+        await house.settle()
+        await house.sealer([place]).once()
+        assert (await looked_at(house)).findings == []

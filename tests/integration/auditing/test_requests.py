@@ -2,14 +2,17 @@
 
 import asyncio
 import base64
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from fhirserver.kernel.audit import Actor, Happening
 from fhirserver.kernel.resource import Json
-from tests.integration.auditing.conftest import House, references
+from tests.conftest import Database
+from tests.integration.auditing.conftest import House, open_house, references
 from tests.integration.rest.conftest import JSON, observation, put
+from tests.oracles.balp import violations
 
 
 def query_of(event: Json) -> str:
@@ -219,11 +222,50 @@ async def test_a_full_queue_makes_wait_and_loses_nothing(house: House) -> None:
     assert len(await house.events(code="read")) == 10
 
 
-async def test_what_is_refused_to_strangers_in_a_flood_is_counted(house: House) -> None:
-    client = house.stranger("wrong")
-    for _ in range(30):
-        assert (await client.get("Patient/ann")).status_code in (401, 429)
-    assert len(await house.events(code="unauthenticated")) <= 21
+async def test_what_is_refused_to_strangers_in_a_flood_is_counted(
+    audit_database: Database,
+) -> None:
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    async with open_house(audit_database, clock=lambda: at, monotonic=lambda: 0.0) as house:
+        client = house.stranger("wrong")
+        for _ in range(30):
+            assert (await client.get("Patient/ann")).status_code == 401
+        assert len(await house.events(code="unauthenticated")) == 20
+
+
+async def test_a_whole_record_handed_out_is_a_disclosure(house: House) -> None:
+    admin = await house.client("admin")
+    nurse = await house.client("practitioner", "Practitioner/nurse")
+    await put(admin, observation("o1", "ann"))
+    assert (await nurse.get("Patient/ann/$everything?_count=1")).status_code == 200
+    (event,) = await house.events(code="disclosed")
+    assert violations(event) == []
+    assert references(event) == ["Patient/ann", "Patient/ann"]
+    assert event["agent"][1]["who"] == {"reference": "Practitioner/nurse"}
+    assert query_of(event) == "Patient/ann/$everything?_count=1"
+    assert (await nurse.get("Patient/joe/$everything")).status_code == 404
+    (refused,) = await house.events(outcome="4")
+    assert [one for one in references(refused) if one.startswith("Patient")] == ["Patient/joe"]
+
+
+async def test_the_statement_offers_what_is_done(house: House) -> None:
+    admin = await house.client("admin")
+    statement = (await admin.get("metadata")).json()
+    (said,) = [one for one in statement["rest"][0]["resource"] if one["type"] == "AuditEvent"]
+    assert not {"update", "patch", "delete"} & {one["code"] for one in said["interaction"]}
+    await admin.get("Patient/ann")
+    (event,) = await house.events(code="read")
+    url = f"AuditEvent/{event['id']}"
+    change = [{"op": "replace", "path": "/outcome", "value": "8"}]
+    patched = await admin.patch(
+        url, json=change, headers={"content-type": "application/json-patch+json"}
+    )
+    assert (patched.status_code, (await admin.delete(url)).status_code) == (403, 403)
+    by_criteria = await admin.delete(f"AuditEvent?_id={event['id']}")
+    assert by_criteria.status_code == 403
+    free = {**event, "id": "an-apps-own"}
+    assert (await put(admin, free)).status_code == 201
+    assert (await put(admin, free)).status_code == 403
 
 
 def _without_id(resource: Json) -> Json:

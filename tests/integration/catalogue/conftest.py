@@ -24,6 +24,7 @@ from subscriptions.core.topic_catalog import Topics
 from subscriptions.telephones import Companies
 from tests.conftest import ROLE_PASSWORDS, Database
 from tests.integration.rest.conftest import BASE, Bystander, issue, ready, seed
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass
@@ -117,7 +118,7 @@ async def nurse(process: Process, admin: httpx.AsyncClient) -> httpx.AsyncClient
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Return when `holds` does; give up after ten seconds."""
-    async with asyncio.timeout(10):
+    """Return when `holds` does; fails when it never does."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await holds():  # noqa: ASYNC110 - what is waited for happens in a database
             await asyncio.sleep(0.05)

@@ -18,6 +18,7 @@ from fhirserver.http_server import http_server
 from fhirserver.rest.doors import address_of
 from fhirserver.settings import Settings, SettingsError
 from tests.integration.edges.certificates import Certificate, certificate, only
+from tests.patience import PATIENCE_SECONDS
 
 
 async def _who(scope: Any, _receive: Any, send: Any) -> None:
@@ -64,7 +65,9 @@ async def test_tls_1_2_and_newer_are_spoken(tmp_path: Path, version: ssl.TLSVers
         client = only(version, files.client)
         spoken = await asyncio.to_thread(_spoken, port, client)
         assert spoken == {771: "TLSv1.2", 772: "TLSv1.3"}[version]
-        async with httpx.AsyncClient(verify=certificate_client(files)) as browser:
+        async with httpx.AsyncClient(
+            verify=certificate_client(files), timeout=PATIENCE_SECONDS
+        ) as browser:
             assert (await browser.get(f"https://127.0.0.1:{port}/")).text == "https 127.0.0.1"
 
 
@@ -99,7 +102,7 @@ async def test_a_renewed_certificate_is_shown_to_new_connections(
     async with serving(context) as port:
         await asyncio.to_thread(_spoken, port, files.client)
         renewed = certificate(tmp_path)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
                     await asyncio.to_thread(_spoken, port, renewed.client)
@@ -115,7 +118,9 @@ async def test_the_servers_own_processes_trust_its_certificate_and_no_other(
     files, other = certificate(tmp_path), certificate(tmp_path, "other")
     async with serving(tls.of(settings(files))) as port:
         ours = tls.local_context(settings(files))
-        async with httpx.AsyncClient(verify=ours, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            verify=ours, trust_env=False, timeout=PATIENCE_SECONDS
+        ) as client:
             assert (await client.get(f"https://localhost:{port}/")).status_code == 200
         stranger = tls.local_context(settings(other))
         async with httpx.AsyncClient(verify=stranger, trust_env=False) as client:
@@ -145,6 +150,9 @@ async def test_forwarded_headers_count_from_configured_proxies_alone(
     proxies: tuple[str, ...], forwarded: str, seen: str
 ) -> None:
     headers = {"x-forwarded-for": forwarded, "x-forwarded-proto": "https"}
-    async with serving(proxies=proxies) as port, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        serving(proxies=proxies) as port,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client,
+    ):
         answer = await client.get(f"http://127.0.0.1:{port}/", headers=headers)
     assert answer.text == seen

@@ -253,6 +253,7 @@ async def test_an_alarm_of_an_unbound_device_is_stored_without_a_patient(home: H
 
 
 async def test_silence_in_treatment_is_told_twice_and_ends_with_a_sign_of_life(home: Home) -> None:
+    await home.put(DEVICE_USE)
     await home.contact(home.sign())
     home.pass_time(19)
     assert await home.scan() == 0
@@ -270,6 +271,7 @@ async def test_silence_in_treatment_is_told_twice_and_ends_with_a_sign_of_life(h
 
 
 async def test_a_last_will_in_treatment_is_told_at_once(home: Home) -> None:
+    await home.put(DEVICE_USE)
     await home.contact(home.sign())
     home.pass_time(3)
     await home.contact(home.sign(online=False, mode=None, patient=None))
@@ -280,6 +282,7 @@ async def test_a_last_will_in_treatment_is_told_at_once(home: Home) -> None:
 async def test_outside_treatment_and_from_a_cuff_silence_is_nothing(
     home: Home, mode: str | None
 ) -> None:
+    await home.put(DEVICE_USE)
     await home.contact(home.sign(mode=mode))  # type: ignore[arg-type]
     await home.contact(home.sign(online=False, mode=None))
     home.pass_time(300)
@@ -293,6 +296,7 @@ async def test_a_device_nobody_uses_is_not_watched(home: Home) -> None:
 
 
 async def test_the_servers_own_absence_is_not_the_devices(home: Home) -> None:
+    await home.put(DEVICE_USE)
     await home.contact(home.sign())
     home.pass_time(300)
     assert await home.scan(listening_since=home.now) == 0
@@ -345,6 +349,7 @@ async def test_another_patients_alert_is_not_found(home: Home) -> None:
 async def test_every_second_every_tenant_is_watched_by_the_worker_role(
     home: Home, database: Database
 ) -> None:
+    await home.put(DEVICE_USE)
     await home.contact(home.sign())
     await home.measure(home.reading(SYSTOLIC, 88))
     home.pass_time(121)

@@ -46,6 +46,7 @@ from subscriptions.worker.ports import Surroundings
 from subscriptions.worker.worker import Worker
 from tests.conftest import ROLE_PASSWORDS, Database, _database
 from tests.integration.response.doubles import Company, Eyes, Receiver, Sent
+from tests.patience import PATIENCE_SECONDS
 
 _numbers = count(1)
 BASE = "https://example.org/fhir"
@@ -243,7 +244,7 @@ def telephone(
     companies: Sequence[TelephoneCompany],
     *,
     links: str | None = None,
-    patience: float = 2.0,
+    patience: float = PATIENCE_SECONDS,
 ) -> Telephone:
     """The telephone channel of `place` through `companies`; texts end with a link to `links`.
 

@@ -16,6 +16,7 @@ from subscriptions.channels.telephony import TelephoneCompany
 from subscriptions.worker.receipt_watch import ReceiptWatch
 from tests.integration.response.conftest import Place, telephone
 from tests.integration.response.doubles import Company, Sent
+from tests.patience import PATIENCE_SECONDS
 
 CLINIC = "+15550009999"
 
@@ -53,7 +54,7 @@ class Two:
         """Wire both companies."""
         self.through([self.first, self.second])
 
-    def through(self, companies: list[Company], *, patience: float = 2.0) -> None:
+    def through(self, companies: list[Company], *, patience: float = PATIENCE_SECONDS) -> None:
         """Call people through `companies` from now on, each given `patience` seconds to answer."""
         place = self.place
         place.managed = {"sms": telephone(place, companies, patience=patience)}

@@ -25,6 +25,7 @@ from tests.contract.receivers import MailReceiver, mail_receiver
 from tests.contract.test_channels import Pager
 from tests.integration.response.conftest import BASE, Place
 from tests.integration.response.test_rest_hook import EHR, URL, bundles, status_of, subscription
+from tests.patience import PATIENCE_SECONDS
 
 SECRET = "a secret of thirty-two characters"
 
@@ -93,7 +94,7 @@ async def test_the_email_channel(place: Place, post_office: MailReceiver) -> Non
     payload = {"type": "email", "payload": "text/plain;attach=application/fhir+xml", "header": []}
     wish = subscription(url="mailto:ehr@example.org", channel=payload)
     del wish["channel"]["header"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await place.client_put(wish, EHR)
         await place.work()
         assert await status(place) == "active"
@@ -122,7 +123,7 @@ async def test_a_mailbox_that_does_not_exist_is_an_error_at_once(
         url="mailto:ehr@example.org", channel={"type": "email", "payload": "text/plain"}
     )
     del wish["channel"]["header"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await place.client_put(wish, EHR)
         await place.work()
         post_office.manner = "never-here"

@@ -27,6 +27,7 @@ from tests.integration.response.test_rest_hook import (
     subscribe,
     subscription,
 )
+from tests.patience import PATIENCE_SECONDS
 
 LIMIT_OF_FIVE = {"extension": [{"url": BACKPORT + "backport-max-count", "valuePositiveInt": 5}]}
 
@@ -145,7 +146,7 @@ async def test_a_worker_that_dies_while_sending_is_followed_by_another(place: Pl
 
     post, place.receiver.post = place.receiver.post, hang  # type: ignore[method-assign, assignment]
     dying = asyncio.ensure_future(place.deliver())
-    await asyncio.wait_for(hangs.wait(), 10)
+    await asyncio.wait_for(hangs.wait(), PATIENCE_SECONDS)
     dying.cancel()
     await asyncio.wait([dying])
     place.receiver.post = post  # type: ignore[method-assign]
@@ -175,7 +176,7 @@ async def test_a_lease_is_kept_while_an_endpoint_takes_its_time(place: Place) ->
 
     place.receiver.post = patience  # type: ignore[method-assign, assignment]
     sending = asyncio.ensure_future(place.deliver())
-    await asyncio.wait_for(going.wait(), 10)
+    await asyncio.wait_for(going.wait(), PATIENCE_SECONDS)
     for _ in range(4):
         place.now += timedelta(seconds=2)
         await place.worker.delivery.beat()
@@ -183,7 +184,7 @@ async def test_a_lease_is_kept_while_an_endpoint_takes_its_time(place: Place) ->
         async with asyncio.TaskGroup() as tasks:
             assert await other.delivery.start_due(tasks) == 0
     slow.set()
-    await asyncio.wait_for(sending, 10)
+    await asyncio.wait_for(sending, PATIENCE_SECONDS)
     assert await place.query(
         "SELECT delivered_through, epoch FROM subscription_cursor WHERE subscription = 's1'"
     ) == [(1, 2)]

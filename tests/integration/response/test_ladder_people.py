@@ -144,6 +144,23 @@ async def test_a_patient_merged_into_another_during_an_alarm_keeps_being_helped(
     assert (await place.query("SELECT response FROM alert"))[0] == ("at-patient",)
 
 
+async def test_an_alarm_after_a_merge_calls_the_team_of_the_record_that_is_left(
+    place: Place,
+) -> None:
+    await place.put({"resourceType": "Patient", "id": "anne"})
+    await place.put(
+        {
+            "resourceType": "Patient",
+            "id": "ann",
+            "active": False,
+            "link": [{"type": "replaced-by", "other": {"reference": "Patient/anne"}}],
+        },
+        team(("RelatedPerson/bob", 1), patient="anne"),
+    )
+    await place.alarm()
+    assert {page.to for page in place.pages()} == {BOB}
+
+
 async def test_a_care_team_that_moves_away_without_a_merge_leaves_the_alarm_to_the_operator(
     place: Place,
 ) -> None:

@@ -15,11 +15,13 @@ from simulator.phone_company.application import application
 from simulator.phone_company.exchange import Exchange
 from simulator.phone_company.records import Account as CompanyAccount
 from simulator.phone_company.records import Faults
+from subscriptions.channels.telephony import TelephoneCompany
 from subscriptions.channels.twilio import Account, Twilio
 from subscriptions.rest import routes
 from subscriptions.worker.receipt_watch import ReceiptWatch
 from tests.integration.response.conftest import BOB, EVE, Place, person, team, telephone
 from tests.integration.response.telephones import watch
+from tests.patience import PATIENCE_SECONDS
 
 PUBLIC = "https://example.org"
 NUMBER = "+15550009999"
@@ -30,9 +32,16 @@ class Town:
 
     watch: ReceiptWatch
 
-    def __init__(self, place: Place, exchange: Exchange) -> None:
+    def __init__(self, place: Place, exchange: Exchange, carrier: TelephoneCompany) -> None:
         self.place = place
         self.exchange = exchange
+        self.carrier = carrier
+        self.wait_for_carrier(PATIENCE_SECONDS)
+
+    def wait_for_carrier(self, seconds: float) -> None:
+        """Give the telephone company so long to answer from now on."""
+        self.place.managed = {"sms": telephone(self.place, [self.carrier], patience=seconds)}
+        self.place.worker = self.place.another_worker()
 
     async def work(self) -> None:
         await self.place.work()
@@ -74,10 +83,8 @@ async def town(bare: Place) -> AsyncIterator[Town]:
             Account("https://company.example.org", "AC1", "secret", NUMBER),
             httpx.ASGITransport(app=application(exchange)),
         )
-        bare.managed = {"sms": telephone(bare, [company])}
-        bare.worker = bare.another_worker()
         bare.now = datetime.now(UTC)
-        place = Town(bare, exchange)
+        place = Town(bare, exchange, company)
         place.watch = watch(bare, [company])
         for number in (BOB, EVE):
             exchange.phone(number).auto_verify = True
@@ -101,7 +108,7 @@ async def response_of(town: Town) -> str:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - the company's own tasks change it
             await asyncio.sleep(0.01)
 
@@ -205,10 +212,12 @@ async def test_an_outage_leaves_every_subscription_as_it_was(town: Town) -> None
 
 
 async def test_a_slow_company_sends_nothing_twice(town: Town) -> None:
-    town.exchange.faults = Faults(slow_s=2.5)  # longer than a company is given
+    town.exchange.faults = Faults(slow_s=1.0)
+    town.wait_for_carrier(0.4)
     await ring(town)
     await until(lambda: len(town.alerts(BOB)) == 1)
     town.exchange.faults = Faults()
+    town.wait_for_carrier(PATIENCE_SECONDS)
     await town.place.after(7)
     await town.exchange.settle()
     assert len(town.alerts(BOB)) == 1

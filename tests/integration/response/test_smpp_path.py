@@ -42,10 +42,8 @@ async def wire(bare: Place) -> AsyncIterator[Wire]:
         stop = asyncio.Event()
         serving = asyncio.ensure_future(company.serve(inbound, stop))
         await until(lambda: company.is_open)
-        bare.managed = {"sms": telephone(bare, [company])}
-        bare.worker = bare.another_worker()
         bare.now = datetime.now(UTC)
-        place = Wire(bare, exchange)
+        place = Wire(bare, exchange, company)
         place.smsc, place.company = smsc, company
         for number in (BOB, EVE):
             exchange.phone(number).auto_verify = True

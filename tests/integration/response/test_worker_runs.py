@@ -10,8 +10,7 @@ from subscriptions.channels.egress import Answer
 from subscriptions.core.timing import EDIT_GRACE
 from tests.integration.response.conftest import BOB, EVE, NINA, Place
 from tests.integration.response.doubles import Sent
-
-PATIENCE = 10.0
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_an_alarm_reaches_the_telephone_by_itself(place: Place) -> None:
@@ -21,11 +20,11 @@ async def test_an_alarm_reaches_the_telephone_by_itself(place: Place) -> None:
     running = asyncio.ensure_future(place.worker.run({"engine", "deliver"}, stop))
     async with place.record.transaction(place.tenant) as tx:
         await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not place.pages(BOB):  # noqa: ASYNC110 - another task fills it
             await asyncio.sleep(0.01)
     stop.set()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await running
     assert {s.medium for s in place.pages(BOB)} == {"sms", "voice"}
 
@@ -41,7 +40,7 @@ async def test_a_failing_loop_does_not_end_the_worker(place: Place) -> None:
         raise RuntimeError("a defect of another part")
 
     place.worker._every_second = (scan,)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await place.worker.run({"engine", "deliver"}, stop)
     assert calls == 1
 
@@ -67,7 +66,7 @@ async def test_one_hanging_endpoint_holds_no_other_up(place: Place) -> None:
         await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
     await place.worker.sequencer.run_due()
     before = len(place.receiver.got)
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
         await place.worker.delivery.start_due(tasks)
         while len(place.receiver.got) == before or not place.pages(BOB):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -98,7 +97,7 @@ async def test_an_edit_does_not_wait_for_a_sending_that_hangs(place: Place) -> N
     running = asyncio.ensure_future(place.worker.run({"engine", "deliver"}, stop))
     async with place.record.transaction(place.tenant) as tx:
         await place.evaluation.device_events(tx, [place._event("198260", "ann", end=False)])
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await begun.wait()
         await place.client_put(subscription("s1", url=quick), EHR)
         place.now += EDIT_GRACE + timedelta(milliseconds=1)
@@ -106,7 +105,7 @@ async def test_an_edit_does_not_wait_for_a_sending_that_hangs(place: Place) -> N
             await asyncio.sleep(0.01)
         await broken.wait()
     stop.set()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await running
 
 
@@ -156,7 +155,7 @@ async def test_two_workers_send_each_page_once_while_answers_and_receipts_come_i
         await asyncio.sleep(0.1)
     await asyncio.sleep(0.5)
     stop.set()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(*working)
     assert len(lost) <= 5, "the order of locks no longer keeps writers apart"
     rows = await place.query(

@@ -4,6 +4,8 @@ Every test has a tenant of its own; the tests of a module share one database, be
 costs more than most of these tests.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import httpx
 import pytest
 
 from fhirserver import definitions
+from fhirserver.access_epoch import AccessEpoch
 from fhirserver.crypto import keyring
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
@@ -76,6 +79,7 @@ async def open_application(database: Database) -> AsyncIterator[tuple[Record, ht
         )
         await record.ensure_partitions()
         await catalogue.load()
+        epoch = AccessEpoch(record, time.monotonic)
         services = Services(
             store=record,
             definitions=known,
@@ -83,9 +87,12 @@ async def open_application(database: Database) -> AsyncIterator[tuple[Record, ht
             base=BASE,
             version="0.1.0",
             readiness=ready,
+            access_epoch=epoch.current,
             definitions_of=catalogue.definitions_of,
         )
+        following = asyncio.create_task(epoch.follow())
         yield record, httpx.ASGITransport(application(services))
+        following.cancel()
 
 
 @dataclass

@@ -13,8 +13,7 @@ from fhirserver.http_server import http_server
 from fhirserver.kernel.principal import Principal
 from tests.conftest import Database
 from tests.integration.rest.conftest import open_application
-
-_PATIENCE_SECONDS = 30.0
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,10 @@ def serving(database: Database) -> Iterator[Address]:
     thread = threading.Thread(target=main, name="http-server")
     thread.start()
     try:
-        assert ready.wait(_PATIENCE_SECONDS), "the server did not start"
+        assert ready.wait(PATIENCE_SECONDS), "the server did not start"
         if failed:
             raise failed[0]
         yield opened[0]
     finally:
         stop.set()
-        thread.join(_PATIENCE_SECONDS)
+        thread.join(PATIENCE_SECONDS)

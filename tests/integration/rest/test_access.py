@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Json
-from fhirserver.rest import callers
+from fhirserver.rest.callers import Callers
 from fhirserver.store.connection import Connection, Query
 from tests.conftest import Database
 from tests.integration.rest.conftest import (
@@ -24,6 +25,7 @@ from tests.integration.rest.conftest import (
     patient,
     put,
 )
+from tests.patience import unhurried
 
 FHIR = {"content-type": JSON}
 ROLES = ("nurse", "partner", "patient")
@@ -172,21 +174,24 @@ async def test_an_unassigned_measurement_is_for_administrators(clients: Clients)
     assert (await clients.admin.get("Observation/loose")).status_code == 200
 
 
+async def until_hidden(client: httpx.AsyncClient, url: str) -> None:
+    """Wait until `url` is hidden from `client`; a second is the promise."""
+    async with unhurried(1.0):
+        while (await client.get(url)).status_code != 404:  # noqa: ASYNC110 - nobody tells a client
+            await asyncio.sleep(0.02)
+
+
 async def test_somebody_removed_from_the_team_is_out_within_a_second(clients: Clients) -> None:
     assert (await clients.partner.get("Patient/ann")).status_code == 200
     await put(clients.admin, care_team("ann", "Practitioner/nina"))
-    await asyncio.sleep(0.3)
-
-    assert (await clients.partner.get("Patient/ann")).status_code == 404
+    await until_hidden(clients.partner, "Patient/ann")
     assert (await clients.nurse.get("Patient/ann")).status_code == 200
 
 
 async def test_a_team_that_ended_gives_no_access(clients: Clients) -> None:
     ended = {**care_team("ann", "Practitioner/nina"), "period": {"end": "2020-01-01"}}
     await put(clients.admin, ended)
-    await asyncio.sleep(0.3)
-
-    assert (await clients.nurse.get("Patient/ann")).status_code == 404
+    await until_hidden(clients.nurse, "Patient/ann")
 
 
 async def test_writes_follow_the_same_relationships(clients: Clients) -> None:
@@ -229,12 +234,21 @@ async def test_absent_and_invisible_take_as_many_questions_to_the_database(
     genuine = Connection.round
 
     async def counted(self: Connection, queries: Sequence[Query]) -> Any:
-        asked.append(len(queries))
+        if "access_epoch" not in str(queries[0].sql):
+            asked.append(len(queries))
         return await genuine(self, queries)
 
     monkeypatch.setattr(Connection, "round", counted)
+    remembered: dict[bytes | None, Access] = {}
+    decided = Callers.access
+
+    async def access(self: Callers, authorization: bytes | None) -> Access:
+        if authorization not in remembered:
+            remembered[authorization] = await decided(self, authorization)
+        return remembered[authorization]
+
     # Who is asking is remembered throughout.
-    monkeypatch.setattr(callers, "MAX_AGE_S", 600.0)
+    monkeypatch.setattr(Callers, "access", access)
     client = clients.by_role(role)
     await client.get("Patient/ann")
 

@@ -16,10 +16,10 @@ from fhirserver.search.query import supported_parameters
 from fhirserver.wire import fhir_json
 from tests.conftest import Database
 from tests.integration.rest.conftest import open_application
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.rest.asgi_call import Answered, call
 from tests.unit.rest.bad_requests import BAD_REQUESTS, JSON, BadRequest
 
-PATIENCE_SECONDS = 20.0
 ANN = b'{"resourceType":"Patient","id":"ann","gender":"female"}'
 
 Ask = Callable[..., Answered]

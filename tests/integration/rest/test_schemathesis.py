@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import Database, _database
 from tests.integration.rest.http_server import Address, serving
+from tests.patience import PATIENCE_SECONDS
 
 EXAMPLES = 8
 SEEDED: list[dict[str, Any]] = [
@@ -84,7 +85,7 @@ def test_every_operation_answers_as_documented(
                 case.path_parameters["id"] = "ann"
                 if "type" in case.path_parameters:
                     case.path_parameters["type"] = "Patient"
-            answer = case.call(headers=headers, timeout=10)
+            answer = case.call(headers=headers, timeout=PATIENCE_SECONDS)
             assert answer.status_code < 500
             case.validate_response(
                 answer,

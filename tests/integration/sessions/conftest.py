@@ -25,7 +25,7 @@ from subscriptions.core.managed_subscription import subscription_id
 from subscriptions.sessions.every_second import SettleTreatments
 from tests.conftest import Database
 from tests.integration.rest.conftest import JSON
-from tests.integration.wired import database_of_module, wired
+from tests.integration.wired import Told, database_of_module, wired
 
 _numbers = count(1)
 BOB, EVE = "+15550000001", "+15550000002"
@@ -36,6 +36,7 @@ class Home:
 
     record: Record
     parts: Subscriptions
+    told: Told
     ingest: Ingest
     settle: SettleTreatments
     tenant: int
@@ -241,6 +242,7 @@ async def home(shared_database: Database, *, arming_required: bool) -> AsyncIter
         record = home.record = process.record
         parts = process.parts
         home.parts = parts
+        home.told = process.told
         home.name = f"home-{next(_numbers)}"
         home.tenant = await record.ensure_tenant(home.name)
         home.ingest = Ingest(record, parts.observer)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fhirserver.auditing.event import audit_event
 from fhirserver.auth import decide
 from fhirserver.crypto import keyring
 from fhirserver.crypto.signing import NotGenuineError, SigningKeys, verify
@@ -15,7 +16,9 @@ from fhirserver.kernel.resource import Json
 from fhirserver.rest import callers
 from fhirserver.wire import fhir_json
 from fhirserver.wire.canonical_json import canonical
+from tests.integration.rest.conftest import BASE
 from tests.integration.sessions.conftest import Home
+from tests.oracles.balp import violations
 
 KEYS = SigningKeys(keyring.create("test", bytes(range(32)))).public()
 SYSTOLIC = "150021"
@@ -262,3 +265,16 @@ async def test_rules_in_force_come_from_one_place(home: Home) -> None:
     home.pass_time(60)
     again = (await home.admin.get("Patient/ann/$monitoring-rules", params={"at": later})).json()
     assert sources(again) == sources(now)
+
+
+async def test_the_signed_document_is_a_disclosure_of_her_record(home: Home) -> None:
+    flag = await fallen(home)
+    home.told.happenings.clear()
+    assert (await home.partner.get(f"Flag/{flag['id']}/$evidence")).status_code == 200
+    (told,) = home.told.happenings
+    event = audit_event(told, "ann", BASE)
+    assert told.patients == {"ann"}
+    assert violations(event) == []
+    assert event["type"]["code"] == "110106"
+    assert event["agent"][1]["who"] == {"reference": "RelatedPerson/bob"}
+    assert event["entity"][0]["what"] == {"reference": f"Flag/{flag['id']}"}

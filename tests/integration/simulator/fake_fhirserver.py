@@ -78,4 +78,10 @@ if __name__ == "__main__":
     token = Path(os.environ["DATA"]) / "admin.token"
     token.write_text("admin-token\n")
     token.chmod(0o600)
-    uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        log_level="warning",
+        timeout_keep_alive=75,
+    )

@@ -6,9 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from conformance.load.server import free_port
+from simulator.fleet import Fleet
 from simulator.transports.connection import Broker
+from tests.patience import PATIENCE_SECONDS
 
 CONFIGURATION = """
 server_name: simulator_test
@@ -25,20 +29,14 @@ authorization {{
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class RunningBroker:
     """A broker that can be killed and started again on the same port and store."""
 
     def __init__(self, folder: Path) -> None:
-        self.address = Broker("127.0.0.1", _free_port(), keepalive_s=5)
+        self.address = Broker("127.0.0.1", free_port(), keepalive_s=60)
         self._configuration = folder / "nats.conf"
         self._configuration.write_text(
-            CONFIGURATION.format(nats=_free_port(), mqtt=self.address.port, store=folder / "store")
+            CONFIGURATION.format(nats=free_port(), mqtt=self.address.port, store=folder / "store")
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +48,7 @@ class RunningBroker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 socket.create_connection((self.address.host, self.address.port), 0.2).close()
             except OSError:
@@ -66,7 +64,17 @@ class RunningBroker:
             self._process = None
 
 
-async def until(condition: object, seconds: float = 15.0) -> None:
+async def run_until(fleet: Fleet, condition: Callable[[], bool]) -> None:
+    """Let the homes of `fleet` go on until `condition()` is true; fails when it never is."""
+    running = asyncio.ensure_future(fleet.run())
+    try:
+        await until(condition)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def until(condition: object, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until `condition()` is true; fails after `seconds`."""
     assert callable(condition)
     async with asyncio.timeout(seconds):

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from conformance.load.server import free_port
 from tests.integration.simulator.running_broker import RunningBroker, until
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 STAND_IN = Path(__file__).with_name("fake_fhirserver.py")
@@ -36,7 +37,7 @@ class Run:
         while line := await self.process.stdout.readline():
             self.out += line.decode()
 
-    async def said(self, text: str, seconds: float = 30.0) -> None:
+    async def said(self, text: str, seconds: float = PATIENCE_SECONDS) -> None:
         def heard() -> bool:
             assert self.process.returncode is None or text in self.out, self.out
             return text in self.out
@@ -48,7 +49,7 @@ class Run:
         content: dict[str, Any] = json.loads((self.data / "demo.json").read_text())
         return content
 
-    async def ended(self, seconds: float = 20.0) -> int:
+    async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Wait for the end by itself; kills it and shows its output when it does not come."""
         try:
             async with asyncio.timeout(seconds):
@@ -72,9 +73,7 @@ async def run(broker: RunningBroker, tmp_path: Path) -> AsyncIterator[Run]:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     shutil.copy(STAND_IN, package / "__main__.py")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     data = tmp_path / "data"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -112,7 +111,7 @@ async def test_the_story_from_ready_to_ctrl_c(run: Run) -> None:
     ]
     assert len(demo["devices"]) == 8
 
-    async with httpx.AsyncClient(follow_redirects=True) as http:
+    async with httpx.AsyncClient(follow_redirects=True, timeout=PATIENCE_SECONDS) as http:
         page = await http.get(f"{run.base}/")
         assert "Four homes tonight" in page.text
         page_url = str(page.url).rstrip("/")
@@ -152,7 +151,7 @@ async def test_the_story_from_ready_to_ctrl_c(run: Run) -> None:
     assert "stopped" in run.out
     assert not (run.data / "demo.json").exists()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{run.base}/health/ready")  # noqa: ASYNC210 - nothing else runs
+        httpx.get(f"{run.base}/health/ready", timeout=PATIENCE_SECONDS)  # noqa: ASYNC210 - nothing else runs
 
 
 async def test_a_server_that_dies_ends_the_demonstration_with_its_last_words(

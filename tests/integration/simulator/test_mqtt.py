@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from simulator.scenarios import named
 from simulator.transports.buffer import StoreAndForward
 from simulator.transports.connection import Credential
 from simulator.transports.mqtt import CONTROL_TOPIC, Link
-from tests.integration.simulator.running_broker import RunningBroker, until
+from tests.integration.simulator.running_broker import RunningBroker, run_until, until
 
 
 class Ear:
@@ -36,6 +37,8 @@ class Ear:
         self._client.username_pw_set("server", "secret")
         self._client.on_message = self._hear
         self._client.on_connect = lambda client, *_: client.subscribe("hd/v1/#", 1)
+        self.listening = threading.Event()
+        self._client.on_subscribe = lambda *_: self.listening.set()
         self._client.reconnect_delay_set(1, 1)
         self._client.connect(broker.address.host, broker.address.port)
         self._client.loop_start()
@@ -71,6 +74,11 @@ class Ear:
     def statuses(self, device: str) -> list[str]:
         return [json.loads(p)["state"] for channel, p in self.heard[device] if channel == "status"]
 
+    def is_whole(self, home: Home) -> bool:
+        """Whether everything of `home` was heard up to its highest number."""
+        numbers = self.numbers_of(home)
+        return numbers == set(range(1, max(numbers, default=0) + 1))
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
@@ -79,6 +87,7 @@ class Ear:
 @pytest.fixture
 async def ear(broker: RunningBroker) -> AsyncIterator[Ear]:
     listener = Ear(broker)
+    await until(listener.listening.is_set)
     yield listener
     listener.close()
 
@@ -112,8 +121,7 @@ async def test_a_device_is_born_speaks_is_acknowledged_and_says_goodbye(
     fleet = a_fleet(broker, 1)
     device = fleet.homes[0].machine.identity.eui64
     await fleet.open()
-    await fleet.run(1.5)
-    await until(lambda: fleet.links[0].buffer.acknowledged["tel"] >= 10)
+    await run_until(fleet, lambda: fleet.links[0].buffer.acknowledged["tel"] >= 10)
     await until(lambda: len(fleet.links[0].buffer) == 0)
     assert set(ear.channels(device)) == {"status", "birth", "tel"}
     assert ear.statuses(device)[-1] == "online"
@@ -128,31 +136,31 @@ async def test_what_is_not_acknowledged_is_kept_and_sent_again(
     fleet = a_fleet(broker, 1)
     home, link = fleet.homes[0], fleet.links[0]
     await fleet.open()
-    await fleet.run(3.5)
+    await run_until(fleet, lambda: link.buffer.resent > 0 and len(ear.numbers_of(home)) > 10)
     assert link.buffer.acknowledged["tel"] == 0
-    assert len(link.buffer) >= len(ear.numbers_of(home)) > 10
-    assert link.buffer.resent > 0
+    assert len(link.buffer) >= len(ear.numbers_of(home))
     ear.acknowledges = True
-    await fleet.run(3.0)
-    await until(lambda: len(link.buffer) <= 1)
+    await run_until(fleet, lambda: len(link.buffer) <= 1)
     await fleet.close()
 
 
 async def test_a_killed_broker_loses_no_message(broker: RunningBroker, ear: Ear) -> None:
     fleet = a_fleet(broker, 3)
     await fleet.open()
-    await fleet.run(1.0)
+    await run_until(fleet, lambda: all(len(ear.numbers_of(home)) > 5 for home in fleet.homes))
     broker.kill()
-    await fleet.run(1.5)
-    assert not any(link.connected.is_set() for link in fleet.links)
-    assert all(len(link.buffer) > 5 for link in fleet.links)
+    await run_until(fleet, lambda: not any(link.connected.is_set() for link in fleet.links))
+    await run_until(fleet, lambda: all(len(link.buffer) > 5 for link in fleet.links))
+    said = {home.name: max(ear.numbers_of(home)) for home in fleet.homes}
     broker.start()
-    await fleet.run(6.0)
-    for home, link in zip(fleet.homes, fleet.links, strict=True):
-        highest = max(ear.numbers_of(home))
-        assert ear.numbers_of(home) == set(range(1, highest + 1))
-        assert highest > 60
-        assert link.buffer.overflowed == {"tel": 0, "evt": 0}
+    await run_until(
+        fleet,
+        lambda: all(
+            ear.is_whole(home) and max(ear.numbers_of(home)) > said[home.name] + 30
+            for home in fleet.homes
+        ),
+    )
+    assert [link.buffer.overflowed for link in fleet.links] == [{"tel": 0, "evt": 0}] * 3
     await fleet.close()
 
 
@@ -163,6 +171,7 @@ async def test_a_cut_device_leaves_its_will_and_a_hung_one_does_not(
     hung, cut = fleet.homes
     await fleet.open()
     await fleet.run(0.5)
+    await until(lambda: all(len(link.buffer) == 0 for link in fleet.links))
     hung.begin(named("device-silent"))
     cut.begin(named("device-silent-will"))
     await fleet.run(0.5)
@@ -230,6 +239,7 @@ async def test_six_hundred_devices_in_one_process_are_all_acknowledged(
     fleet = a_fleet(broker, 600, step_s=1.0)
     await fleet.open()
     await until(lambda: all(link.connected.is_set() for link in fleet.links))
-    await fleet.run(4.0)
-    await until(lambda: all(link.buffer.acknowledged["tel"] >= 2 for link in fleet.links), 30)
+    await run_until(
+        fleet, lambda: all(link.buffer.acknowledged["tel"] >= 2 for link in fleet.links)
+    )
     await fleet.close()

@@ -24,13 +24,14 @@ EVERYTHING = "openid fhirUser launch launch/patient offline_access online_access
 
 
 class Clock:
-    """The real time, moved on by the test."""
+    """A time that stands, moved on by the test alone: nothing ends because a machine is busy."""
 
     def __init__(self) -> None:
+        self.start = datetime.now(UTC)
         self.ahead = timedelta()
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return self.start + self.ahead
 
 
 @dataclass

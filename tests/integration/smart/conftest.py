@@ -158,8 +158,6 @@ async def open_house(
             registered_origins=origins.current,
             oauth_uris=oauth_uris(at, registers=True),
             extra_routes=tuple(routes(server)),
-            # Nothing of what was decided a moment ago is remembered.
-            monotonic=count(step=1).__next__,
             clock=clock,
         )
         transport = httpx.ASGITransport(application(services))

@@ -3,6 +3,8 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html
 """
 
+import base64
+import hmac
 import json
 import secrets
 from datetime import timedelta
@@ -86,6 +88,24 @@ async def test_a_program_gets_a_token_with_either_algorithm(
     assert (await app.read(tokens["access_token"], "CareTeam/team-joe")).status_code == 404
 
 
+def _part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def unsigned(app: App, house: House) -> str:
+    """An assertion that says of itself that nobody signed it."""
+    body = assertion(app, house).split(".")[1]
+    return f"{_part({'alg': 'none', 'kid': 'rsa-1'})}.{body}."
+
+
+def by_secret(app: App, house: House) -> str:
+    """An assertion signed with what everybody may know, the public key, as if that were a shared secret."""
+    body = assertion(app, house).split(".")[1]
+    signed = f"{_part({'alg': 'HS256', 'kid': 'rsa-1'})}.{body}"
+    mark = hmac.digest(RSA.as_pem(private=False), signed.encode(), "sha256")
+    return f"{signed}.{base64.urlsafe_b64encode(mark).rstrip(b'=').decode()}"
+
+
 def wrong(house: House, app: App) -> dict[str, str]:
     """Every assertion that proves nothing, by what is wrong with it."""
     now = int(house.clock().timestamp())
@@ -93,6 +113,8 @@ def wrong(house: House, app: App) -> dict[str, str]:
     head, body, _ = good.split(".")
     return {
         "algorithm": assertion(app, house, header={"alg": "RS256"}),
+        "algorithm none": unsigned(app, house),
+        "our public key as a secret": by_secret(app, house),
         "no signature": f"{head}.{body}.",
         "not a JWT": "nonsense",
         "expired": assertion(app, house, exp=now - 60),
@@ -102,10 +124,16 @@ def wrong(house: House, app: App) -> dict[str, str]:
         "audience": assertion(app, house, aud="https://other.example.org/token"),
         "no audience": assertion(app, house, aud=None),
         "issuer": assertion(app, house, iss="somebody"),
+        "subject": assertion(app, house, sub="somebody"),
+        "no issuer": assertion(app, house, iss=None),
+        "no subject": assertion(app, house, sub=None),
+        "other audience in a list": assertion(app, house, aud=["https://other.example.org/token"]),
         "no jti": assertion(app, house, jti=None),
         "long jti": assertion(app, house, jti="x" * 256),
         "unknown kid": assertion(app, house, header={"kid": "rsa-2"}),
         "no kid": assertion(app, house, header={"kid": None}),
+        "kid of another algorithm": assertion(app, house, header={"kid": "ec-1"}),
+        "blank jti": assertion(app, house, jti=""),
         "another's key": assertion(app, house, STRANGER),
         "jku": assertion(app, house, header={"jku": "https://evil.example.org/jwks"}),
         "not yet": assertion(app, house, nbf=now + 120),
@@ -145,6 +173,26 @@ async def test_a_wrong_assertion_type_is_refused(house: House) -> None:
     assert answer.json()["error"] == "invalid_client"
 
 
+async def test_half_a_proof_and_two_proofs_are_refused(house: House) -> None:
+    app = await program(house)
+    other = await house.app()
+    assert other.secret is not None
+    proof = assertion(app, house)
+    form = {"grant_type": "client_credentials", "scope": SCOPE}
+    without_type = await app.http.post("/auth/token", data={**form, "client_assertion": proof})
+    kind = {"client_assertion_type": ASSERTION_TYPE}
+    without_proof = await app.http.post("/auth/token", data={**form, **kind})
+    nothing = await app.http.post("/auth/token", data={**form, "client_id": app.client.id})
+    for answer in (without_type, without_proof, nothing):
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    another = await ask(app, proof, client_id=other.client.id)
+    assert (another.status_code, another.json()["error"]) == (401, "invalid_client")
+    both = await ask(app, proof, client_secret=other.secret)
+    assert (both.status_code, both.json()["error"]) == (400, "invalid_request")
+    # None of that used it up.
+    assert (await ask(app, proof)).status_code == 200
+
+
 async def test_a_wrong_grant_type_is_exactly_400(house: House) -> None:
     app = await program(house)
     answer = await ask(app, assertion(app, house), grant_type="not_a_grant_type")
@@ -158,6 +206,11 @@ async def test_a_program_gets_system_scopes_it_is_registered_for_alone(house: Ho
     for scope in ("system/Condition.rs", "patient/Patient.rs user/*.rs", "openid"):
         answer = await ask(app, assertion(app, house), scope=scope)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope"), scope
+    nothing = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
+    unsaid = await app.http.post(
+        "/auth/token", data={**nothing, "client_assertion": assertion(app, house)}
+    )
+    assert (unsaid.status_code, unsaid.json()["error"]) == (400, "invalid_scope")
     less = (await ask(app, assertion(app, house), scope="system/*.r openid")).json()
     assert set(less["scope"].split()) == {"system/Patient.r", "system/Observation.r"}
 
@@ -185,6 +238,11 @@ async def test_jku_may_be_the_url_that_was_registered(house: House) -> None:
     app = await program(house, jwks=None, jwks_uri=url)
     house.documents[url] = json.dumps(KEYS).encode()
     assert (await ask(app, assertion(app, house, header={"jku": url}))).status_code == 200
+    house.documents["https://evil.example.org/jwks"] = json.dumps(
+        {"keys": [STRANGER.as_dict(private=False)]}
+    ).encode()
+    elsewhere = assertion(app, house, STRANGER, header={"jku": "https://evil.example.org/jwks"})
+    assert (await ask(app, elsewhere)).json()["error"] == "invalid_client"
 
 
 async def test_the_token_of_a_program_ends_after_five_minutes(house: House) -> None:
@@ -207,7 +265,5 @@ async def test_an_app_proves_itself_with_a_key_for_a_code_too(house: House) -> N
 
 
 def _body(token: str) -> bytes:
-    import base64
-
     body = token.split(".")[1]
     return base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))

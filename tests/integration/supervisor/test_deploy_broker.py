@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
+from conformance.load.server import free_port
 from fhirserver.supervisor import compose_secrets
 from fhirserver.supervisor.broker import greets, nats_server
-from fhirserver.supervisor.process import free_port
 
 CONFIGURATION = Path(__file__).parents[3] / "deploy" / "nats.conf"
 

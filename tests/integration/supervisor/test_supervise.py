@@ -17,9 +17,9 @@ import pytest
 from fhirserver.supervisor import broker, data_lock, postgres
 from fhirserver.supervisor.process import is_alive, wait_until_gone, working_in
 from tests.conftest import make_data_directory
+from tests.patience import PATIENCE_SECONDS
 
 SERVER = Path(__file__).parent / "programs" / "server.py"
-PATIENCE_SECONDS = 20.0
 
 
 class RunningServer:

@@ -70,7 +70,7 @@ class Server:
         )
 
     async def publish(self, topic: str, message: bytes) -> None:
-        parsed = parse_topic(topic)
+        parsed = parse_topic(topic.replace("/", "."))
         assert parsed is not None
         await self.ingest.commit(
             self.names[parsed.tenant], [Incoming(parsed, message, self.clock())]

@@ -23,6 +23,7 @@ from fhirserver.supervisor.broker_stream import (
     device_subject,
     ensure_device_stream,
 )
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_the_oldest_message_nobody_committed_says_how_late_it_is(
@@ -40,12 +41,13 @@ async def test_the_oldest_message_nobody_committed_says_how_late_it_is(
         await reader.start()
         readers.append(reader)
     assert await backlog.lag(client, datetime.now(UTC)) == timedelta(0)
+    begun = datetime.now(UTC)
     for leaf in ("evt", "tel", "tel"):
         await client.jetstream().publish(f"{DEVICE_PREFIX}hd.v1.home.D1.{leaf}", b"{}")
         await asyncio.sleep(0.05)
     later = datetime.now(UTC) + timedelta(seconds=10)
     both = await backlog.lag(client, later)
-    assert timedelta(seconds=10.1) < both < timedelta(seconds=12)
+    assert timedelta(seconds=10.1) < both <= later - begun
     (alarm,) = await readers[0].fetch(1, 5)
     await readers[0].acknowledge(alarm)
     first = await backlog.lag(client, later)
@@ -67,7 +69,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_its_lag_is_unknown(
     await asyncio.sleep(0.2)
     assert not waiting.done()
     fresh_broker.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await waiting
     assert client.is_connected
     await client.close()

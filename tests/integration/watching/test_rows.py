@@ -126,9 +126,18 @@ async def test_a_database_that_is_away_costs_the_watchdog_two_seconds(server: Se
 async def test_people_in_treatment_hear_of_a_lateness_and_of_its_end(server: Server) -> None:
     tenant = server.names["home"]
     async with server.record.transaction(tenant) as tx:
-        for id_ in ("ann", "eve"):
-            await tx.put({"resourceType": "Patient"}, id_=id_)
         modes: tuple[tuple[str, Mode], ...] = (("ann", "TX"), ("eve", "IDL"))
+        for patient, mode in modes:
+            await tx.put({"resourceType": "Patient"}, id_=patient)
+            await tx.put({"resourceType": "Device"}, id_=f"m-{mode}")
+            await tx.put(
+                {
+                    "resourceType": "DeviceUseStatement",
+                    "status": "active",
+                    "subject": {"reference": f"Patient/{patient}"},
+                    "device": {"reference": f"Device/m-{mode}"},
+                }
+            )
         signs = [
             Contact(tenant, f"m-{mode}", patient, mode, True, server.clock(), False)
             for patient, mode in modes

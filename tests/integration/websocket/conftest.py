@@ -20,8 +20,7 @@ from fhirserver.kernel.resource import Json
 from fhirserver.supervisor.postgres import PostgresServer
 from tests.conftest import Database, _database
 from tests.integration.websocket.served import Served, served
-
-PATIENCE = 15.0
+from tests.patience import PATIENCE_SECONDS
 
 
 def subscription(
@@ -83,7 +82,7 @@ class Subscriber:
         await self.socket.send(f"bind-with-token{':' if colon else ''} {token}")
 
     async def next(self) -> Any:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             bundle = json.loads(await self.socket.recv())
         status = status_of(bundle)
         id_ = status["subscription"]["reference"].rpartition("/")[2]
@@ -101,7 +100,7 @@ class Subscriber:
 
     async def closed(self) -> tuple[int, str]:
         """Read until the server closes; return code and reason."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self.socket.close_code is None:
                 with suppress(ConnectionClosed):
                     await self.socket.recv()
@@ -110,7 +109,9 @@ class Subscriber:
 
 @asynccontextmanager
 async def listening(url: str, **more: Any) -> AsyncIterator[Subscriber]:
-    async with connect(url, open_timeout=PATIENCE, close_timeout=1, proxy=None, **more) as socket:
+    async with connect(
+        url, open_timeout=PATIENCE_SECONDS, close_timeout=1, proxy=None, **more
+    ) as socket:
         yield Subscriber(socket, [])
 
 

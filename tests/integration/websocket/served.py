@@ -17,10 +17,13 @@ from typing import Any
 import httpx
 
 from fhirserver import definitions
+from fhirserver.auditing.queue import AuditQueue
 from fhirserver.crypto import keyring
 from fhirserver.http_server import HttpServer, http_server
 from fhirserver.kernel.principal import Principal
 from fhirserver.rest import Services, application
+from fhirserver.rest.rate_limits import Rates
+from fhirserver.store.audit_spool import AuditSpool
 from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
@@ -31,6 +34,7 @@ from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.rest import websocket
 from subscriptions.telephones import Companies
 from tests.conftest import ROLE_PASSWORDS
+from tests.patience import PATIENCE_SECONDS
 
 _tenants = count(1)
 JSON = "application/fhir+json"
@@ -47,6 +51,7 @@ class Served:
     tenant: int
     http: HttpServer
     clock: "MovedClock"
+    audit: AuditQueue
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     @property
@@ -56,7 +61,9 @@ class Served:
     def client(self, token: str | None = None) -> httpx.AsyncClient:
         """A client of the FHIR API with this bearer token, the administrator's by default."""
         headers = {"authorization": f"Bearer {token or self.token}", "content-type": JSON}
-        self.clients.append(httpx.AsyncClient(base_url=f"{self.base}/", headers=headers))
+        self.clients.append(
+            httpx.AsyncClient(base_url=f"{self.base}/", headers=headers, timeout=PATIENCE_SECONDS)
+        )
         return self.clients[-1]
 
     async def client_of(self, kind: Any, reference: str) -> httpx.AsyncClient:
@@ -94,7 +101,14 @@ async def ready() -> dict[str, bool]:
 
 @asynccontextmanager
 async def served(
-    dsn: str, *, port: int = 0, origins: tuple[str, ...] = ("*",), limits: Any = None
+    dsn: str,
+    *,
+    port: int = 0,
+    origins: tuple[str, ...] = ("*",),
+    limits: Any = None,
+    rates: Rates | None = None,
+    audited: bool = False,
+    companies: Companies | None = None,
 ) -> AsyncIterator[Served]:
     """The application, with an administrator's token, until the block ends."""
     listening = socket.create_server(("127.0.0.1", port))
@@ -105,7 +119,7 @@ async def served(
         catalogue = Catalogue(pools.work, known, lambda tenant: record.work(tenant))  # noqa: PLW0108 - made below
         parts = Subscriptions(
             Options(
-                companies=Companies(),
+                companies=companies or Companies(),
                 public_url=url,
                 fhir_base=f"{url}/fhir",
                 endpoints=EndpointPolicy(allow_insecure=True),
@@ -123,6 +137,7 @@ async def served(
             clock,
             definitions_of=catalogue.definitions_of,
             committed=catalogue.refresh,
+            audit_rows=AuditSpool() if audited else None,
         )
         await record.ensure_partitions()
         await catalogue.load()
@@ -136,6 +151,7 @@ async def served(
         sockets = parts.sockets(access, lambda: epoch.now, lambda: True)
         if limits is not None:
             sockets._limits = limits
+        audit = AuditQueue(record.audit_writer(tenant).write)
         services = Services(
             store=record,
             definitions=known,
@@ -147,8 +163,10 @@ async def served(
             topics=parts.topics_of,
             operations=parts.operations(),
             definitions_of=catalogue.definitions_of,
-            extra_routes=[websocket.route(sockets, origins)],
+            extra_routes=[*parts.routes(access), websocket.route(sockets, origins)],
             origins=origins,
+            rates=rates or Rates(),
+            auditing=audit if audited else None,
         )
         http = http_server(application(services))
         stop = asyncio.Event()
@@ -160,7 +178,7 @@ async def served(
             tasks.create_task(parts.run(access, {"engine", "deliver"}, stop))
             while not http.started:  # noqa: ASYNC110 - uvicorn has no event
                 await asyncio.sleep(0.01)
-            place = Served(url, record, sockets, token, tenant, http, clock)
+            place = Served(url, record, sockets, token, tenant, http, clock, audit)
             try:
                 yield place
             finally:

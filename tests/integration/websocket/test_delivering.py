@@ -13,7 +13,6 @@ from fhirserver.validation import validate
 from subscriptions.core.websocket_binding import Limits
 from tests.conftest import Database
 from tests.integration.websocket.conftest import (
-    PATIENCE,
     Ward,
     alarm,
     care_team,
@@ -24,8 +23,7 @@ from tests.integration.websocket.conftest import (
     subscription,
     token_for,
 )
-
-WITHIN_A_SECOND = 1.0
+from tests.patience import PATIENCE_SECONDS, unhurried
 
 
 def extension(name: str, **value: Any) -> Json:
@@ -43,7 +41,7 @@ async def delivered(ward: Ward, id_: str = "s1") -> int:
 
 async def confirmed(ward: Ward, number: int, id_: str = "s1") -> None:
     """Wait until the server has recorded that event `number` arrived."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if await delivered(ward, id_) >= number:
                 return
@@ -122,7 +120,7 @@ async def test_many_sockets_get_one_event_each_with_its_own_numbers(ward: Ward) 
     for id_ in ids:
         await put(ward.admin, subscription(id_, content="full-resource"))
     tokens = [await token_for(ward.admin, id_) for id_ in ids]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         opened = [listening(got["websocket-url"]) for got in tokens]
         subscribers = [await one.__aenter__() for one in opened]
         for subscriber, got in zip(subscribers, tokens, strict=True):
@@ -181,7 +179,7 @@ async def test_a_subscription_that_ends_closes_its_socket_within_a_second(
             assert (await ward.admin.delete("Subscription/s1")).status_code in (200, 204)
         else:
             await put(ward.admin, {**subscription(), "status": "off"})
-        async with asyncio.timeout(WITHIN_A_SECOND):
+        async with unhurried(1.0):
             assert (await subscriber.closed())[0] == 4410
 
 
@@ -192,7 +190,7 @@ async def test_who_leaves_the_care_team_is_closed_within_a_second(ward: Ward) ->
         await subscriber.bind(got["token"])
         await subscriber.next()
         await put(ward.admin, care_team())
-        async with asyncio.timeout(WITHIN_A_SECOND):
+        async with unhurried(1.0):
             assert (await subscriber.closed())[0] == 1008
     async with listening(got["websocket-url"]) as subscriber:
         await subscriber.bind(got["token"])
@@ -228,7 +226,7 @@ async def test_a_client_that_does_not_read_is_let_go_and_resumes(database: Datab
         writer.write(bytes([0x81, 0x80 | len(frame)]) + bytes(4) + frame)
         for number in range(1, 13):
             await alarm(ward.admin, number)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while ward.place.sockets._sockets:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.05)
         assert await delivered(ward) == 0, "nothing was confirmed, so nothing counts as delivered"

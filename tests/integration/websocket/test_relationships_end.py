@@ -15,6 +15,7 @@ from tests.integration.websocket.conftest import (
     subscription,
     token_for,
 )
+from tests.patience import unhurried
 
 OMAR = {"resourceType": "Practitioner", "id": "omar"}
 DUTY: Json = {
@@ -121,5 +122,5 @@ async def test_the_socket_is_closed_within_a_second(ward: Ward, how: str) -> Non
         await alarm(ward.admin, 1)
         await subscriber.next()
         await end(ward, how, omar)
-        async with asyncio.timeout(1.0):
+        async with unhurried(1.0):
             assert (await subscriber.closed())[0] == 1008

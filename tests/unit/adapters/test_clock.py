@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.clock import timing
+from adapters.clock import believed, timing
 
 RECEIVED = datetime(2026, 8, 1, 9, 0, 0, tzinfo=UTC)
 RECEIVED_MS = 1_000_000
@@ -42,3 +42,20 @@ def test_a_buffered_message_with_a_right_clock_is_late_but_not_faulty() -> None:
     assert found.delay == timedelta(seconds=100)
     assert not found.is_faulty
     assert found.sent == RECEIVED - timedelta(seconds=100)
+
+
+def test_a_clock_in_step_with_the_world_says_how_old_things_are() -> None:
+    late = believed(RECEIVED, RECEIVED - timedelta(hours=1))
+    assert (late.delay, late.sent, late.skew) == (
+        timedelta(hours=1),
+        RECEIVED - timedelta(hours=1),
+        None,
+    )
+    ahead = believed(RECEIVED, RECEIVED + timedelta(seconds=5))
+    assert (ahead.delay, ahead.skew, ahead.is_faulty) == (timedelta(0), timedelta(seconds=5), False)
+    assert believed(RECEIVED, RECEIVED - timedelta(seconds=5)).skew == timedelta(seconds=-5)
+
+
+def test_nobody_is_believed_about_the_future() -> None:
+    wrong = believed(RECEIVED, RECEIVED + timedelta(minutes=5))
+    assert (wrong.is_faulty, wrong.sent, wrong.delay) == (True, RECEIVED, timedelta(0))

@@ -13,7 +13,9 @@ from fhirserver.auditing.leaf import leaf_of
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.kernel import keys
 from fhirserver.kernel.audit import Actor, Happening
+from fhirserver.search import coarse
 from fhirserver.store import audit_rows
+from fhirserver.store.audit_template import Place, Row
 from fhirserver.store.rows import index_columns
 from fhirserver.wire import fhir_json
 from fhirserver.wire.canonical_json import canonical
@@ -29,7 +31,7 @@ class Own:
     blind = BlindIndex(bytes(32), 1)
 
 
-PLACE = audit_rows._Place(Own(), definitions.load(), NOW, b"2026-11-21T10:00:00.123Z")  # type: ignore[arg-type]
+PLACE = Place(Own(), definitions.load(), NOW, audit_rows._bits())  # type: ignore[arg-type]
 
 texts = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=12)
 actors = st.builds(
@@ -64,7 +66,7 @@ happenings = st.builds(
 )  # fmt: skip
 
 
-def made(happening: Happening, patient: str | None) -> audit_rows._Row:
+def made(happening: Happening, patient: str | None) -> Row:
     return audit_rows.AuditRows(BASE)._row(PLACE, happening, patient)
 
 
@@ -83,7 +85,8 @@ def test_a_template_makes_the_row_that_the_index_makes(
     assert canonical(event) == row.content
     assert row.leaf == leaf_of(7, row.content)
     columns = index_columns(event, Own.blind, definitions.load())
-    assert sorted({int(one) for one in row.keys.strip('"{}').split(",")}) == columns.keys
+    keyed = {int(one) for one in f"{row.shared},{row.keys}".split(",") if one}
+    assert sorted(keyed) == columns.keys
     assert columns.own == row.own
     assert columns.time == datetime.fromisoformat(row.at)
     assert columns.ranges == ()
@@ -110,3 +113,14 @@ def test_templates_do_not_grow_without_end() -> None:
     for number in range(audit_rows._TEMPLATES + 10):
         rows._row(PLACE, replace(happening, detail=str(number)), None)
     assert len(rows._templates) <= audit_rows._TEMPLATES
+
+
+def test_no_key_of_an_audit_event_depends_on_its_row() -> None:
+    assert "AuditEvent" not in coarse.MEASURED
+
+
+def test_row_ids_do_not_repeat() -> None:
+    happening = Happening(7, "read", NOW, Actor())
+    rows = audit_rows.AuditRows(BASE)
+    made = {rows._row(PLACE, happening, "ann").row for _ in range(500)}
+    assert len(made) == 500

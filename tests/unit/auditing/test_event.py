@@ -63,6 +63,32 @@ def test_the_oracle_itself_notices_what_is_missing() -> None:
     assert violations({**event, "entity": [*event["entity"], event["entity"][1]]})
 
 
+@pytest.mark.parametrize("what", RESTFUL)
+@pytest.mark.parametrize("query", [b"", b"?_format=json"])
+@pytest.mark.parametrize(
+    "objects", [(), ("Patient/ann",), ("Task/t/_history/1",), ("Task/a", "Task/b")]
+)
+def test_whatever_is_asked_beside_the_pattern_is_kept(
+    what: What, query: bytes, objects: tuple[str, ...]
+) -> None:
+    event = audit_event(replace(FULL, what=what, query=query, objects=objects), "ann", BASE)
+    assert violations(event) == []
+    assert sum("query" in one for one in event["entity"]) == (bool(query) or what == "search")
+    named = [one["what"].get("reference") for one in event["entity"] if "what" in one]
+    assert set(objects) <= set(named)
+
+
+def test_who_deleted_is_named_with_their_account() -> None:
+    event = audit_event(replace(FULL, what="delete"), "ann", BASE)
+    assert event["agent"][2]["who"] == {
+        "reference": "Practitioner/nurse", "identifier": {"value": "account-1"},
+    }  # fmt: skip
+    assert violations(event) == []
+    assert violations(
+        {**event, "agent": [*event["agent"][:2], {**event["agent"][2], "altId": "x"}]}
+    )
+
+
 def test_there_is_one_event_for_each_patient_and_one_where_there_is_none() -> None:
     both = replace(FULL, what="search", patients=frozenset({"joe", "ann"}), objects=())
     assert [sorted(patients_of(one)) for one in audit_events(both, BASE)] == [["ann"], ["joe"]]

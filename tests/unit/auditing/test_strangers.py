@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from fhirserver.rest.strangers import SINGLY, WINDOW, Strangers
+from fhirserver.auditing.strangers import SINGLY, WINDOW, Strangers
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,7 +6,8 @@ from conformance.load.access.shares import EVERYTHING, PARTS, Round, configurati
 
 
 def a_round(on: float, bare: float) -> Round:
-    return Round({"": on, **dict.fromkeys(PARTS, on), EVERYTHING: bare})
+    rates = {"": on, **dict.fromkeys(PARTS, on), EVERYTHING: bare}
+    return Round(rates, {name: 1e6 / rate for name, rate in rates.items()})
 
 
 def test_each_part_is_taken_away_alone_and_all_together() -> None:
@@ -18,7 +19,8 @@ def test_each_part_is_taken_away_alone_and_all_together() -> None:
 
 def test_a_share_is_what_is_missing_of_the_throughput_without() -> None:
     assert a_round(800, 1000).share(EVERYTHING) == pytest.approx(0.2)
-    assert a_round(800, 1000).share("rls") == 0.0
+    assert a_round(800, 1000).cpu_share(EVERYTHING) == pytest.approx(0.2)
+    assert a_round(800, 1000).share("rls") == a_round(800, 1000).cpu_share("rls") == 0.0
 
 
 @pytest.mark.parametrize(("bare", "within"), [(1000, True), (1100, False)])

@@ -33,3 +33,20 @@ def test_a_reference_is_its_target_s_own_key_under_the_parameter_s_constant() ->
 @given(st.text())
 def test_a_hash_fits_a_bigint(text: str) -> None:
     assert -(2**63) <= INDEX.own(text) < 2**63
+
+
+def test_a_version_may_keep_the_key_and_hash_some_types_anew() -> None:
+    later = BlindIndex(bytes(32), 3, fresh=frozenset({"Patient"}), since=1)
+    assert later.value("Observation", "code", "cx") == INDEX.value("Observation", "code", "cx")
+    assert later.reference("Patient", "link", "Patient/a") == INDEX.reference(
+        "Patient", "link", "Patient/a"
+    )
+    # No key of an earlier version tells one of this: not even a part's that looks like it.
+    parts = range(20)
+    before = {INDEX.value("Patient", "family", "pa", part) for part in parts}
+    assert not before & {later.value("Patient", "family", "pa", part) for part in parts}
+    among = [f"p{one}" for one in range(50)]
+    assert [INDEX.part("Patient", "family", "pa", one, 9) for one in among] != [
+        later.part("Patient", "family", "pa", one, 9) for one in among
+    ]
+    assert (INDEX.since, later.since) == (1, 1)

@@ -144,3 +144,14 @@ def test_without_topics_none_is_claimed() -> None:
 
     assert "extension" not in subscription
     assert "supportedProfile" not in subscription
+
+
+def test_what_is_written_once_is_not_said_to_be_changed() -> None:
+    statement = make()
+    event = resource(statement, "AuditEvent")
+    assert sorted(one["code"] for one in event["interaction"]) == [
+        "create", "history-instance", "history-type", "read", "search-type", "vread",
+    ]  # fmt: skip
+    assert (event["updateCreate"], event["conditionalUpdate"]) == (True, False)
+    assert (event["conditionalDelete"], event["versioning"]) == ("not-supported", "versioned")
+    assert validate(statement) == []

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -42,7 +43,7 @@ class Server:
                 "https://w3id.org/fhirserver/SubscriptionTopic/device-alert",
             ),
             demo_page=demo_page,
-            clock=lambda: START,
+            clock=lambda: START + timedelta(seconds=self.seconds),
             monotonic=lambda: self.seconds,
             new_request_id=lambda: "made-request-id",
         )

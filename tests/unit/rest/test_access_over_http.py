@@ -1,11 +1,15 @@
 """Authentication, and the access rules at every door: the invisible answers like the absent."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
+from fhirserver.auth.lasting import LONGEST
 from fhirserver.kernel.principal import Membership
 from fhirserver.kernel.resource import Json
 from tests.unit.rest.conftest import Server, token
+from tests.unit.rest.memory_record import START
 
 FHIR = {"content-type": "application/fhir+json"}
 
@@ -301,7 +305,7 @@ async def test_what_a_token_may_be_issued_for(
     assert (await client.post("$issue-token", json=body, headers=FHIR)).status_code == status
 
 
-async def test_a_caller_is_remembered_for_a_quarter_of_a_second(
+async def test_a_caller_is_remembered_while_nothing_is_said_to_have_changed(
     client: httpx.AsyncClient, server: Server
 ) -> None:
     async def read() -> int:
@@ -309,10 +313,27 @@ async def test_a_caller_is_remembered_for_a_quarter_of_a_second(
 
     assert await read() == 200
     server.record.teams.clear()
-    server.seconds = 0.25
+    server.seconds = LONGEST.total_seconds() - 0.1
     assert await read() == 200
     assert server.record.asked == ["nurse"]
-    server.seconds = 0.26
+    server.seconds = LONGEST.total_seconds()
+    assert await read() == 404
+
+
+async def test_a_period_that_ends_needs_no_new_epoch(
+    client: httpx.AsyncClient, server: Server
+) -> None:
+    ends = START + timedelta(seconds=2)
+    server.record.teams = [Membership("ann", "Practitioner/nina", None, None, ends)]
+
+    async def read() -> int:
+        return (await client.get("Patient/ann", headers=token("nurse"))).status_code
+
+    assert await read() == 200
+    server.seconds = 1.9
+    assert await read() == 200
+    assert server.record.asked == ["nurse"]
+    server.seconds = 2.1
     assert await read() == 404
 
 
@@ -326,11 +347,11 @@ async def test_a_new_epoch_ends_what_was_remembered_at_once(
     assert (await client.get("Patient/ann", headers=token("nurse"))).status_code == 404
 
 
-async def test_a_revoked_token_ends_with_its_quarter_of_a_second(
+async def test_a_token_that_is_gone_ends_without_a_new_epoch_too(
     client: httpx.AsyncClient, server: Server
 ) -> None:
     assert (await client.get("Patient/ann", headers=token("nurse"))).status_code == 200
     del server.record.tokens["nurse"]
-    server.seconds = 1.0
+    server.seconds = LONGEST.total_seconds()
 
     assert (await client.get("Patient/ann", headers=token("nurse"))).status_code == 401

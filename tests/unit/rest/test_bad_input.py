@@ -6,11 +6,11 @@ import pytest
 
 from fhirserver.rest import application
 from fhirserver.wire import fhir_json, fhir_xml
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.rest.asgi_call import Answered, call
 from tests.unit.rest.bad_requests import BAD_REQUESTS, BadRequest
 from tests.unit.rest.conftest import Server
 
-PATIENCE_SECONDS = 10.0
 ADMIN = (b"authorization", b"Bearer admin")
 
 

@@ -162,8 +162,8 @@ async def test_a_body_may_be_packed(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("content", "encoding", "status"),
     [
-        (gzip.compress(b" " * 100_000_000), "gzip", 413),
-        (gzip.compress(b"{}")[:-2], "gzip", 400),
+        (gzip.compress(b" " * 100_000_000, mtime=0), "gzip", 413),
+        (gzip.compress(b"{}", mtime=0)[:-2], "gzip", 400),
         (b"{}", "gzip", 400),
         (b"{}", "br", 415),
         (b"{}", "gzip, gzip", 415),

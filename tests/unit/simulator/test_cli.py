@@ -1,10 +1,13 @@
 """The simulator's command line."""
 
 import json
+from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
+from simulator import fleet_run
 from simulator.cli import app
 
 RUNNER = CliRunner()
@@ -47,3 +50,18 @@ def test_a_fleet_needs_a_running_demonstration() -> None:
     answer = RUNNER.invoke(app, ["fleet", "--demo-json", "/nowhere/demo.json"])
     assert answer.exit_code == 2
     assert "make run" in answer.output
+
+
+def test_a_fleet_says_in_a_line_that_its_server_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def enrol(*_: object) -> None:
+        raise httpx.ReadTimeout("")
+
+    monkeypatch.setattr(fleet_run, "enrol", enrol)
+    demo = tmp_path / "demo.json"
+    place = {"base": "http://127.0.0.1:9/fhir", "mqtt": "127.0.0.1:9", "tokens": {"admin": "t"}}
+    demo.write_text(json.dumps(place))
+    answer = RUNNER.invoke(app, ["fleet", "--demo-json", str(demo)])
+    assert answer.exit_code == 2
+    assert "cannot enrol: ReadTimeout" in answer.output

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from simulator.enrolment import home_resources
+from simulator.fleet import left_out
 from simulator.fleet_order import FleetOrder, Part, Share, Tally, dealt, gateways
 from simulator.transports.connection import Credential
 
@@ -67,3 +68,13 @@ def test_a_home_is_a_patient_its_devices_and_their_bindings(cuff: float) -> None
         if one["resourceType"] == "DeviceUseStatement"
     )
     assert all(one["meta"]["security"][0]["code"] == "HTEST" for one in made)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "skipped"), [(0.0, 0), (0.9, 0), (10.9, 0), (11.0, 11), (3600.5, 3600)]
+)
+def test_a_home_catches_up_what_is_little_and_leaves_out_what_is_much(
+    late_s: float, skipped: int
+) -> None:
+    assert left_out(late_s, 1.0) == skipped
+    assert left_out(late_s / 2, 0.5) == skipped

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from simulator import codes
 from simulator.devices.identity import cuff, eui64_for, machine
 from simulator.devices.messages import Speaker
 from simulator.home import CutLink, Home, RestoreLink, Send, started_before
@@ -241,6 +242,30 @@ def test_a_second_scenario_ends_the_first() -> None:
     assert not home.silent
     assert home.scenario is not None
     assert home.scenario.name == "clean"
+
+
+def test_a_machine_may_be_told_when_to_speak_first() -> None:
+    home = a_home(seed=1)
+    home.speak_in(7.0)
+    said = [[body for body in bodies(run(home, n), "tel") if "mode" in body] for n in (6, 1)]
+    assert [len(some) for some in said] == [0, 1]
+
+
+def test_a_needle_that_slips_while_the_flow_is_turned_is_the_servers_to_find() -> None:
+    home = a_home(seed=1, access_pressure=60.0, prescription=Prescription(blood_flow=340.0))
+    run(home, 5)
+    home.treatment.circuit.flow_ordered = 290.0
+    run(home, 1)
+    scenario = named(4)
+    home.begin(scenario)
+    said = run(home, 60)
+    assert bodies(said, "evt") == [], "its windows are suspended and then centred on what is left"
+    assert [one.code for one in scenario.truth.alerts] == [codes.SUSPECTED_DISLODGEMENT]
+    home.finish()
+    run(home, 60)
+    home.begin(scenario)
+    run(home, 40)
+    assert {one.code for one in scenario.truth.alerts} == {codes.EVENT_VENOUS_ACCESS}
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))

@@ -36,9 +36,9 @@ def test_the_second_care_partner_comes_is_there_and_is_asked_again() -> None:
     prompter.listen(HOME.partner.phone, "ALERTA AB12: vaya YA", 0.0)
     prompter.listen(HOME.second.phone, "ALERTA CD34: vaya YA", 0.0)
     assert turns(prompter, 200) == [
-        (22, HOME.second.phone, "CD34y"),
-        (50, HOME.second.phone, "CD34h"),
-        (110, HOME.second.phone, None),
+        (32, HOME.second.phone, "CD34y"),
+        (52, HOME.second.phone, "CD34h"),
+        (112, HOME.second.phone, None),
     ]
     prompter.listen(HOME.second.phone, "ALERTA CD34: sigue alguien ahi? Revise", 200.0)
     assert prompter.due(210.0) == [(HOME.second.phone, "CD34h")]

@@ -63,6 +63,7 @@ def test_a_message_becomes_readings_of_whoever_wears_the_device() -> None:
         "age": 0.0,
         "mode": "TX",
         "values": {"158776": 162},
+        "contact": True,
     }
 
 
@@ -189,6 +190,13 @@ def test_a_device_given_to_somebody_else_speaks_of_them_from_then_on() -> None:
     body = {"boot": "b", "seq": 1, "event": "198262", "priority": "PH"}
     (event,) = entrance.lines(Said(at(11), "evt", body))
     assert event["bound"] is False
+
+
+def test_what_arrives_after_the_device_has_left_is_no_sign_of_life() -> None:
+    entrance = door(Worn(until=at(10)))
+    entrance.lines(telemetry(8))
+    release, late = entrance.lines(telemetry(9.5, received=10.2, seq=2))
+    assert (release["kind"], late["kind"], late["contact"]) == ("release", "readings", False)
 
 
 def test_a_goodbye_is_told() -> None:

@@ -10,6 +10,7 @@ from subscriptions.core.rule import Change
 from subscriptions.core.rules import compile_rules
 from subscriptions.core.window import Window
 from tests.unit.subscriptions.rules.circuit import (
+    Shape,
     fall,
     rules_of,
     second,
@@ -64,6 +65,23 @@ def test_a_fall_beside_a_flow_that_was_turned_is_still_seen() -> None:
     venous = lambda t: slip(t) - (18 if t > 540 else 0)  # noqa: E731
     found = watched(seconds(0, 700, venous, flow, arterial))
     assert told(found) == [SUSPECTED]
+
+
+@pytest.mark.parametrize("stops", range(600, 605))
+def test_a_pump_that_stops_before_a_line_that_is_nearly_closed_is_no_fall(stops: int) -> None:
+    def running(value: float, standing: float) -> Shape:
+        return lambda t: value if t < stops else standing
+
+    flow, arterial = running(285, 0), running(-80, 0)
+    assert watched(seconds(0, 660, running(340, 68), flow, arterial)) == []
+
+
+@pytest.mark.parametrize("turned", range(600, 605))
+def test_a_needle_that_slips_while_the_pump_is_turned_is_seen_when_it_has_settled(
+    turned: int,
+) -> None:
+    flow, arterial = fall(50, turned, 1, level=400), fall(-15, turned, 1, level=-120)
+    assert told(watched(seconds(0, 640, fall(38, turned, 1), flow, arterial))) == [SUSPECTED]
 
 
 def test_a_moved_back_rest_lowers_both_pressures_and_is_no_fall() -> None:

@@ -1,0 +1,384 @@
+"""Messages of devices, and whatever was refused, stored many at a time: the transaction that also keeps them as they came.
+
+One batch at a time, alarms first: what one message says of a machine is what the next one is compared with. A batch that
+fails is halved until the message that cannot be stored is alone; that one is refused.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from adapters.batch import Incoming
+from adapters.hl7v2 import resending
+from adapters.hl7v2.bound_patient import is_somebody_else
+from adapters.hl7v2.coming import Coming
+from adapters.hl7v2.device.birth import described
+from adapters.hl7v2.device.reported import BOOT, DeviceReport
+from adapters.hl7v2.patience import persistently
+from adapters.hl7v2.report import RefusedPart
+from adapters.hl7v2.resending import Taken
+from adapters.hl7v2.routing import UNKNOWN_DEVICE, Interpreted, Refusal
+from adapters.ingest import Ingest
+from adapters.mqtt.messages import Birth, Message, Telemetry, Topic
+from fhirserver.kernel.errors import Unavailable
+from fhirserver.kernel.hl7 import Claim, ComingMessage, HeldMessages, Settled
+from fhirserver.kernel.resource import Json
+from fhirserver.kernel.telemetry import (
+    DeadLetter,
+    EnrolledDevice,
+    TelemetryStore,
+    TelemetryTransaction,
+)
+from fhirserver.wire import fhir_json
+from fhirserver.wire.hl7v2.acknowledgement import INTERNAL, TABLE_VALUE, UNKNOWN_KEY, Fault, Place
+
+DOOR: Final = "hl7v2"
+ALARM: Final = "ORU^R40"
+UNSTORABLE: Final = "unstorable"
+WRONG_PATIENT: Final = "wrong-patient"
+_MOST: Final = 256
+_REMEMBERED: Final = 5000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One message in a batch: its row, and what is to become of it."""
+
+    coming: Coming
+    claim: Claim | None
+    taken: Taken | None = None
+    letter: bool = False
+
+
+class Committer:
+    """Stores what is submitted for one tenant, until cancelled."""
+
+    def __init__(
+        self,
+        tenant: tuple[int, str],
+        store: TelemetryStore,
+        ingest: Ingest,
+        held: HeldMessages,
+    ) -> None:
+        """Store for `tenant` (number and name)."""
+        self._tenant, self._name = tenant
+        self._store = store
+        self._ingest = ingest
+        self._held = held
+        self._waiting: list[tuple[Coming, asyncio.Future[Taken]]] = []
+        self._wake = asyncio.Event()
+        self._told_parts: set[tuple[str, RefusedPart, datetime]] = set()
+
+    async def submit(self, coming: Coming) -> Taken:
+        """Return what became of a message, when that is committed. Raises `Unavailable`; then nothing is stored."""
+        future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        self._waiting.append((coming, future))
+        self._wake.set()
+        return await future
+
+    async def run(self) -> None:
+        """Commit whatever waits."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._next()
+
+    async def _next(self) -> None:
+        alarms_first = sorted(self._waiting, key=lambda one: one[0].kind != ALARM)
+        batch: list[tuple[Coming, asyncio.Future[Taken]]] = []
+        keys: set[tuple[str, str] | None] = set()
+        for one in alarms_first:
+            key = one[0].key
+            # The same message over two connections: the second comes when the first is there.
+            if len(batch) < _MOST and (key is None or key not in keys):
+                batch.append(one)
+                keys.add(key)
+        chosen = {id(future) for _, future in batch}
+        self._waiting = [one for one in self._waiting if id(one[1]) not in chosen]
+        try:
+            taken = await self.commit([coming for coming, _ in batch])
+        except Unavailable as outage:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(outage)
+            return
+        for (_, future), result in zip(batch, taken, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    async def commit(self, batch: Sequence[Coming]) -> list[Taken]:
+        """Return what became of each. Raises `Unavailable`, with nothing stored of what is not yet."""
+        try:
+            return await persistently(lambda: self._commit(batch))
+        except Unavailable:
+            raise
+        except Exception:
+            if len(batch) > 1:
+                log.warning("a batch failed, halving it", messages=len(batch), exc_info=True)
+                middle = len(batch) // 2
+                return [
+                    *await self.commit(batch[:middle]),
+                    *await self.commit(batch[middle:]),
+                ]
+            log.exception("a message cannot be stored", kind=batch[0].kind)
+            return [await persistently(lambda: self._refuse(unstorable(batch[0])))]
+
+    async def _refuse(self, coming: Coming) -> Taken:
+        (taken,) = await self._commit([coming])
+        return taken
+
+    async def _commit(self, batch: Sequence[Coming]) -> list[Taken]:
+        state = None
+        parts: list[tuple[str, RefusedPart, datetime]] = []
+        async with self._store.telemetry(self._tenant) as tx:
+            works = await self._claimed(tx, batch)
+            decoded = await self._decoded(tx, works)
+            if decoded:
+                state = await self._ingest.take(tx, decoded)
+            made: dict[bytes, list[str]] = {}
+            for incoming, id_ in () if state is None else state.made:
+                made.setdefault(incoming.payload, []).append(id_)
+            settled, letters = [], []
+            for work in works:
+                if work.letter:
+                    letters.append(letter_of(work.coming, _why(work)))
+                if work.claim is not None and work.taken is None:
+                    settled.append(_accepted(work, work.claim, made))
+                    work.taken = Taken(
+                        "accepted",
+                        resending.faults_of(settled[-1].report),
+                        is_partly=settled[-1].outcome == "partly",
+                    )
+                    parts += self._untold(work.coming)
+                elif work.claim is not None and _why(work) not in ("", resending.DUPLICATE):
+                    settled.append(_refused(work, work.claim))
+            letters += [letter for one in parts if (letter := _of_part(one, works)) is not None]
+            await self._held.settle(tx, settled)
+            await self._held.dead_letter(tx, letters)
+        if state is not None:
+            self._ingest.settled(self._tenant, state)
+        if len(self._told_parts) > _REMEMBERED:
+            self._told_parts.clear()
+        self._told_parts.update(parts)
+        return [work.taken for work in works if work.taken is not None]
+
+    async def _claimed(self, tx: TelemetryTransaction, batch: Sequence[Coming]) -> list[_Work]:
+        keyed = [(one, one.key) for one in batch]
+        wanted = [as_held(one, key) for one, key in keyed if key is not None]
+        claims = iter(await self._held.claim(tx, wanted) if wanted else ())
+        works = []
+        for one, key in keyed:
+            work = _Work(one, None if key is None else next(claims))
+            before = None if work.claim is None else work.claim.before
+            work.taken = resending.answered_before(one.raw, before, replayed=one.replayed)
+            is_other = work.taken is not None and not work.taken.is_accepted
+            work.letter = is_other and not one.replayed
+            if work.taken is None and one.refusal is not None:
+                _turn_down(work, one.refusal)
+            works.append(work)
+        return works
+
+    async def _decoded(
+        self, tx: TelemetryTransaction, works: Sequence[_Work]
+    ) -> list[tuple[Incoming, Message]]:
+        open_ = [(one, one.coming.found) for one in works if one.taken is None]
+        reports = [report for _, found in open_ if found for report in found.devices]
+        if not reports:
+            return []
+        devices = await tx.devices({one.address for one in reports})
+        births = dict(await tx.births({(one.address, BOOT) for one in reports}))
+        patients = await _patients(tx, reports, devices)
+        decoded: list[tuple[Incoming, Message]] = []
+        for work, found in open_:
+            if found is None:
+                continue
+            refusal = _not_ours(work.coming, found, devices, patients)
+            if refusal is not None:
+                _turn_down(work, refusal)
+                continue
+            before = None if work.claim is None else work.claim.before
+            told_before = set() if before is None else set(before.report.get("taken", ()))
+            for report in found.devices:
+                decoded += self._said(work.coming, report, births, told_before)
+        return decoded
+
+    def _said(
+        self,
+        coming: Coming,
+        report: DeviceReport,
+        births: dict[tuple[str, str], Json],
+        told_before: set[str],
+    ) -> list[tuple[Incoming, Message]]:
+        """Return what a message says of a device; of one that was taken in part, only the rest."""
+
+        def incoming(kind: str) -> Incoming:
+            topic = Topic(self._name, report.address, kind)  # type: ignore[arg-type]  # one of its kinds
+            return Incoming(topic, coming.raw, coming.received, DOOR, coming.replayed)
+
+        said: list[tuple[Incoming, Message]] = []
+        key = (report.address, BOOT)
+        content = described(births.get(key, {}), report)
+        # What a machine is said to be then, must not stand over what it is now.
+        if content is not None and not (coming.replayed and key in births):
+            births[key] = content
+            said.append((incoming("birth"), Birth(report.address, BOOT, None, content)))
+        for telemetry in report.telemetry:
+            rest = _without(telemetry, told_before)
+            if rest is not None:
+                said.append((incoming("tel"), rest))
+        if not told_before:
+            said += [(incoming("evt"), one) for one in report.events]
+        return said
+
+    def _untold(self, coming: Coming) -> list[tuple[str, RefusedPart, datetime]]:
+        """Return the measures a sender's messages were left without, those not told of within this hour."""
+        if coming.found is None or coming.replayed:
+            return []
+        hour = coming.received.replace(minute=0, second=0, microsecond=0)
+        found = [(coming.source, part, hour) for part in coming.found.report.refused]
+        return [one for one in found if one not in self._told_parts]
+
+
+def as_held(coming: Coming, key: tuple[str, str]) -> ComingMessage:
+    """Return a message as the record keeps it."""
+    return ComingMessage(*key, coming.kind, coming.raw, coming.received)
+
+
+def letter_of(coming: Coming, reason: str, parts: tuple[str, ...] = ()) -> DeadLetter:
+    """Return the dead letter of a message."""
+    return DeadLetter(DOOR, coming.source, reason, coming.raw, coming.kind, parts)
+
+
+def unstorable(coming: Coming) -> Coming:
+    """Return a message as one that is refused, because of us."""
+    fault = Fault(INTERNAL, "the message could not be stored")
+    return replace(coming, refusal=Refusal("error", UNSTORABLE, (fault,)))
+
+
+def warnings_of(found: Interpreted) -> tuple[Fault, ...]:
+    """Return what is told to the sender of a message that is taken."""
+    left_out = (
+        Fault(TABLE_VALUE, f"left out ({one.reason}): {one.code}", Place("OBX"), "W")
+        for one in found.report.refused
+    )
+    return (*found.report.warnings, *left_out)
+
+
+def _turn_down(work: _Work, refusal: Refusal) -> None:
+    work.taken = Taken(refusal.verdict, refusal.faults, refusal.reason)
+    before = None if work.claim is None else work.claim.before
+    # Sent again and refused again for the same, or replayed: the letter is there.
+    work.letter = not work.coming.replayed and not (
+        before is not None
+        and before.reason == refusal.reason
+        and resending.is_same(work.coming.raw, before.raw)
+    )
+
+
+def _why(work: _Work) -> str:
+    return "" if work.taken is None else work.taken.reason
+
+
+def _accepted(work: _Work, claim: Claim, made: Mapping[bytes, Sequence[str]]) -> Settled:
+    found = work.coming.found
+    assert found is not None
+    partly = bool(found.report.refused)
+    more: dict[str, Any] = {"made": list(made.get(work.coming.raw, ()))}
+    if partly:
+        more["taken"] = sorted(
+            code
+            for report in found.devices
+            for telemetry in report.telemetry
+            for sample in telemetry.samples
+            for code in sample.values
+        )
+    report = resending.told(found.report, warnings_of(found), **more)
+    return Settled(claim, "partly" if partly else "accepted", "", report, _newer(work, claim))
+
+
+def _refused(work: _Work, claim: Claim) -> Settled:
+    taken, found = work.taken, work.coming.found
+    assert taken is not None
+    assert found is not None
+    report = resending.told(found.report, taken.faults)
+    return Settled(claim, "refused", taken.reason, report, _newer(work, claim))
+
+
+def _newer(work: _Work, claim: Claim) -> bytes | None:
+    before = claim.before
+    return None if before is None or before.raw == work.coming.raw else work.coming.raw
+
+
+def _of_part(one: tuple[str, RefusedPart, datetime], works: Sequence[_Work]) -> DeadLetter | None:
+    source, part, _ = one
+    for work in works:
+        found = work.coming.found
+        if work.coming.source == source and found is not None and part in found.report.refused:
+            return letter_of(work.coming, part.reason, (part.code,))
+    return None
+
+
+def _without(telemetry: Telemetry, codes: set[str]) -> Telemetry | None:
+    if not codes:
+        return telemetry
+    samples = []
+    for sample in telemetry.samples:
+        values = {code: value for code, value in sample.values.items() if code not in codes}
+        if values:
+            samples.append(replace(sample, values=values))
+    return replace(telemetry, samples=tuple(samples)) if samples else None
+
+
+def _not_ours(
+    coming: Coming,
+    found: Interpreted,
+    devices: Mapping[str, EnrolledDevice],
+    patients: Mapping[str, Json],
+) -> Refusal | None:
+    """Return why what a message says of its devices is not taken, None when it may be."""
+    for report in found.devices:
+        device = devices.get(report.address)
+        if device is None:
+            fault = Fault(UNKNOWN_KEY, "the device is not enrolled", Place("OBR", 1, 3))
+            return Refusal("error", UNKNOWN_DEVICE, (fault,))
+        patient = patients.get(device.patient_at(coming.received) or "")
+        if (
+            patient is not None
+            and coming.sender is not None
+            and is_somebody_else(report.patients, coming.sender, patient)
+        ):
+            fault = Fault(
+                UNKNOWN_KEY, "the device is not in use for this patient", Place("PID", 1, 3)
+            )
+            return Refusal("error", WRONG_PATIENT, (fault,))
+    return None
+
+
+async def _patients(
+    tx: TelemetryTransaction,
+    reports: Sequence[DeviceReport],
+    devices: Mapping[str, EnrolledDevice],
+) -> Mapping[str, Json]:
+    """Return the patients of the devices whose messages name one."""
+    wanted = {
+        patient
+        for report in reports
+        if report.patients and (device := devices.get(report.address)) is not None
+        for binding in device.bindings
+        for patient in (binding.patient,)
+    }
+    if not wanted:
+        return {}
+    found = await tx.versions({("Patient", one): frozenset() for one in wanted})
+    return {
+        id_: fhir_json.read(current.content)
+        for (_, id_), (current, *_) in found.items()
+        if not current.deleted
+    }

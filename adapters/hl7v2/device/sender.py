@@ -1,0 +1,70 @@
+"""What is agreed with one sender: everything a message leaves open."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final, Literal, TypeVar
+
+from adapters.metrics import unit_of
+from fhirserver.wire.hl7v2.message import Part, Segment
+from fhirserver.wire.hl7v2.timestamp import Timestamp, read_timestamp
+
+Meaning = TypeVar("Meaning")
+_REMEMBERED: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """One sender of messages.
+
+    `zone` is that of times without offset. `clock` ``synchronized``: what it says is old is old (IHE Consistent Time).
+    `identifiers`: system by assigning authority. `devices`: EUI-64 by model and serial (``SIM100/00042``), for those
+    that name none. `codes`: MDC code by reference id or local code; `units`: UCUM by whatever is sent. `interval`: how
+    many seconds apart its machines send. `reuses_ids`: its control ids come again, with other messages.
+    """
+
+    name: str
+    zone: tzinfo = UTC
+    charset: str = "utf-8"
+    clock: Literal["unverified", "synchronized"] = "unverified"
+    interval: int = 30
+    reuses_ids: bool = False
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    _meanings: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def meaning(self, part: Part, kind: str, find: Callable[[Part, "Sender"], Meaning]) -> Meaning:
+        """Return what `find` makes of `part`, found once: a machine says the same codes and units every second.
+
+        `kind` tells one `find` from another; what comes of a part must depend on its text and on this sender alone.
+        """
+        if not part.is_standard:
+            return find(part, self)
+        key = (kind, part.raw)
+        known = self._meanings.get(key, self)
+        if known is not self:
+            return known  # type: ignore[no-any-return]  # what `find` returned
+        if len(self._meanings) >= _REMEMBERED:
+            self._meanings.clear()
+        self._meanings[key] = found = find(part, self)
+        return found
+
+    def unit(self, text: str) -> str:
+        """Return the UCUM code of a unit as sent; an unknown spelling comes back unchanged."""
+        return unit_of(self.units.get(text, text))
+
+    def timestamp(self, text: str | None) -> Timestamp | None:
+        """Return the timestamp written in `text`, None where there is none or it cannot be read."""
+        if not text:
+            return None
+        try:
+            return read_timestamp(text)
+        except ValueError:
+            return None
+
+    def moment(self, segment: Segment, field_: int) -> datetime | None:
+        """Return the moment in a field of `segment` (UTC), None where there is none or it cannot be read."""
+        found = self.timestamp(segment.text(field_))
+        return None if found is None else found.instant(self.zone)

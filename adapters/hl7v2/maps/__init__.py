@@ -1,0 +1,1 @@
+"""The shipped mappings, tables and datatypes, as YAML."""
