@@ -7,7 +7,8 @@ side: a write that was never acknowledged may have happened or not, and around a
 Subscription or of a right the old and the new both count.
 
 A repetition is in order when the sender could not know that the first one had arrived: the endpoint did
-not answer, answered that it failed, or the sender was killed about then.
+not answer, answered that it failed, the machine was held up so long that the answer may have come too late, or the sender
+was killed about then.
 """
 
 from collections import Counter, defaultdict
@@ -40,6 +41,8 @@ EFFECTIVE_WITHIN: Final = 1.0
 # An answer that came this long before the sender was killed may not have been written down: the
 # database may be busy.
 NOTED_WITHIN: Final = 3.0
+# How long a sender waits for the answer to a POST.
+GIVES_UP_AFTER: Final = 3.0
 # A sender that begins its next POST sees the answer to the last one a little before we have noted it.
 SAME_MOMENT: Final = 0.05
 
@@ -320,12 +323,18 @@ def _deliveries(
 
 
 def _excused(earlier: Received, again: Received, blows: Sequence[Blow], elapsed: Elapsed) -> bool:
-    return any(
+    return _too_late(earlier, elapsed) or any(
         elapsed(earlier.ended, blow.at) <= NOTED_WITHIN
         and earlier.at <= blow.healed
         and blow.at <= again.at
         for blow in blows
     )
+
+
+def _too_late(answered: Received, elapsed: Elapsed) -> bool:
+    """Return whether the machine was held up so long that the sender may have given up before the answer came."""
+    since = answered.at - GIVES_UP_AFTER
+    return answered.ended - since - elapsed(since, answered.ended) >= GIVES_UP_AFTER / 2
 
 
 def _undelivered(found: _Findings, followed: Followed, received: Sequence[Received]) -> None:

@@ -13,7 +13,14 @@ import httpx
 
 from conformance.subscriptions.client import Client, Reply, UnexpectedAnswer
 from conformance.subscriptions.discovery import operation_stated
-from conformance.subscriptions.history import Blow, Period, Violation, Write, check_all
+from conformance.subscriptions.history import (
+    GIVES_UP_AFTER,
+    Blow,
+    Period,
+    Violation,
+    Write,
+    check_all,
+)
 from conformance.subscriptions.listener import OPERATION, Listener
 from conformance.subscriptions.pulse import Pulse
 from conformance.subscriptions.receiver import Endpoint, Receiver
@@ -24,7 +31,6 @@ from conformance.subscriptions.watched import Span, Watched
 
 Json = dict[str, Any]
 
-TIMEOUT_SECONDS: Final = 3
 DRAIN_SECONDS: Final = 60.0
 QUIET_SECONDS: Final = 1.0
 # Longer than a lease: what a frozen process held is in other hands when it thaws.
@@ -134,7 +140,7 @@ class Ordeal:
 
     async def _subscribe(self, part: str, owner: Client) -> None:
         endpoint = self._endpoint(part)
-        wish = Wish(self.topic, endpoint.url, timeout=TIMEOUT_SECONDS)
+        wish = Wish(self.topic, endpoint.url, timeout=int(GIVES_UP_AFTER))
         if part == "batches":
             wish = replace(wish, content="full-resource", max_count=3)
         elif part == "nurse":

@@ -42,6 +42,18 @@ def test_what_comes_after_the_end_is_late_by_the_time_the_machine_had() -> None:
     ]
 
 
+def test_a_repeat_is_explained_when_the_answer_may_have_come_too_late() -> None:
+    again = post(6.4, *RIGHT.received[-1].events)
+    repeated = replace(RIGHT, received=(*RIGHT.received, again))
+    assert [one.fault for one in check(repeated, WRITES)] == ["unexplained-repeat"]
+    held_up = beating(*(3.0 + number * 0.01 for number in range(100)), 6.1, 6.2)
+    assert check(replace(repeated, elapsed=held_up.elapsed), WRITES) == []
+    awake = beating(*(3.0 + number * 0.011 for number in range(400)))
+    assert [one.fault for one in check(replace(repeated, elapsed=awake.elapsed), WRITES)] == [
+        "unexplained-repeat"
+    ]
+
+
 async def test_it_beats_by_itself() -> None:
     pulse = Pulse()
     async with pulse.beating():
