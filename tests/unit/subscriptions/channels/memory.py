@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.errors import Unavailable
 from fhirserver.kernel.principal import Access, Grant, Principal
@@ -44,6 +45,7 @@ class Store:
     transactions: int = 0
     built: int = 0
     unfit: set[str] = field(default_factory=set)
+    happenings: list[Happening] = field(default_factory=list)
     ids: Any = field(default_factory=lambda: count(1))
 
     @asynccontextmanager
@@ -59,6 +61,9 @@ class Store:
     async def put(self, resource: Json, *, id_: str) -> None:
         self.resources[id_] = resource
         self.edit(id_, status=resource["status"])
+
+    def audit(self, happening: Happening) -> None:
+        self.happenings.append(happening)
 
     def new_id(self, patient: str | None) -> str:
         return str(UUID(int=next(self.ids) * 7919))

@@ -69,7 +69,10 @@ async def test_binding_greets_and_events_follow(store: Store) -> None:
     socket = await bound(hub, "s1")
     assert await heard(hub, socket) == [("s1", "handshake", "")]
     store.happen("s1", 2)
+    assert not store.happenings
     assert await heard(hub, socket) == [("s1", "event-notification", "1,2")]
+    (told,) = store.happenings
+    assert (told.what, told.patients) == ("disclosed", {"ann"})
     await hub.record()
     assert store.cursors["s1"].delivered_through == 2
 
