@@ -72,7 +72,8 @@ async def test_binding_greets_and_events_follow(store: Store) -> None:
     assert not store.happenings
     assert await heard(hub, socket) == [("s1", "event-notification", "1,2")]
     (told,) = store.happenings
-    assert (told.what, told.patients) == ("disclosed", {"ann"})
+    assert told.what == "disclosed"
+    assert told.patients == {"ann"}
     await hub.record()
     assert store.cursors["s1"].delivered_through == 2
 
