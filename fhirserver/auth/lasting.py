@@ -10,9 +10,9 @@ from typing import Final
 
 from fhirserver.kernel.principal import Grant, Relations
 
-# The periods of a PractitionerRole are looked at when the relations are asked for and told nobody: where one begins
-# or ends, that is noticed after this long.
-LONGEST: Final = timedelta(seconds=5)
+# Everything that ends or begins by itself is among what is looked at here, and the epoch says the rest: this bounds what
+# a mistake in either could do.
+LONGEST: Final = timedelta(minutes=1)
 
 
 def holds_until(relations: Relations, now: datetime, grant: Grant | None = None) -> datetime:

@@ -76,7 +76,7 @@ class Provision:
 class Relations:
     """What is known of one caller's relations: `provisions` are those of the patients of `memberships`, and their own.
 
-    `until` is when one of the shifts that were looked at ends or the next one begins, None without any.
+    `until` is when one of the shifts and roles that were looked at ends or the next one begins, None without any.
     """
 
     memberships: tuple[Membership, ...] = ()

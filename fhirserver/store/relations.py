@@ -7,7 +7,7 @@ brings them all; who is on call is worked out from the rosters it names, because
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, Final, Literal, LiteralString, NamedTuple
 
 from fhirserver.kernel import keys
 from fhirserver.kernel.ports import Transaction
@@ -38,7 +38,7 @@ WITH RECURSIVE known (who, member) AS (
   WHERE cardinality(d.path) <= %(deepest)s
 ), bond (bucket, patient, who, role, starts, ends, basis, source, path) AS (
 """
-# A branch for each kind of relationship.
+# A branch for each kind of relationship; the last one is none: it says when roles that were looked at begin or end.
 _BONDS: Final[LiteralString] = """
   SELECT m.bucket, m.patient, k.who, m.role, m.starts, m.ends, 'care-team', 'CareTeam/' || m.team, NULL::text[]
   FROM known k JOIN care_membership m ON m.tenant = %(tenant)s AND m.member = k.member
@@ -66,6 +66,17 @@ _BONDS: Final[LiteralString] = """
   ) s (who, organization, starts, ends)
   JOIN team_organization t ON t.tenant = %(tenant)s AND t.organization = s.organization
   WHERE (s.starts IS NULL OR s.starts <= %(now)s) AND (s.ends IS NULL OR s.ends >= %(now)s)
+  UNION ALL
+  SELECT NULL, NULL, s.who, NULL, min(s.starts) FILTER (WHERE s.starts > %(now)s),
+    min(s.ends) FILTER (WHERE s.ends > %(now)s), 'turn', '', NULL
+  FROM (
+    SELECT 'Practitioner/' || s.practitioner, s.starts, s.ends FROM staff_role s
+    WHERE s.tenant = %(tenant)s AND s.practitioner = ANY (%(practitioners)s::text[])
+    UNION ALL
+    SELECT 'PractitionerRole/' || s.role, s.starts, s.ends FROM staff_role s
+    WHERE s.tenant = %(tenant)s AND s.bucket = ANY (%(clerk_buckets)s::smallint[]) AND s.role = ANY (%(clerk_roles)s::text[])
+  ) s (who, starts, ends)
+  WHERE s.starts > %(now)s OR s.ends > %(now)s GROUP BY s.who
 )
 """
 _ASK: Final[LiteralString] = (
@@ -92,7 +103,7 @@ class _Bond(NamedTuple):
     role: str | None
     starts: datetime | None
     ends: datetime | None
-    basis: Basis
+    basis: Basis | Literal["turn"]
     source: str
     # From who is on duty to the team that is listed in the patient's; None for everybody else.
     path: Sequence[str] | None
@@ -178,6 +189,9 @@ def _of(
     denied: dict[tuple[str, str], tuple[Provision, ...]] = {}
     for one in bonds:
         if one.who != principal.reference or not principal.reference:
+            continue
+        if one.basis == "turn":
+            turn = earlier(turn, earlier(one.starts, one.ends))
             continue
         # Who administers an organization is nobody's clinician by that, and the other way round.
         if one.basis == "roster" and principal.kind != "clinic-admin":

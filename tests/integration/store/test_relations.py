@@ -1,6 +1,7 @@
 """What relations a caller has: the same for a request and within a transaction, also after an upgrade."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -122,3 +123,22 @@ async def test_the_question_uses_indexes(clinic: Clinic) -> None:
             relations._arguments(clinic.tenant, (principal,), tx.now),
         )
     assert not [line for (line,) in plan if "Seq Scan" in line]
+
+
+OMAR: tuple[tuple[PrincipalKind, str], ...] = (
+    ("practitioner", "Practitioner/omar"),
+    ("clinic-admin", "PractitionerRole/r"),
+)
+
+
+async def test_it_is_said_when_a_role_begins_or_ends(clinic: Clinic) -> None:
+    async def until() -> set[datetime | None]:
+        return {(await asked(clinic, kind, reference)).until for kind, reference in OMAR}
+
+    assert await until() == {None}
+    begins, ends = "2099-03-01T08:00:00Z", "2099-04-01T08:00:00Z"
+    await clinic.store(works_at("r", "omar", "south", period={"start": begins, "end": ends}))
+    assert await until() == {datetime.fromisoformat(begins)}
+    await clinic.store(works_at("r", "omar", "south", period={"end": ends}))
+    # A time without fractions means the whole second.
+    assert await until() == {datetime.fromisoformat(ends) + timedelta(seconds=1)}
