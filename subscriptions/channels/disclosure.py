@@ -3,7 +3,7 @@
 Spec: https://profiles.ihe.net/ITI/BALP/content.html (Privacy Disclosure at Source)
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,30 +19,31 @@ _TREATMENT: Final = "TREAT"
 def of_attempt(tx: Transaction, attempt: AttemptRow, outcome: str) -> None:
     """Tell that a person was sent a message or called; `outcome` is that of the attempt."""
     named = frozenset({attempt.patient}) if attempt.patient else frozenset()
-    things = [f"Subscription/{attempt.subscription}"]
+    thing = f"Subscription/{attempt.subscription}"
     if attempt.communication is not None:
-        things = [f"Communication/{attempt.communication}"]
-    _tell(tx, named, things[0], attempt.member or "", attempt.medium, outcome)
+        thing = f"Communication/{attempt.communication}"
+    _tell(tx, named, (thing,), attempt.member or "", attempt.medium, outcome)
 
 
 def of_parcel(
     tx: Transaction,
-    subscription: str,
+    subscriptions: Sequence[str],
     patients: Collection[str],
     endpoint: str,
     owner: str | None,
     channel: str,
     outcome: str,
 ) -> None:
-    """Tell that a notification with events about `patients` was sent to `endpoint` for `owner`."""
+    """Tell that a notification of each of `subscriptions` with events about `patients` was sent to `endpoint` for `owner`."""
     to = urlsplit(endpoint).hostname or owner or ""
-    _tell(tx, frozenset(patients), f"Subscription/{subscription}", to, channel, outcome)
+    things = tuple(f"Subscription/{one}" for one in subscriptions)
+    _tell(tx, frozenset(patients), things, to, channel, outcome)
 
 
 def _tell(
     tx: Transaction,
     patients: frozenset[str],
-    thing: str,
+    things: tuple[str, ...],
     recipient: str,
     medium: str,
     outcome: str,
@@ -55,7 +56,7 @@ def _tell(
             _SERVER,
             SUCCESS if outcome == "handed-over" else FAILED,
             patients,
-            (thing,),
+            things,
             purpose=_TREATMENT,
             detail=f"{medium} {outcome}",
             recipient=recipient,

@@ -6,7 +6,7 @@ written with marks, and filled in for each (`core.notification_template`).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fhirserver.kernel.keys import id_of
@@ -22,6 +22,9 @@ from subscriptions.core.websocket_binding import Frame, Want
 from subscriptions.response.notifications import Notifications, Told
 from subscriptions.store import event_rows
 from subscriptions.store.event_rows import EventRow, Wanted
+
+# Subscriptions named in one event of the audit.
+_TOLD_TOGETHER: Final = 100
 
 
 class _Order(NamedTuple):
@@ -49,25 +52,26 @@ async def frames(
         text = await _text(tx, notifications, one, bundle, group[0].bound.wanted.payload)
         for order, own in _filled(text, one, group):
             through = order.through if order.rows else None
-            _disclose(tx, order)
             made.append((order.bound, Frame(order.want.key, order.want.kind, through, own)))
+    _disclose(tx, orders)
     return made
 
 
-def _disclose(tx: Transaction, order: _Order) -> None:
-    """Tell the audit of a notification that carries events; one that a socket breaks off is made and told again."""
-    if not order.rows:
-        return
-    to = order.bound.holder
-    disclosure.of_parcel(
-        tx,
-        order.want.key[1],
-        frozenset(row.patient for row in order.rows if row.patient is not None),
-        "",
-        to.reference or to.kind,
-        CODE,
-        "handed-over",
-    )
+def _disclose(tx: Transaction, orders: Sequence[_Order]) -> None:
+    """Tell the audit of the notifications that carry events; one that a socket breaks off is made and told again.
+
+    What one recipient is told of the same patients at a time is told together, with the Subscriptions by name.
+    """
+    told: dict[tuple[str, frozenset[str]], list[str]] = {}
+    for order in orders:
+        if order.rows:
+            to = order.bound.holder
+            patients = frozenset(row.patient for row in order.rows if row.patient is not None)
+            told.setdefault((to.reference or to.kind, patients), []).append(order.want.key[1])
+    for (recipient, patients), subscriptions in told.items():
+        for begin in range(0, len(subscriptions), _TOLD_TOGETHER):
+            some = subscriptions[begin : begin + _TOLD_TOGETHER]
+            disclosure.of_parcel(tx, some, patients, "", recipient, CODE, "handed-over")
 
 
 async def _text(

@@ -212,7 +212,7 @@ def _disclose(tx: Transaction, batch: Sequence[Result]) -> None:
             continue
         disclosure.of_parcel(
             tx,
-            one.claim.subscription,
+            (one.claim.subscription,),
             shipment.patients,
             shipment.parcel.endpoint,
             one.claim.owner,
