@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all browser check sbom format clean
+.PHONY: help run test test-all browser browser-if-possible check sbom format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,13 +33,18 @@ if [ -n "$$failed" ]; then echo "== FAILED, see above (exit codes of pytest:$$fa
 echo "== every part passed"
 endef
 
-test: $(VENV)/.installed-dev ## the tests, without the slow ones
+test: $(VENV)/.installed-dev browser-if-possible ## the tests, without the slow ones
 	$(call run-tests,part "whole servers" -m "not slow" tests/e2e;)
 
-test-all: $(VENV)/.installed-dev ## every test
+test-all: $(VENV)/.installed-dev browser-if-possible ## every test
 	$(call run-tests,part "slow ones" -m slow --ignore tests/e2e; part "whole servers" tests/e2e;)
 
 browser: build/browser/fhirclient build/browser/axe-core ## what tests in a real browser load (needs npm; chromium comes with apt-get install chromium)
+
+# A machine without npm, or without a way to its registry, skips the tests that need these files, and says so.
+browser-if-possible:
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory browser \
+	  || echo "== npm did not bring them: the tests in a browser are skipped"; fi
 
 # Single files of others that pages of the tests load; nothing of them is run here.
 build/browser/fhirclient: PACKAGE := fhirclient@2.6.3

@@ -6,6 +6,7 @@ Spec: http://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html
 
 import asyncio
 import ssl
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,8 @@ class MqttDoor:
 async def publish(door: MqttDoor, credential: DeviceCredential, topic: str, message: bytes) -> None:
     """Log in with `credential`, publish `message` on `topic` with QoS 1 and leave.
 
-    Raises `Unavailable` when the broker does not let the device in, or does not acknowledge within ten seconds.
+    Raises `Unavailable` when the broker does not let the device in (five seconds to say so), lets go of it, or
+    does not acknowledge within ten seconds.
     """
     await asyncio.to_thread(_publish, door, credential, topic, message)
 
@@ -45,6 +47,10 @@ def _publish(door: MqttDoor, credential: DeviceCredential, topic: str, message: 
     )
     client.username_pw_set(credential.username, credential.password)
     client.connect_timeout = _CONNECT_SECONDS
+    let_in: Future[bool] = Future()
+    client.on_connect = lambda _client, _userdata, _flags, reason, _properties: (
+        None if let_in.done() else let_in.set_result(not reason.is_failure)
+    )
     if door.certificate:
         client.tls_set_context(_showing(door.certificate))
     try:
@@ -54,12 +60,22 @@ def _publish(door: MqttDoor, credential: DeviceCredential, topic: str, message: 
         raise Unavailable(msg) from problem
     client.loop_start()
     try:
+        if not let_in.result(_CONNECT_SECONDS):
+            msg = "the broker does not let the device in"
+            raise Unavailable(msg)
         told = client.publish(topic, message, qos=_AT_LEAST_ONCE)
         told.wait_for_publish(_ACKNOWLEDGED_SECONDS)
         if not told.is_published():
-            msg = "the broker did not let the device in or did not acknowledge its message"
+            msg = "the broker did not acknowledge the device's message"
             raise Unavailable(msg)
         client.disconnect()
+    except TimeoutError as problem:
+        msg = "the broker does not say whether it lets the device in"
+        raise Unavailable(msg) from problem
+    except RuntimeError as problem:
+        # How paho tells that the connection was gone before the message was.
+        msg = f"the broker let go of the device: {problem}"
+        raise Unavailable(msg) from problem
     finally:
         client.loop_stop()
 

@@ -44,6 +44,7 @@ class Story:
                 self._read = max(found) + 1
                 return
             assert self.process.poll() is None, self._out.read_text()
+            # A process of its own tells when it likes; what it tells is a file, and files do not call.
             time.sleep(0.5)
         raise AssertionError(f"never told: {parts}\n{self._out.read_text()}")
 

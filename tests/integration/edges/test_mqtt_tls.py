@@ -90,7 +90,7 @@ async def test_the_servers_own_device_comes_in_by_the_same_door(
 async def test_the_servers_own_device_is_refused_like_any_other(
     secured: Broker, files: Certificate, open_door: OpenDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "_ACKNOWLEDGED_SECONDS", 1.0)
+    monkeypatch.setattr(publishing, "_CONNECT_SECONDS", 1.0)
     await open_door(secured)
     stranger = DeviceCredential("D1", "wrong", "home", "D1")
     for door in (
