@@ -1,7 +1,7 @@
 """Writes the patients and devices of a fleet into a running server and enrols them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from simulator import resources
@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 _AT_ONCE: Final = 4
 _HOMES_TOGETHER: Final = 50
+_TOLD_EVERY: Final = 1000
 
 
 def device_id(name: str, hardware: Identity) -> str:
@@ -36,14 +37,19 @@ def home_resources(name: str, hardware: Iterable[Identity]) -> list[Json]:
     return made
 
 
-async def enrol(record: Record, order: FleetOrder) -> list[Share]:
-    """Write and enrol every home of `order`; raises RecordError."""
+async def enrol(record: Record, order: FleetOrder, say: Callable[[str], None]) -> list[Share]:
+    """Write and enrol every home of `order`; `say` is told how far it is. Raises RecordError."""
     limit = asyncio.Semaphore(_AT_ONCE)
+    written = 0
 
     async def write(pack: Sequence[str]) -> None:
         made = [one for name in pack for one in home_resources(name, order.hardware(name))]
         async with limit:
             await record.write_together(made)
+        nonlocal written
+        written += len(pack)
+        if written % _TOLD_EVERY == 0:
+            say(f"{written} of {len(names)} homes are written")
 
     async def share(hub: Identity | None, homes: tuple[tuple[int, str], ...]) -> Share:
         devices = [(name, one) for _, name in homes for one in order.hardware(name)]

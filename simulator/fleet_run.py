@@ -59,7 +59,7 @@ async def run_fleet(demo_json: Path, order: FleetOrder, say: Callable[[str], Non
         record = Record(http, place["base"], place["tokens"]["admin"])
         say(f"enrolling {order.devices} homes")
         try:
-            shares = await enrol(record, order)
+            shares = await enrol(record, order, say)
         except (httpx.HTTPError, RecordError) as error:
             say(f"cannot enrol: {str(error) or type(error).__name__}")
             return 2
@@ -121,16 +121,18 @@ async def run_part(part: Part, say: Callable[[str], None]) -> int:
     order = part.order
     fleet = Fleet(now, step_s=min(1.0, 1.0 / order.rate))
     add_homes(fleet, part)
-    await fleet.open(within_s=order.connect_within_s)
     telling = asyncio.create_task(_tell(fleet, say))
-    disturbing = asyncio.create_task(_disturb(fleet, order))
     try:
-        await fleet.run(order.seconds)
-        answered = await _settle(fleet)
+        await fleet.open(within_s=order.connect_within_s)
+        disturbing = asyncio.create_task(_disturb(fleet, order))
+        try:
+            await fleet.run(order.seconds)
+            answered = await _settle(fleet)
+        finally:
+            disturbing.cancel()
         say(orjson.dumps(asdict(tally(fleet))).decode())
     finally:
         telling.cancel()
-        disturbing.cancel()
         await fleet.close()
     return 0 if answered else 1
 
