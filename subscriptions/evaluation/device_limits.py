@@ -5,6 +5,7 @@ rules in force, with the times of use. A DeviceMetric somebody writes changes no
 machine knows what it has in its present boot. A fixed number of statements, however many machines.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -61,25 +62,36 @@ async def _bring_in_step(
         tx, {patient: tx.bucket(patient, "Patient", patient) for patient in patients}
     )
     stored = await evaluation_rows.rule_sets(tx, list(patients))
+    given = _given(devices, limits, using)
+    replaced = {_DEVICE + device for device in devices}
     changed: dict[str, Mapping[str, Json]] = {}
     for patient in sorted(patients):
         before: dict[str, Json] = {}
         if patient in stored:
             before = await open_orders(tx, patient, stored[patient][1])
-        after = dict(before)
-        for device in devices:
-            after.pop(_DEVICE + device, None)
-            uses = [
-                [_text(one.use.starts), _text(one.use.ends)]
-                for one in using
-                if (one.device, one.patient) == (device, patient)
-            ]
-            told = limits.get(device)
-            if told is not None and uses:
-                after[_DEVICE + device] = {"limits": dict(told), "uses": uses}
+        kept = {name: order for name, order in before.items() if name not in replaced}
+        after = kept | given.get(patient, {})
         if after != before:
             changed[patient] = after
     await save_orders(tx, changed)
+
+
+def _given(
+    devices: AbstractSet[str],
+    limits: Mapping[str, Mapping[str, Any] | None],
+    using: Sequence[Using],
+) -> Mapping[str, dict[str, Json]]:
+    """Return for each patient the orders made of what the machines they use have announced."""
+    given: defaultdict[str, dict[str, Json]] = defaultdict(dict)
+    for one in using:
+        told = limits.get(one.device)
+        if told is None or one.device not in devices:
+            continue
+        order = given[one.patient].setdefault(
+            _DEVICE + one.device, {"limits": dict(told), "uses": []}
+        )
+        order["uses"].append([_text(one.use.starts), _text(one.use.ends)])
+    return given
 
 
 def _named(version: Json | None, element: str) -> str:
