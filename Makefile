@@ -50,8 +50,9 @@ browser-if-possible:
 build/browser/fhirclient: PACKAGE := fhirclient@2.6.3
 build/browser/axe-core:   PACKAGE := axe-core@4.14.1
 build/browser/fhirclient build/browser/axe-core:
-	@mkdir -p $@
-	@cd build/browser && tar -xzf "$$(npm pack --silent $(PACKAGE))" -C $(@F) --strip-components=1
+	@mkdir -p build/browser
+	@cd build/browser && packed="$$(npm pack --silent --fetch-retries=1 --fetch-timeout=20000 $(PACKAGE))" \
+	  && mkdir $(@F) && tar -xzf "$$packed" -C $(@F) --strip-components=1
 	@rm build/browser/$(@F)-*.tgz
 
 check: $(VENV)/.installed-dev build/sbom.cdx.json ## format, lint, strict types, import contracts, security
