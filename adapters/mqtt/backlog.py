@@ -1,18 +1,20 @@
-"""How late evaluation is: the age of the oldest message of a device that is not committed.
+"""How late evaluation is: the age of the oldest reading, alarm or state of a device that is not committed.
 
-Asked of the broker itself and by anybody, so that it is known also when nothing takes messages in.
+Births are not among them: they say what a machine is, and no alarm waits for those of others. Asked of the broker itself
+and by anybody, so that it is known also when nothing takes messages in.
 https://docs.nats.io/reference/reference-protocols/nats_api_reference
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from adapters.mqtt import broker_time
 from adapters.mqtt.worker import (
     MEASURED_CONSUMER,
     MEASUREMENT_LEAVES,
@@ -31,7 +33,7 @@ class CannotTell(Exception):
 
 
 async def lag(client: Client, now: datetime) -> timedelta:
-    """Return how long the oldest message that is not committed has waited; zero without any.
+    """Return how long the oldest of them that is not committed has waited; zero without any.
 
     Raises `CannotTell`.
     """
@@ -56,7 +58,7 @@ async def _waiting(client: Client, committed: int, leaves: Sequence[str]) -> lis
             answer = await _ask(client, f"STREAM.MSG.GET.{DEVICE_STREAM}", wanted)
         except _NothingThere:
             continue
-        found.append(_time(str(answer["message"]["time"])))
+        found.append(broker_time.in_words(str(answer["message"]["time"])))
     return found
 
 
@@ -75,9 +77,3 @@ async def _ask(client: Client, what: str, body: dict[str, Any]) -> dict[str, Any
     if error.get("code") == _NOT_FOUND and what.startswith("STREAM"):
         raise _NothingThere
     raise CannotTell(str(error.get("description", "refused")))
-
-
-def _time(text: str) -> datetime:
-    """Return a time of the broker, which has nanoseconds."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{(fraction + '000000')[:6]}").replace(tzinfo=UTC)

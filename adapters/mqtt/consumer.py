@@ -1,15 +1,17 @@
 """A durable consumer of the broker's stream, read through one standing request for messages.
 
 The broker hands messages over as they come and keeps them until they are acknowledged; one acknowledgement covers
-everything before it. There is one reader at a time, so the order of the stream is kept.
+everything before it. There is one reader at a time, so the order of the stream is kept. What takes longer to commit than
+the broker waits is said to be in progress: sent again, and again, it would be worked on twice, and take longer still.
 https://docs.nats.io/nats-concepts/jetstream/consumers
 """
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from nats.aio.client import Client
@@ -18,18 +20,26 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from adapters.mqtt import broker_time
+
 _EXPIRES_SECONDS: Final = 5.0
 _NANOSECONDS: Final = 1_000_000_000
-_ACK_TOKENS: Final = 9
+_TOLD_IN_A_WAIT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """One message: the subject it was published on, when the broker took it, and what acknowledges it."""
+class Published:
+    """One message: the subject it was published on, and when the broker took it."""
 
     subject: str
     payload: bytes
     received: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Published):
+    """One that was handed to us, and what acknowledges it."""
+
     raw: Msg
 
 
@@ -52,6 +62,7 @@ class StreamConsumer:
         self._ack_wait = ack_wait_seconds
         self._inbox = client.new_inbox()
         self._queue: asyncio.Queue[Msg] = asyncio.Queue()
+        self._held: deque[tuple[float, Msg]] = deque()
         self._outstanding = 0
         self._requested_at = 0.0
         self._reconnects = 0
@@ -96,12 +107,27 @@ class StreamConsumer:
 
     async def acknowledge(self, last: Delivered) -> None:
         """Acknowledge `last` and everything before it, and wait until the broker has it. Lost: it all comes again."""
+        while self._held and self._held.popleft()[1] is not last.raw:
+            pass
         try:
             await last.raw.ack_sync(timeout=2)
         except NatsTimeout:
             return
 
+    async def keep(self) -> None:
+        """Say until cancelled, of all that was handed over and is not acknowledged, that it is in progress."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._ack_wait / _TOLD_IN_A_WAIT)
+            before = loop.time() - self._ack_wait / _TOLD_IN_A_WAIT
+            for since, message in tuple(self._held):
+                if since > before:
+                    break
+                await self._client.publish(message.reply, Msg.Ack.Progress)
+
     async def _arrived(self, message: Msg) -> None:
+        if message.reply:
+            self._held.append((asyncio.get_running_loop().time(), message))
         self._queue.put_nowait(message)
 
     def _take(self, message: Msg, found: list[Delivered]) -> None:
@@ -110,7 +136,9 @@ class StreamConsumer:
             self._outstanding = 0
             return
         self._outstanding = max(0, self._outstanding - 1)
-        found.append(Delivered(message.subject, message.data, _broker_time(message.reply), message))
+        found.append(
+            Delivered(message.subject, message.data, broker_time.in_reply(message.reply), message)
+        )
 
     async def _ask(self, most: int, now: float) -> None:
         """Keep a request standing. The broker forgets one when it expires and when it restarts: nothing is owed then."""
@@ -126,12 +154,3 @@ class StreamConsumer:
         await self._client.publish(subject, json.dumps(request).encode(), reply=self._inbox)
         self._outstanding += wanted
         self._requested_at = now
-
-
-def _broker_time(reply: str) -> datetime:
-    """Return when the broker stored the message: part of the acknowledgement subject
-    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>``.
-    """
-    parts = reply.split(".")
-    nanoseconds = int(parts[-2] if len(parts) == _ACK_TOKENS else parts[-4])
-    return datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, tz=UTC)

@@ -176,11 +176,6 @@ class _Birth(msgspec.Struct):
     mono_ms: int | None = None
 
 
-class _Status(msgspec.Struct):
-    schema: Literal["hd.status/1"]
-    state: Literal["online", "offline"]
-
-
 class _BareStatus(msgspec.Struct):
     state: Literal["online", "offline"]
 

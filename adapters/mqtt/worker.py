@@ -1,8 +1,9 @@
 """The ingest worker: takes device messages from the broker, commits them, answers the devices.
 
-One worker holds the partition's lease. Alarms, births and connection states have a consumer of their own, so a backlog of
-measurements never stands in front of an alarm; among them, devices with an alarm go first. A batch that fails is tried
-again in place, then halved until the message that cannot be stored is alone; that one goes to the dead letters.
+One worker holds the partition's lease. Alarms and connection states have a consumer of their own, and so have births: no
+backlog of measurements, and no thousand machines that were switched on at once, stand in front of an alarm; among alarms
+and states, devices with an alarm go first. A batch that fails is tried again in place, then halved until the message that
+cannot be stored is alone; that one goes to the dead letters.
 """
 
 import asyncio
@@ -18,23 +19,29 @@ from nats.aio.client import Client
 
 from adapters.batch import Incoming, Outcome, letter_of
 from adapters.ingest import Ingest
-from adapters.mqtt.consumer import Delivered, StreamConsumer
+from adapters.mqtt.births_ahead import BirthsAhead
+from adapters.mqtt.consumer import Published, StreamConsumer
 from adapters.mqtt.messages import parse_topic
 from fhirserver.kernel.errors import Conflict, Unavailable
 from fhirserver.kernel.telemetry import TelemetryStore
 from fhirserver.supervisor.broker_stream import device_subject
 
 PARTITION: Final = 0
-URGENT_LEAVES: Final = ("evt", "status", "birth")
+URGENT_LEAVES: Final = ("evt", "status")
+BIRTH_LEAVES: Final = ("birth",)
 MEASUREMENT_LEAVES: Final = ("tel",)
 URGENT_CONSUMER: Final = "ingest-urgent"
+BIRTH_CONSUMER: Final = "ingest-births"
 MEASURED_CONSUMER: Final = "ingest-measured"
 UNSTORABLE: Final = "unstorable"
 
 _URGENT_BATCH: Final = 256
 _MEASUREMENT_BATCH: Final = 256
+# A birth writes a machine's whole tree the first time, and holds what it writes until all of its batch are done.
+_BIRTH_BATCH: Final = 32
 _URGENT_ACK_WAIT: Final = 2.0
 _MEASUREMENT_ACK_WAIT: Final = 5.0
+_BIRTH_ACK_WAIT: Final = 5.0
 _LEASE_BEAT: Final = 0.7
 _LEASE_RETRY: Final = 0.25
 _FETCH_WAIT: Final = 1.0
@@ -62,6 +69,13 @@ class IngestWorker:
             [device_subject(one) for one in URGENT_LEAVES],
             _URGENT_ACK_WAIT,
         )
+        self._births = StreamConsumer(
+            client,
+            stream,
+            BIRTH_CONSUMER,
+            [device_subject(one) for one in BIRTH_LEAVES],
+            _BIRTH_ACK_WAIT,
+        )
         self._measured = StreamConsumer(
             client,
             stream,
@@ -69,11 +83,14 @@ class IngestWorker:
             [device_subject(one) for one in MEASUREMENT_LEAVES],
             _MEASUREMENT_ACK_WAIT,
         )
+        self._ahead = BirthsAhead(client, stream)
         self._tenants: dict[str, int] = {}
 
     async def prepare(self) -> None:
         """Make the durable consumers; devices may only be let in after this."""
         streams = self._client.jetstream()
+        # Before the one that had them once: a stream keeps only what some consumer is owed.
+        await self._births.create(streams, _BIRTH_BATCH * 8)
         await self._urgent.create(streams, _URGENT_BATCH * 8)
         await self._measured.create(streams, _MEASUREMENT_BATCH * 8)
 
@@ -83,13 +100,19 @@ class IngestWorker:
         while not await self._store.hold_ingest(PARTITION, self._holder):  # noqa: ASYNC110
             await asyncio.sleep(_LEASE_RETRY)
         log.info("ingest holds its partition", partition=PARTITION)
-        await self._urgent.start()
-        await self._measured.start()
+        lanes = (
+            (self._urgent, _URGENT_BATCH),
+            (self._births, _BIRTH_BATCH),
+            (self._measured, _MEASUREMENT_BATCH),
+        )
+        for consumer, _ in lanes:
+            await consumer.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_lease())
-                tasks.create_task(self._consume(self._urgent, _URGENT_BATCH))
-                tasks.create_task(self._consume(self._measured, _MEASUREMENT_BATCH))
+                for consumer, most in lanes:
+                    tasks.create_task(consumer.keep())
+                    tasks.create_task(self._consume(consumer, most))
         finally:
             await self._store.release_ingest(PARTITION, self._holder)
 
@@ -109,13 +132,14 @@ class IngestWorker:
         while True:
             delivered = await consumer.fetch(most, _FETCH_WAIT)
             if delivered:
-                await self.process(delivered)
+                ahead = await self._ahead.before(delivered)
+                await self.process([*ahead, *delivered])
                 await consumer.acknowledge(delivered[-1])
 
-    async def process(self, delivered: Sequence[Delivered]) -> None:
-        """Commit what was delivered, tenant by tenant, and answer the devices."""
+    async def process(self, published: Sequence[Published]) -> None:
+        """Commit what was published, tenant by tenant, and answer the devices."""
         batches: dict[str, list[Incoming]] = {}
-        for one in delivered:
+        for one in published:
             topic = parse_topic(one.subject)
             if topic is None:
                 log.error("a message on a topic that is none of ours", subject=one.subject)
