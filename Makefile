@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all browser browser-if-possible check sbom format clean
+.PHONY: help run test test-all browser peers foreign-if-possible check sbom format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,27 +33,30 @@ if [ -n "$$failed" ]; then echo "== FAILED, see above (exit codes of pytest:$$fa
 echo "== every part passed"
 endef
 
-test: $(VENV)/.installed-dev browser-if-possible ## the tests, without the slow ones
+test: $(VENV)/.installed-dev foreign-if-possible ## the tests, without the slow ones
 	$(call run-tests,part "whole servers" -m "not slow" tests/e2e;)
 
-test-all: $(VENV)/.installed-dev browser-if-possible ## every test
+test-all: $(VENV)/.installed-dev foreign-if-possible ## every test
 	$(call run-tests,part "slow ones" -m slow --ignore tests/e2e; part "whole servers" tests/e2e;)
 
 browser: build/browser/fhirclient build/browser/axe-core ## what tests in a real browser load (needs npm; chromium comes with apt-get install chromium)
 
-# A machine without npm, or without a way to its registry, skips the tests that need these files, and says so.
-browser-if-possible:
-	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory browser \
-	  || echo "== npm did not bring them: the tests in a browser are skipped"; fi
+peers: build/peers/node-hl7-client ## a client of HL7 v2 by others, which tests let send (needs npm and node)
 
-# Single files of others that pages of the tests load; nothing of them is run here.
-build/browser/fhirclient: PACKAGE := fhirclient@2.6.3
-build/browser/axe-core:   PACKAGE := axe-core@4.14.1
-build/browser/fhirclient build/browser/axe-core:
-	@mkdir -p build/browser
-	@cd build/browser && packed="$$(npm pack --silent --fetch-retries=1 --fetch-timeout=20000 $(PACKAGE))" \
+# A machine without npm, or without a way to its registry, skips the tests that need these files, and says so.
+foreign-if-possible:
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory --keep-going browser peers \
+	  || echo "== npm did not bring all: tests that need what is missing are skipped"; fi
+
+# Packages of others, each complete in itself. Pages of the tests load those of browser, node runs those of peers.
+build/browser/fhirclient:    PACKAGE := fhirclient@2.6.3
+build/browser/axe-core:      PACKAGE := axe-core@4.14.1
+build/peers/node-hl7-client: PACKAGE := node-hl7-client@3.2.0
+build/browser/fhirclient build/browser/axe-core build/peers/node-hl7-client:
+	@mkdir -p $(@D)
+	@cd $(@D) && packed="$$(npm pack --silent --fetch-retries=1 --fetch-timeout=20000 $(PACKAGE))" \
 	  && mkdir $(@F) && tar -xzf "$$packed" -C $(@F) --strip-components=1
-	@rm build/browser/$(@F)-*.tgz
+	@rm $(@D)/$(@F)-*.tgz
 
 check: $(VENV)/.installed-dev build/sbom.cdx.json ## format, lint, strict types, import contracts, security
 	@echo "== format";           $(BIN)/ruff format --check $(SOURCES)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters import streams
 from adapters.faults import BatchFaults
@@ -50,6 +50,14 @@ class Outcome:
     dead_letters: Mapping[str, int]
 
 
+class Made(NamedTuple):
+    """An Observation that came of a message; `patient` is None when the device was unbound."""
+
+    incoming: Incoming
+    id: str
+    patient: str | None
+
+
 @dataclass(slots=True)
 class Draft:
     """A row to be stored together with the readings that come of it."""
@@ -66,7 +74,7 @@ class Draft:
 class Batch:
     """Streams, devices and births as they are known, and what is to be stored, told and answered.
 
-    `made` are the ids of the Observations that came of each message.
+    `made` are the Observations that came of the messages.
     """
 
     states: Mapping[StreamKey, StreamState]
@@ -79,7 +87,7 @@ class Batch:
     contacts: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     letters: list[DeadLetter] = field(default_factory=list)
     rejected: dict[StreamKey, list[int]] = field(default_factory=lambda: defaultdict(list))
-    made: list[tuple[Incoming, str]] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
     duplicates: int = 0
 
 

@@ -15,6 +15,7 @@ from adapters.batch import (
     Batch,
     Draft,
     Incoming,
+    Made,
     Moment,
     Outcome,
     outcome_of,
@@ -283,11 +284,12 @@ class Ingest:
             state.faults.clock(device, sent, incoming.received, simulated=simulated)
         patient = device.patient_at(sent.sent)
         effective = sent.sent.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        await tx.put(
+        stored = await tx.put(
             observation.device_event(
                 message, device.device, patient, effective, simulated=simulated
             )
         )
+        state.made.append(Made(incoming, stored.id, patient))
         value = None if message.value is None else Decimal(message.value)
         state.events.append(
             DeviceEvent(
@@ -323,7 +325,10 @@ class Ingest:
         # In the order of time, not of arrival: whoever reads the record judges it as we do now.
         state.drafts.sort(key=lambda draft: draft.row.effective)
         ids = await tx.copy_observations([draft.row for draft in state.drafts])
-        state.made = [(draft.incoming, id_) for draft, id_ in zip(state.drafts, ids, strict=True)]
+        state.made += [
+            Made(draft.incoming, id_, draft.patient)
+            for draft, id_ in zip(state.drafts, ids, strict=True)
+        ]
         if ids:
             tx.forget(self._templates.outdated(tx.tenant))
         readings = []

@@ -160,7 +160,7 @@ def enable(client: Id, tenant: Tenant = "home") -> None:
 @app.command(name="rotate-secret")
 def rotate_secret(client: Id, tenant: Tenant = "home") -> None:
     """Give a client another secret and print it, once. The one before is refused from now on."""
-    from fhirserver.smart.client_authentication import secret_digest  # noqa: PLC0415 - as above
+    from fhirserver.crypto.secret_digest import secret_digest  # noqa: PLC0415 - as above
     from fhirserver.smart.enrolment import new_secret  # noqa: PLC0415 - as above
     from fhirserver.store import clients  # noqa: PLC0415 - as above
 

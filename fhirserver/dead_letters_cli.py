@@ -1,6 +1,5 @@
 """The command line for what no door could process: ``python -m fhirserver dead-letters --help``."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +7,7 @@ import typer
 
 from fhirserver.command_database import RefusedError
 from fhirserver.kernel.ports import Transaction
-from fhirserver.tenant_command import Tenant, in_tenant
+from fhirserver.tenant_command import Tenant, in_tenant, message_shown, time_shown
 
 app = typer.Typer(
     name="dead-letters",
@@ -30,7 +29,7 @@ def count(tenant: Tenant = "home") -> None:
 
     typer.echo("DOOR\tSOURCE\tREASON\tCOUNT\tLAST")
     for one in in_tenant(tenant, dead_letters.counted):
-        fields = (one.door, one.source, one.reason, str(one.count), _time(one.last))
+        fields = (one.door, one.source, one.reason, str(one.count), time_shown(one.last))
         typer.echo("\t".join(fields))
 
 
@@ -50,8 +49,8 @@ def show_all(
     typer.echo("ID\tRECEIVED\tDOOR\tSOURCE\tKIND\tREASON\tPARTS\tREPLAYED")
     for one in in_tenant(tenant, lambda tx: dead_letters.listed(tx, wanted, _MOST)):
         fields = (
-            str(one.id), _time(one.received), one.door, one.source, one.kind or "-", one.reason,
-            ",".join(one.parts) or "-", _time(one.replayed),
+            str(one.id), time_shown(one.received), one.door, one.source, one.kind or "-", one.reason,
+            ",".join(one.parts) or "-", time_shown(one.replayed),
         )  # fmt: skip
         typer.echo("\t".join(fields))
 
@@ -60,11 +59,14 @@ def show_all(
 def show(
     letter: Annotated[UUID, typer.Argument(help="Id of the letter.")], tenant: Tenant = "home"
 ) -> None:
-    """Print a letter with the message as it came in. It may name a patient."""
+    """Print a letter with the message as it came in. It may name a patient: an AuditEvent says that it was shown."""
     from fhirserver.store import dead_letters  # noqa: PLC0415 - as above
 
     async def act(tx: Transaction) -> tuple[dead_letters.Listed, bytes] | None:
-        return await dead_letters.shown(tx, letter)
+        found = await dead_letters.shown(tx, letter)
+        if found is not None:
+            tx.audit(message_shown(tx, f"dead-letter {letter}"))
+        return found
 
     found = in_tenant(tenant, act)
     if found is None:
@@ -87,7 +89,3 @@ def replay(
 
     done = replaying.replay_letters(tenant, door, source, reason)
     typer.echo(f"{done.taken} taken, {done.refused} refused again, {done.left} cannot be replayed")
-
-
-def _time(moment: datetime | None) -> str:
-    return "-" if moment is None else moment.isoformat(timespec="seconds")

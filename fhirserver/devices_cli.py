@@ -1,12 +1,11 @@
 """The command line for devices: ``python -m fhirserver devices --help``."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from fhirserver.command_database import RefusedError
-from fhirserver.tenant_command import Tenant, in_tenant
+from fhirserver.tenant_command import Tenant, in_tenant, time_shown
 
 app = typer.Typer(
     name="devices",
@@ -26,7 +25,7 @@ def show_all(tenant: Tenant = "home") -> None:
     typer.echo("DEVICE\tADDRESS\tENROLLED\tREVOKED\tLAST HEARD\tBEHIND")
     for one in in_tenant(tenant, device_access.listed_devices):
         times = (one.enrolled, one.revoked, one.last_heard)
-        typer.echo("\t".join([one.device, one.address, *map(_time, times), str(one.behind)]))
+        typer.echo("\t".join([one.device, one.address, *map(time_shown, times), str(one.behind)]))
 
 
 @app.command()
@@ -42,7 +41,3 @@ def revoke(
     if not in_tenant(tenant, lambda tx: device_access.revoke_device(tx, device)):
         raise RefusedError(f"Device {device!r} is not enrolled")
     typer.echo(f"Device {device} is revoked")
-
-
-def _time(moment: datetime | None) -> str:
-    return "-" if moment is None else moment.isoformat(timespec="seconds")

@@ -10,7 +10,7 @@ import typer
 from fhirserver.command_database import RefusedError
 from fhirserver.kernel.ports import Transaction
 from fhirserver.settings import Settings
-from fhirserver.tenant_command import Tenant, in_tenant
+from fhirserver.tenant_command import Tenant, in_tenant, message_shown, time_shown
 
 app = typer.Typer(
     name="hl7v2",
@@ -37,9 +37,8 @@ def show_all(
     for one in in_tenant(
         tenant, lambda tx: hl7_messages.listed(tx, outcome=outcome, reason=reason, most=_MOST)
     ):
-        received = one.received.isoformat(timespec="seconds")
         fields = (
-            str(one.id), received, one.kind, one.control_id, one.sender, one.outcome, one.reason or "-",
+            str(one.id), time_shown(one.received), one.kind, one.control_id, one.sender, one.outcome, one.reason or "-",
             str(one.attempts),
         )  # fmt: skip
         typer.echo("\t".join(fields))
@@ -51,17 +50,20 @@ def show(
 ) -> None:
     """Print a message as it came in, and the report: what nobody read, what was answered, what was made of it.
 
-    It may name a patient.
+    It may name a patient: an AuditEvent says that it was shown.
     """
     from fhirserver.store import hl7_messages  # noqa: PLC0415 - as above
 
-    async def act(tx: Transaction) -> tuple[hl7_messages.Listed, bytes, bytes] | None:
-        return await hl7_messages.shown(tx, message)
+    async def act(tx: Transaction) -> hl7_messages.Shown | None:
+        found = await hl7_messages.shown(tx, message)
+        if found is not None:
+            tx.audit(message_shown(tx, f"hl7v2 {message}", found.patients))
+        return found
 
     found = in_tenant(tenant, act)
     if found is None:
         raise RefusedError(f"there is no message {message}")
-    one, raw, report = found
+    one, raw, report = found.listed, found.raw, found.report
     typer.echo(f"{one.kind} {one.control_id} of {one.sender}: {one.outcome} {one.reason}")
     typer.echo(raw.decode("utf-8", "replace").replace("\r", "\n"))
     typer.echo(report.decode())

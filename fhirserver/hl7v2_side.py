@@ -8,7 +8,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,7 @@ from fhirserver import tls
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import Unavailable
+from fhirserver.kernel.hl7 import AlertAnswers
 from fhirserver.kernel.ports import ChangeObserver
 from fhirserver.parts import Server, now
 from fhirserver.settings import Settings, SettingsError
@@ -42,12 +43,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What messages end in. `base` is the public FHIR base URL."""
+    """What messages end in. `base` is the public FHIR base URL; `answers` takes what is said of our own alarms; `clock`
+    says when a message was received.
+    """
 
     record: Record
     observer: ChangeObserver
     definitions_of: Callable[[int], Definitions]
     base: str
+    answers: AlertAnswers | None = None
+    clock: Callable[[], datetime] = now
 
 
 def behind(settings: Settings, server: Server) -> Behind:
@@ -57,6 +62,7 @@ def behind(settings: Settings, server: Server) -> Behind:
         server.subscriptions.observer,
         server.catalogue.definitions_of,
         settings.fhir_base,
+        server.subscriptions.alert_answers,
     )
 
 
@@ -129,7 +135,16 @@ async def intake(parts: Behind, site: Sites, tenant: tuple[int, str]) -> AsyncIt
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(committer.run())
         try:
-            yield Intake(number, site, committer, held, context_of, now, writes=record)
+            yield Intake(
+                number,
+                site,
+                committer,
+                held,
+                context_of,
+                parts.clock,
+                writes=record,
+                answers=parts.answers,
+            )
         finally:
             running.cancel()
 

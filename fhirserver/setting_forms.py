@@ -17,6 +17,7 @@ NO: Final = ("0", "false", "no", "off", "")
 HIGHEST_PORT: Final = 65535
 ARMING: Final = ("required", "off")
 SECOND_FACTOR: Final = ("professionals", "everybody", "nobody")
+INTERFACE_TLS: Final = ("off", "on", "client")
 REGISTRATIONS: Final = ("off", "token", "open")
 SMTP_SECURITY: Final = ("starttls", "tls", "none")
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", re.ASCII)
@@ -96,7 +97,7 @@ def broker_url(value: str) -> str:
 
 def origins(value: str) -> tuple[str, ...]:
     """Return web origins."""
-    origins = tuple(one.strip().rstrip("/") for one in value.split(",") if one.strip())
+    origins = tuple(one.rstrip("/") for one in _listed(value))
     for origin in origins:
         parts = urlsplit(origin)
         if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path or parts.query):
@@ -106,7 +107,7 @@ def origins(value: str) -> tuple[str, ...]:
 
 def networks(value: str) -> tuple[str, ...]:
     """Return IP networks."""
-    networks = tuple(one.strip() for one in value.split(",") if one.strip())
+    networks = _listed(value)
     for network in networks:
         try:
             ip_network(network)
@@ -117,7 +118,7 @@ def networks(value: str) -> tuple[str, ...]:
 
 def factories(value: str) -> tuple[str, ...]:
     """Return import paths of factories."""
-    paths = tuple(one.strip() for one in value.split(",") if one.strip())
+    paths = _listed(value)
     if not all(_FACTORY.fullmatch(path) for path in paths):
         raise ValueError("give import paths like package.module:factory, separated by commas")
     return paths
@@ -125,30 +126,22 @@ def factories(value: str) -> tuple[str, ...]:
 
 def smtp_security(value: str) -> str:
     """Return how a mail server is spoken to."""
-    if value.lower() not in SMTP_SECURITY:
-        raise ValueError(f"choose one of {', '.join(SMTP_SECURITY)}")
-    return value.lower()
+    return _chosen(value, SMTP_SECURITY)
 
 
 def arming(value: str) -> str:
     """Return whether arming is required."""
-    if value.lower() not in ARMING:
-        raise ValueError(f"choose one of {', '.join(ARMING)}")
-    return value.lower()
+    return _chosen(value, ARMING)
 
 
 def second_factor(value: str) -> str:
     """Return who must have a second factor."""
-    if value.lower() not in SECOND_FACTOR:
-        raise ValueError(f"choose one of {', '.join(SECOND_FACTOR)}")
-    return value.lower()
+    return _chosen(value, SECOND_FACTOR)
 
 
 def some_seconds(value: str) -> int:
     """Return a number of seconds, at least one."""
-    if not value.isascii() or not value.isdigit() or not int(value):
-        raise ValueError("give whole seconds, 1 or more")
-    return int(value)
+    return _whole(value, 1, "give whole seconds, 1 or more")
 
 
 def mailbox(value: str) -> str:
@@ -160,9 +153,7 @@ def mailbox(value: str) -> str:
 
 def log_level(value: str) -> str:
     """Return how much is logged."""
-    if value.lower() not in LOG_LEVELS:
-        raise ValueError(f"choose one of {', '.join(LOG_LEVELS)}")
-    return value.lower()
+    return _chosen(value, LOG_LEVELS)
 
 
 def workers(value: str) -> tuple[WorkerRoles, ...]:
@@ -196,16 +187,12 @@ def phone(value: str) -> str:
 
 def seconds(value: str) -> int:
     """Return a number of seconds; 0 switches off."""
-    if not value.isascii() or not value.isdigit():
-        raise ValueError("give whole seconds, 0 for never")
-    return int(value)
+    return _whole(value, 0, "give whole seconds, 0 for never")
 
 
 def count(value: str) -> int:
     """Return how many; 0 for any number."""
-    if not value.isascii() or not value.isdigit():
-        raise ValueError("give a whole number, 0 for any number")
-    return int(value)
+    return _whole(value, 0, "give a whole number, 0 for any number")
 
 
 def file_path(value: str) -> str:
@@ -230,14 +217,12 @@ def directory(value: str) -> str:
 
 def at_least_one(value: str) -> int:
     """Return a whole number, 1 or more."""
-    if not value.isascii() or not value.isdigit() or not int(value):
-        raise ValueError("give a whole number, 1 or more")
-    return int(value)
+    return _whole(value, 1, "give a whole number, 1 or more")
 
 
 def ports_of_tenants(value: str) -> tuple[str, ...]:
     """Return ports with the tenants they belong to, each ``2575=home``."""
-    pairs = tuple(one.strip() for one in value.split(",") if one.strip())
+    pairs = _listed(value)
     for pair in pairs:
         number, _, tenant = pair.partition("=")
         if not tenant:
@@ -248,9 +233,7 @@ def ports_of_tenants(value: str) -> tuple[str, ...]:
 
 def interface_tls(value: str) -> str:
     """Return how interfaces speak to us; empty for not said."""
-    if value.lower() not in ("", "off", "on", "client"):
-        raise ValueError("choose one of off, on, client")
-    return value.lower()
+    return _chosen(value, INTERFACE_TLS) if value else value
 
 
 def registration(value: str) -> str:
@@ -258,3 +241,20 @@ def registration(value: str) -> str:
     if value not in REGISTRATIONS:
         raise ValueError(f"say {', '.join(REGISTRATIONS[:-1])} or {REGISTRATIONS[-1]}")
     return value
+
+
+def _chosen(value: str, choices: tuple[str, ...]) -> str:
+    lowered = value.lower()
+    if lowered not in choices:
+        raise ValueError(f"choose one of {', '.join(choices)}")
+    return lowered
+
+
+def _whole(value: str, least: int, otherwise: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) < least:
+        raise ValueError(otherwise)
+    return int(value)
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in value.split(",") if one.strip())

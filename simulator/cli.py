@@ -19,6 +19,7 @@ from simulator.demo.narrator import Narrator
 from simulator.demo.run import Place, demonstrate
 from simulator.fleet_order import FleetOrder, Part
 from simulator.fleet_run import run_fleet, run_part
+from simulator.hl7v2 import command as hl7v2
 from simulator.phone_company.application import application as phone_application
 from simulator.phone_company.exchange import Exchange
 from simulator.phone_company.records import Account
@@ -33,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.registered_commands += hl7v2.app.registered_commands
 
 
 def _quiet_logs() -> None:

@@ -7,11 +7,11 @@ None where there is nothing to say. Nothing of a notification's content is in it
 from datetime import datetime
 from typing import Any
 
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from subscriptions.core.client_subscription import wishes
 from subscriptions.core.delivery import Event, Replayed, Rewound, step
-from subscriptions.core.notification import instant
 from subscriptions.store import cursor_rows, dead_letter_rows, standing_rows
 from subscriptions.store.cursor_rows import Saved
 from subscriptions.store.standing_rows import Standing

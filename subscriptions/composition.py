@@ -20,9 +20,11 @@ from fhirserver.kernel.ports import ChangeObserver, Transaction
 from fhirserver.kernel.principal import Grant
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import MailServer
+from subscriptions.channels.hl7v2 import HL7v2
 from subscriptions.channels.managed import ManagedChannel
 from subscriptions.channels.registry import Tools, by_code, custom, shipped
 from subscriptions.channels.sockets import Sockets
+from subscriptions.channels.status_back import StatusBack
 from subscriptions.channels.websocket import WEBSOCKET
 from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.reply_code import code_from
@@ -42,6 +44,7 @@ from subscriptions.operations.status import status_operation
 from subscriptions.operations.why import WHY
 from subscriptions.operations.why_not import WHY_NOT
 from subscriptions.response import shipped_topics
+from subscriptions.response.acknowledgements import Acknowledgements
 from subscriptions.response.notifications import Notifications
 from subscriptions.response.ports import OwnerSearch, Visibility
 from subscriptions.response.response import Response
@@ -133,6 +136,7 @@ class Subscriptions:
             endpoints=options.endpoints,
             story=self._story,
         )
+        self.alert_answers = Acknowledgements(self.response.ladders, visibility)
         self.sessions = Sessions(
             self.response, self.response.pages, required=options.arming_required
         )
@@ -248,6 +252,10 @@ class Subscriptions:
         around = Surroundings(
             record.transactions, record.scan, record.clock, random.random, lambda: pulse.is_well
         )
+        status_back = StatusBack(self.alert_answers, record.transactions, record.clock)
+        for channel in self._channels.values():
+            if isinstance(channel, HL7v2):
+                channel.listen(status_back)
         telephones = self._telephones(record, around)
         if telephones is not None:
             managed["sms"] = telephones.channel

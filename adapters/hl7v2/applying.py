@@ -37,10 +37,13 @@ _SCOPES: Final = ("system/*.crus",)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of a message: what was `stored`, and what the sender or an operator should know (`told`)."""
+    """What came of a message: what was `stored`, what the sender or an operator should know (`told`), and the ids of
+    the `patients` it is about.
+    """
 
     stored: tuple[Stored, ...]
     told: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,7 +110,8 @@ def apply(context: Context, mapped: Mapped, source: Source) -> Work:
         for target in targets:
             for one in target.ending:
                 await _end(run, one, target.id)
-        return await _accounted_for(run, source)
+        patients = [one.id for one in targets if one.made.type == "Patient"]
+        return await _accounted_for(run, source, tuple(dict.fromkeys((*patients, *ending))))
 
     return work
 
@@ -204,16 +208,16 @@ async def _replace(run: _Run, id_: str, resource: Json) -> None:
     run.stored.append(result.stored)
 
 
-async def _accounted_for(run: _Run, source: Source) -> Applied:
-    """Tell by a Provenance what the message wrote, with the patients it is about."""
+async def _accounted_for(run: _Run, source: Source, patients: tuple[str, ...]) -> Applied:
+    """Tell by a Provenance what the message wrote, with the `patients` it is about."""
     if run.stored:
         targets = dict.fromkeys(one.reference for one in run.stored)
-        patients = [one for one in run.links.values() if one.startswith("Patient/")]
-        targets.update(dict.fromkeys(patients))
+        named = [one for one in run.links.values() if one.startswith("Patient/")]
+        targets.update(dict.fromkeys(named))
         told = provenance(source, list(targets), run.moment, run.tx.now)
         require_valid(told, run.context.definitions)
         await made_anew(run.context, run.tx, told, Expected(), run.tx.reserve(told))
-    return Applied(tuple(run.stored), tuple(run.told))
+    return Applied(tuple(run.stored), tuple(run.told), patients)
 
 
 async def _of_the_same(run: _Run, known: Json, content: Json) -> Json:

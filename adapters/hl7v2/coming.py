@@ -1,5 +1,6 @@
 """A frame as it came in, taken apart into messages that each know what they mean. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,7 +12,7 @@ from fhirserver.wire.hl7v2.acknowledgement import SEGMENT_SEQUENCE, UNKNOWN_KEY,
 from fhirserver.wire.hl7v2.batch import Batch, messages_of
 from fhirserver.wire.hl7v2.charset import Decoded, decode
 from fhirserver.wire.hl7v2.delimiters import NotHl7
-from fhirserver.wire.hl7v2.message import Segment, read
+from fhirserver.wire.hl7v2.message import Message, Segment, read
 
 # Reasons of dead letters of this door, beside those of `adapters.hl7v2.routing`.
 UNKNOWN_SENDER: Final = "unknown-sender"
@@ -58,13 +59,13 @@ def messages_in(
 ) -> list[Coming]:
     """Return the messages of a frame in order; what cannot be read at all is one that is refused."""
     try:
-        decoded, batch = _taken_apart(frame, peer, sites)
-        heads = [read(text, decoded.codec).header for text in batch.messages]
+        decoded, batch, messages = _taken_apart(frame, peer, sites)
     except NotHl7 as problem:
         fault = Fault(SEGMENT_SEQUENCE, problem.reason, Place("MSH"))
         return [_refused(frame, received, peer, None, Refusal("rejected", MALFORMED, (fault,)))]
     found = []
-    for text, head in zip(batch.messages, heads, strict=True):
+    for text, message in zip(batch.messages, messages, strict=True):
+        head = message.header
         raw = text.encode(decoded.codec) if batch.is_batch else frame
         sender = sites.sender_of(head, peer)
         if sender is None:
@@ -73,12 +74,15 @@ def messages_in(
             found.append(_refused(raw, received, peer, head, refusal))
             continue
         meant = interpret(
-            read(text, decoded.codec),
+            message,
             sender,
             sites.plans,
             historic=batch.is_batch or replayed,
             guessed=decoded.guessed,
         )
+        if batch.is_short and meant.refusal is None:
+            text_ = f"the batch says that it holds {batch.told} messages"
+            meant.report.warn(Fault(SEGMENT_SEQUENCE, text_, Place("BTS", 1, 1), "W"))
         source = meant.header.key
         found.append(Coming(raw, received, source, head, sender, meant, meant.refusal, replayed))
     return found
@@ -96,14 +100,20 @@ def _refused(
     return Coming(raw, received, peer.certificate or peer.address, header, None, None, refusal)
 
 
-def _taken_apart(frame: bytes, peer: Peer, sites: Sites) -> tuple[Decoded, Batch]:
+def _taken_apart(
+    frame: bytes, peer: Peer, sites: Sites
+) -> tuple[Decoded, Batch, Sequence[Message]]:
     """Return the text and its messages; who sent it is known for sure when its header has been read."""
     first = sites.sender_of(None, peer)
     decoded = decode(frame) if first is None else decode(frame, first.charset)
     batch = messages_of(decoded.text, decoded.codec)
-    if batch.messages:
-        sender = sites.sender_of(read(batch.messages[0], decoded.codec).header, peer)
-        if sender is not None and (first is None or sender.charset != first.charset):
-            decoded = decode(frame, sender.charset)
-            batch = messages_of(decoded.text, decoded.codec)
-    return decoded, batch
+    if not batch.messages:
+        return decoded, batch, ()
+    begin = read(batch.messages[0], decoded.codec)
+    sender = sites.sender_of(begin.header, peer)
+    if sender is not None and (first is None or sender.charset != first.charset):
+        decoded = decode(frame, sender.charset)
+        batch = messages_of(decoded.text, decoded.codec)
+        begin = read(batch.messages[0], decoded.codec)
+    rest = [read(text, decoded.codec) for text in batch.messages[1:]]
+    return decoded, batch, (begin, *rest)

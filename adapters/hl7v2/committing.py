@@ -6,26 +6,35 @@ fails is halved until the message that cannot be stored is alone; that one is re
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
 
-from adapters.batch import Incoming
-from adapters.hl7v2 import resending
-from adapters.hl7v2.bound_patient import is_somebody_else
+from adapters.batch import Incoming, Made
+from adapters.hl7v2 import resending, traces
 from adapters.hl7v2.coming import Coming
 from adapters.hl7v2.device.birth import described
 from adapters.hl7v2.device.reported import BOOT, DeviceReport
+from adapters.hl7v2.enrolled import bound_patients, in_use_for, not_ours
 from adapters.hl7v2.patience import persistently
 from adapters.hl7v2.report import RefusedPart
 from adapters.hl7v2.resending import Taken
-from adapters.hl7v2.routing import UNKNOWN_DEVICE, Interpreted, Refusal
+from adapters.hl7v2.routing import Interpreted, Refusal
 from adapters.ingest import Ingest
 from adapters.mqtt.messages import Birth, Message, Telemetry, Topic
+from fhirserver.kernel.audit import REFUSED, Actor, Happening
 from fhirserver.kernel.errors import Unavailable
-from fhirserver.kernel.hl7 import Claim, ComingMessage, HeldMessages, Settled
+from fhirserver.kernel.hl7 import (
+    AlarmTold,
+    Claim,
+    ComingMessage,
+    HeldMessages,
+    Outcome,
+    Settled,
+)
+from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import (
     DeadLetter,
@@ -33,13 +42,11 @@ from fhirserver.kernel.telemetry import (
     TelemetryStore,
     TelemetryTransaction,
 )
-from fhirserver.wire import fhir_json
-from fhirserver.wire.hl7v2.acknowledgement import INTERNAL, TABLE_VALUE, UNKNOWN_KEY, Fault, Place
+from fhirserver.wire.hl7v2.acknowledgement import INTERNAL, TABLE_VALUE, Fault, Place
 
 DOOR: Final = "hl7v2"
 ALARM: Final = "ORU^R40"
 UNSTORABLE: Final = "unstorable"
-WRONG_PATIENT: Final = "wrong-patient"
 _MOST: Final = 256
 _REMEMBERED: Final = 5000
 
@@ -54,6 +61,7 @@ class _Work:
     claim: Claim | None
     taken: Taken | None = None
     letter: bool = False
+    devices: Mapping[str, EnrolledDevice] = field(default_factory=dict)
 
 
 class Committer:
@@ -142,15 +150,18 @@ class Committer:
             decoded = await self._decoded(tx, works)
             if decoded:
                 state = await self._ingest.take(tx, decoded)
-            made: dict[bytes, list[str]] = {}
-            for incoming, id_ in () if state is None else state.made:
-                made.setdefault(incoming.payload, []).append(id_)
+            made = traces.made_by(state)
             settled, letters = [], []
+            alarms: dict[tuple[str, str], AlarmTold] = {}
             for work in works:
                 if work.letter:
                     letters.append(letter_of(work.coming, _why(work)))
+                    tx.audit(refused_message(tx, work.coming.source, _why(work)))
                 if work.claim is not None and work.taken is None:
-                    settled.append(_accepted(work, work.claim, made))
+                    settled.append(
+                        await _accepted(tx, work, work.claim, made.get(work.coming.raw, ()))
+                    )
+                    alarms |= _alarms(work)
                     work.taken = Taken(
                         "accepted",
                         resending.faults_of(settled[-1].report),
@@ -161,6 +172,7 @@ class Committer:
                     settled.append(_refused(work, work.claim))
             letters += [letter for one in parts if (letter := _of_part(one, works)) is not None]
             await self._held.settle(tx, settled)
+            await self._held.remember(tx, [*alarms.values()])
             await self._held.dead_letter(tx, letters)
         if state is not None:
             self._ingest.settled(self._tenant, state)
@@ -194,12 +206,13 @@ class Committer:
             return []
         devices = await tx.devices({one.address for one in reports})
         births = dict(await tx.births({(one.address, BOOT) for one in reports}))
-        patients = await _patients(tx, reports, devices)
+        patients = await bound_patients(tx, reports, devices)
         decoded: list[tuple[Incoming, Message]] = []
         for work, found in open_:
             if found is None:
                 continue
-            refusal = _not_ours(work.coming, found, devices, patients)
+            work.devices = devices
+            refusal = not_ours(work.coming, found, devices, patients)
             if refusal is not None:
                 _turn_down(work, refusal)
                 continue
@@ -256,6 +269,12 @@ def letter_of(coming: Coming, reason: str, parts: tuple[str, ...] = ()) -> DeadL
     return DeadLetter(DOOR, coming.source, reason, coming.raw, coming.kind, parts)
 
 
+def refused_message(tx: Transaction, source: str, reason: str) -> Happening:
+    """Return what the audit is told of a message that was refused."""
+    actor = Actor(kind="client", client=f"hl7v2:{source}")
+    return Happening(tx.tenant, "ingest", tx.now, actor, REFUSED, detail=reason)
+
+
 def unstorable(coming: Coming) -> Coming:
     """Return a message as one that is refused, because of us."""
     fault = Fault(INTERNAL, "the message could not be stored")
@@ -286,11 +305,15 @@ def _why(work: _Work) -> str:
     return "" if work.taken is None else work.taken.reason
 
 
-def _accepted(work: _Work, claim: Claim, made: Mapping[bytes, Sequence[str]]) -> Settled:
-    found = work.coming.found
+async def _accepted(
+    tx: TelemetryTransaction, work: _Work, claim: Claim, made: Sequence[Made]
+) -> Settled:
+    coming, found = work.coming, work.coming.found
     assert found is not None
+    patients = await traces.account_for(tx, coming, claim.id, made)
+    patients = (*patients, *in_use_for(found, work.devices, coming.received))
     partly = bool(found.report.refused)
-    more: dict[str, Any] = {"made": list(made.get(work.coming.raw, ()))}
+    more: dict[str, Any] = {"made": [one.id for one in made]}
     if partly:
         more["taken"] = sorted(
             code
@@ -300,7 +323,15 @@ def _accepted(work: _Work, claim: Claim, made: Mapping[bytes, Sequence[str]]) ->
             for code in sample.values
         )
     report = resending.told(found.report, warnings_of(found), **more)
-    return Settled(claim, "partly" if partly else "accepted", "", report, _newer(work, claim))
+    outcome: Outcome = "partly" if partly else "accepted"
+    return Settled(claim, outcome, "", report, coming.raw, tuple(dict.fromkeys(patients)))
+
+
+def _alarms(work: _Work) -> Mapping[tuple[str, str], AlarmTold]:
+    # A replay tells of what was, and nobody waits for an answer to it.
+    if work.coming.found is None or work.coming.replayed:
+        return {}
+    return traces.alarms_in(work.coming, work.coming.found, work.devices)
 
 
 def _refused(work: _Work, claim: Claim) -> Settled:
@@ -308,12 +339,7 @@ def _refused(work: _Work, claim: Claim) -> Settled:
     assert taken is not None
     assert found is not None
     report = resending.told(found.report, taken.faults)
-    return Settled(claim, "refused", taken.reason, report, _newer(work, claim))
-
-
-def _newer(work: _Work, claim: Claim) -> bytes | None:
-    before = claim.before
-    return None if before is None or before.raw == work.coming.raw else work.coming.raw
+    return Settled(claim, "refused", taken.reason, report, work.coming.raw)
 
 
 def _of_part(one: tuple[str, RefusedPart, datetime], works: Sequence[_Work]) -> DeadLetter | None:
@@ -334,51 +360,3 @@ def _without(telemetry: Telemetry, codes: set[str]) -> Telemetry | None:
         if values:
             samples.append(replace(sample, values=values))
     return replace(telemetry, samples=tuple(samples)) if samples else None
-
-
-def _not_ours(
-    coming: Coming,
-    found: Interpreted,
-    devices: Mapping[str, EnrolledDevice],
-    patients: Mapping[str, Json],
-) -> Refusal | None:
-    """Return why what a message says of its devices is not taken, None when it may be."""
-    for report in found.devices:
-        device = devices.get(report.address)
-        if device is None:
-            fault = Fault(UNKNOWN_KEY, "the device is not enrolled", Place("OBR", 1, 3))
-            return Refusal("error", UNKNOWN_DEVICE, (fault,))
-        patient = patients.get(device.patient_at(coming.received) or "")
-        if (
-            patient is not None
-            and coming.sender is not None
-            and is_somebody_else(report.patients, coming.sender, patient)
-        ):
-            fault = Fault(
-                UNKNOWN_KEY, "the device is not in use for this patient", Place("PID", 1, 3)
-            )
-            return Refusal("error", WRONG_PATIENT, (fault,))
-    return None
-
-
-async def _patients(
-    tx: TelemetryTransaction,
-    reports: Sequence[DeviceReport],
-    devices: Mapping[str, EnrolledDevice],
-) -> Mapping[str, Json]:
-    """Return the patients of the devices whose messages name one."""
-    wanted = {
-        patient
-        for report in reports
-        if report.patients and (device := devices.get(report.address)) is not None
-        for binding in device.bindings
-        for patient in (binding.patient,)
-    }
-    if not wanted:
-        return {}
-    found = await tx.versions({("Patient", one): frozenset() for one in wanted})
-    return {
-        id_: fhir_json.read(current.content)
-        for (_, id_), (current, *_) in found.items()
-        if not current.deleted
-    }

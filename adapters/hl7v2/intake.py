@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -15,22 +16,51 @@ import structlog
 from adapters.hl7v2 import resending
 from adapters.hl7v2.applying import apply
 from adapters.hl7v2.coming import Coming, messages_in, too_long
-from adapters.hl7v2.committing import Committer, as_held, letter_of, unstorable, warnings_of
+from adapters.hl7v2.committing import (
+    Committer,
+    as_held,
+    letter_of,
+    refused_message,
+    unstorable,
+    warnings_of,
+)
+from adapters.hl7v2.mapping.mapped import Mapped
 from adapters.hl7v2.patience import persistently
 from adapters.hl7v2.provenance import Source
 from adapters.hl7v2.resending import Taken
 from adapters.hl7v2.routing import Interpreted, Refusal
 from adapters.hl7v2.sites import Peer, Sites
+from fhirserver.auditing.trail import TRAIL, Trail
 from fhirserver.interactions.context import Context
-from fhirserver.kernel.errors import Conflict, FhirError, PreconditionFailed, Unavailable
-from fhirserver.kernel.hl7 import HeldMessages, Outcome, Settled
+from fhirserver.kernel.audit import Actor
+from fhirserver.kernel.errors import (
+    Conflict,
+    FhirError,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+)
+from fhirserver.kernel.hl7 import AlertAnswers, Claim, HeldMessages, Outcome, Settled
 from fhirserver.kernel.ports import Transaction
 from fhirserver.wire.hl7v2 import acknowledgement
-from fhirserver.wire.hl7v2.acknowledgement import DATA_TYPE, DUPLICATE_KEY, Asking, Fault
+from fhirserver.wire.hl7v2.acknowledgement import (
+    DATA_TYPE,
+    DUPLICATE_KEY,
+    UNKNOWN_KEY,
+    Asking,
+    Fault,
+)
+from fhirserver.wire.hl7v2.alarm_status import AlarmStatus
 
 NOT_APPLIED: Final = "not-applied"
 APPLICATION: Final = "FHIRSERVER"
 _Result = TypeVar("_Result")
+_Effect = Callable[[Transaction, Coming, Claim], Awaitable[tuple[Settled, tuple[Fault, ...]]]]
+_FAULTS: Final[tuple[tuple[type[FhirError], str], ...]] = (
+    (Conflict, DUPLICATE_KEY),
+    (PreconditionFailed, DUPLICATE_KEY),
+    (NotFound, UNKNOWN_KEY),
+)
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +87,18 @@ class Intake:
         now: Callable[[], datetime],
         *,
         writes: Writes,
+        answers: AlertAnswers | None = None,
     ) -> None:
-        """`context_of` gives the way into the record of the sender with this name."""
+        """`context_of` gives the way into the record of the sender with this name. `answers` takes what is said of our
+        own alarms.
+        """
         self._tenant = tenant
         self._sites = sites
         self._committer = committer
         self._held = held
         self._context_of = context_of
         self._writes = writes
+        self._alarms = answers
         self._now = now
 
     async def take(self, frame: bytes, peer: Peer) -> Sequence[bytes]:
@@ -90,30 +124,37 @@ class Intake:
     async def process(self, coming: Coming) -> Taken:
         """Return what became of a message, when that is committed. Raises `Unavailable`."""
         found = coming.found
-        if coming.refusal is not None or found is None or found.mapped is None:
+        if coming.refusal is not None or found is None:
             taken = await self._committer.submit(coming)
+        elif found.mapped is not None:
+            taken = await self._alone(coming, partial(self._carried_out, found, found.mapped))
+        elif found.status is not None:
+            taken = await self._alone(coming, partial(self._told, found, found.status))
         else:
-            taken = await self._mapped(coming, found)
+            taken = await self._committer.submit(coming)
         if not taken.is_accepted:
             log.warning(
                 "message refused", kind=coming.kind, reason=taken.reason, source=coming.source
             )
         return taken
 
-    async def _mapped(self, coming: Coming, found: Interpreted) -> Taken:
-        async def write() -> Taken:
-            return await self._writes.write(
-                self._tenant, lambda tx: self._carried_out(tx, coming, found)
-            )
+    async def _alone(self, coming: Coming, effect: _Effect) -> Taken:
+        """Process a message in a transaction of its own."""
 
+        async def write() -> Taken:
+            work = partial(self._once, coming=coming, effect=effect)
+            return await self._writes.write(self._tenant, work)
+
+        sender = "" if coming.sender is None else coming.sender.name
+        control_id = "" if coming.key is None else coming.key[1]
+        actor = Actor(kind="client", client=f"hl7v2:{sender}")
+        trail = TRAIL.set(Trail(self._tenant, "batch", coming.received, actor, control_id))
         try:
             return await persistently(write, (Unavailable,))
         except Unavailable:
             raise
         except FhirError as problem:
-            code = (
-                DUPLICATE_KEY if isinstance(problem, Conflict | PreconditionFailed) else DATA_TYPE
-            )
+            code = next((code for kinds, code in _FAULTS if isinstance(problem, kinds)), DATA_TYPE)
             faults = tuple(
                 Fault(code, f"{one.message} {one.expression}".strip()) for one in problem.problems
             )
@@ -122,29 +163,48 @@ class Intake:
         except Exception:
             log.exception("a message cannot be carried out", kind=coming.kind)
             return await self._committer.submit(unstorable(coming))
+        finally:
+            TRAIL.reset(trail)
 
-    async def _carried_out(self, tx: Transaction, coming: Coming, found: Interpreted) -> Taken:
-        key, sender, mapped = coming.key, coming.sender, found.mapped
+    async def _once(self, tx: Transaction, *, coming: Coming, effect: _Effect) -> Taken:
+        """Let a message have its effect, unless it had it before."""
+        key = coming.key
         assert key is not None
-        assert sender is not None
-        assert mapped is not None
         (claim,) = await self._held.claim(tx, [as_held(coming, key)])
         known = resending.answered_before(coming.raw, claim.before, replayed=coming.replayed)
         if known is not None:
             if not known.is_accepted and not coming.replayed:
                 await self._held.dead_letter(tx, [letter_of(coming, known.reason)])
+                tx.audit(refused_message(tx, coming.source, known.reason))
             return known
-        header = found.header
-        source = Source(str(claim.id), sender.name, header.kind, header.control_id, header.sent)
-        applied = await apply(self._context_of(sender.name), mapped, source)(tx)
+        settled, faults = await effect(tx, coming, claim)
+        await self._held.settle(tx, [settled])
+        return Taken("accepted", faults, is_partly=settled.outcome == "partly")
+
+    async def _carried_out(
+        self, found: Interpreted, mapped: Mapped, tx: Transaction, coming: Coming, claim: Claim
+    ) -> tuple[Settled, tuple[Fault, ...]]:
+        assert coming.sender is not None
+        name, header = coming.sender.name, found.header
+        source = Source(str(claim.id), name, header.kind, header.control_id, header.sent)
+        applied = await apply(self._context_of(name), mapped, source)(tx)
         made = [f"{one.type}/{one.id}" for one in applied.stored]
         faults = warnings_of(found)
         report = resending.told(found.report, faults, made=made, told=list(applied.told))
         outcome: Outcome = "partly" if found.report.refused else "accepted"
-        before = claim.before
-        newer = None if before is None or before.raw == coming.raw else coming.raw
-        await self._held.settle(tx, [Settled(claim, outcome, "", report, newer)])
-        return Taken("accepted", faults, is_partly=outcome == "partly")
+        return Settled(claim, outcome, "", report, coming.raw, applied.patients), faults
+
+    async def _told(
+        self, found: Interpreted, status: AlarmStatus, tx: Transaction, coming: Coming, claim: Claim
+    ) -> tuple[Settled, tuple[Fault, ...]]:
+        """Hand on what is said of an alarm of ours. Raises `NotFound` for one that we never sent."""
+        if status.is_acknowledged:
+            known = self._alarms is not None and await self._alarms.acknowledged(
+                tx, status.control_id, status.who
+            )
+            if not known:
+                raise NotFound("No alarm was told of by a message with this control id.")
+        return Settled(claim, "accepted", "", resending.told(found.report, ()), coming.raw), ()
 
     def _answers(self, coming: Coming, taken: Taken) -> list[bytes]:
         header = coming.header

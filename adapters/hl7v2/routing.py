@@ -9,6 +9,7 @@ from adapters.hl7v2.device.pcd01 import read_pcd01
 from adapters.hl7v2.device.pcd04 import NoAlarm, read_pcd04
 from adapters.hl7v2.device.reported import DeviceReport
 from adapters.hl7v2.device.sender import Sender
+from adapters.hl7v2.device.status import CORRECTION
 from adapters.hl7v2.mapping.errors import MappingRefuses
 from adapters.hl7v2.mapping.mapped import Mapped
 from adapters.hl7v2.mapping.plan import Plans
@@ -16,6 +17,7 @@ from adapters.hl7v2.report import Report
 from fhirserver.wire.hl7v2.acknowledgement import (
     DATA_TYPE,
     REQUIRED_FIELD,
+    TABLE_VALUE,
     UNKNOWN_KEY,
     UNSUPPORTED_EVENT,
     UNSUPPORTED_MESSAGE,
@@ -24,6 +26,11 @@ from fhirserver.wire.hl7v2.acknowledgement import (
     Fault,
     Place,
 )
+from fhirserver.wire.hl7v2.alarm_status import (
+    AlarmStatus,
+    is_alarm_status,
+    read_alarm_status,
+)
 from fhirserver.wire.hl7v2.message import Message, Segment
 
 # Reasons of dead letters of this door, beside those of measures (`adapters.mqtt.messages`).
@@ -31,6 +38,7 @@ MALFORMED: Final = "malformed"
 UNSUPPORTED: Final = "unsupported"
 INCOMPLETE: Final = "incomplete"
 UNMAPPED: Final = "unmapped"
+NOT_AGREED: Final = "not-agreed"
 UNKNOWN_DEVICE: Final = "unknown-device"
 
 PCD_01: Final = "1.3.6.1.4.1.19376.1.6.1.1.1"
@@ -66,6 +74,7 @@ class Interpreted:
     report: Report
     devices: tuple[DeviceReport, ...] = ()
     mapped: Mapped | None = None
+    status: AlarmStatus | None = None
     refusal: Refusal | None = None
 
 
@@ -95,8 +104,13 @@ def interpret(
         text = "the character set is not named and was guessed"
         report.warn(Fault(DATA_TYPE, text, Place("MSH", 1, 18), "W"))
     refusal = _unusable(message.header, header)
+    if refusal is None and not sender.may_send(header.kind):
+        fault = Fault(UNSUPPORTED_EVENT, "not agreed with this sender", Place("MSH", 1, 9))
+        refusal = Refusal("rejected", NOT_AGREED, (fault,))
     if refusal is not None:
         return Interpreted(header, report, refusal=refusal)
+    if is_alarm_status(message):
+        return _of_alarm(header, report, read_alarm_status(message))
     believed = historic or sender.clock == "synchronized"
     try:
         if header.kind == "ORU^R40":
@@ -127,10 +141,30 @@ def is_of_device(message: Message) -> bool:
 
 
 def _of_devices(header: Header, report: Report, found: tuple[DeviceReport, ...]) -> Interpreted:
+    if found and _only_corrects(found, report):
+        place = Place("OBX", 1, 11)
+        fault = Fault(TABLE_VALUE, "a measure that was taken is not corrected from here", place)
+        return Interpreted(header, report, refusal=Refusal("error", CORRECTION, (fault,)))
     if found:
         return Interpreted(header, report, devices=found)
     fault = Fault(UNKNOWN_KEY, "no device is named by an EUI-64", Place("MSH", 1, 3))
     return Interpreted(header, report, refusal=Refusal("error", UNKNOWN_DEVICE, (fault,)))
+
+
+def _of_alarm(header: Header, report: Report, status: AlarmStatus | None) -> Interpreted:
+    if status is not None:
+        return Interpreted(header, report, status=status)
+    fault = Fault(REQUIRED_FIELD, "MSA-2 is missing", Place("MSA", 1, 2))
+    return Interpreted(header, report, refusal=Refusal("error", INCOMPLETE, (fault,)))
+
+
+def _only_corrects(found: tuple[DeviceReport, ...], report: Report) -> bool:
+    """Return whether all that a message says of its devices is that earlier measures were wrong."""
+    says_more = any(
+        device.events or any(sample.values for one in device.telemetry for sample in one.samples)
+        for device in found
+    )
+    return not says_more and {one.reason for one in report.refused} == {CORRECTION}
 
 
 def _unusable(msh: Segment, header: Header) -> Refusal | None:

@@ -33,6 +33,7 @@ _AGREED: Final = frozenset(
         "units",
         "interval-s",
         "control-ids",
+        "accepts",
     ]
 )
 _UNKNOWN: Final = ("accept", "refuse")
@@ -149,6 +150,12 @@ def _sender(given: Mapping[str, Any], place: str, default: Sender, problems: lis
     if not isinstance(interval, int) or not 1 <= interval <= 3600:
         problems.append(f"{place}.interval-s: whole seconds, 1 to 3600")
         interval = default.interval
+    accepts = given.get("accepts")
+    if accepts is not None and (
+        not isinstance(accepts, list) or any(not isinstance(one, str) for one in accepts)
+    ):
+        problems.append(f"{place}.accepts: a list of kinds, as ORU^R01 or ADT^*")
+        accepts = None
     devices = {str(key): eui64(str(value)) or "" for key, value in given.get("devices", {}).items()}
     problems += [f"{place}.devices.{key}: no EUI-64" for key, value in devices.items() if not value]
     return replace(
@@ -159,6 +166,7 @@ def _sender(given: Mapping[str, Any], place: str, default: Sender, problems: lis
         clock=clock,
         interval=interval,
         reuses_ids=ids == "reused",
+        accepts=None if accepts is None else tuple(accepts),
         identifiers={str(key): str(value) for key, value in given.get("identifiers", {}).items()},
         devices=devices,
         codes={**default.codes, **_codes(given.get("codes", {}), f"{place}.codes", problems)},

@@ -23,6 +23,7 @@ from conformance.load import phone as telephones
 from conformance.load import processes, raw_copy, report, server
 from conformance.load.access import commands as access
 from conformance.load.alarms import commands as alarms
+from conformance.load.hl7v2 import commands as hl7v2
 from conformance.load.homes import SetupError
 from conformance.load.ingest import Load
 from conformance.load.plan import Plan, PlanError, Target
@@ -38,7 +39,7 @@ REFUSED: Final = 2
 COPY_SECONDS: Final = 8.0
 EXPECTED: Final = (
     SetupError, PlanError, ServerError, Refusal, OSError, httpx.HTTPError, *rest.EXPECTED,
-    *subscriptions.EXPECTED, *access.EXPECTED,
+    *subscriptions.EXPECTED, *access.EXPECTED, *hl7v2.EXPECTED,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ for group in (
     fanout.app,
     subscription_matching.app,
     access.app,
+    hl7v2.app,
 ):
     app.registered_commands += group.registered_commands
 

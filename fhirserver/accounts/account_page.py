@@ -8,12 +8,13 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fhirserver.accounts import answers, passwords, session
+from fhirserver.accounts import answers, attempts, passwords, session
 from fhirserver.accounts.desk import ACCOUNT, Desk, Visitor
 from fhirserver.accounts.forms import first
 from fhirserver.accounts.html import Html, button, choice, element, field, group, hidden, said
 from fhirserver.accounts.texts import Language, words
 from fhirserver.kernel.principal import PrincipalKind
+from fhirserver.rest.doors import address_of
 from fhirserver.store import people, sessions
 
 _SAID: Final = frozenset({"others-ended", "password-changed"})
@@ -148,8 +149,12 @@ class AccountPage:
             return self._password_page(request, visitor, wrong="unequal")
         if weak is not None:
             return self._password_page(request, visitor, wrong=weak)
+        subject = attempts.old_password_of(account.login)
         async with desk.transaction(visitor.tenant) as tx:
+            paused = await attempts.begin(tx, subject, address_of(request.scope))
             kept = await people.password(tx, account.id)
+        if paused is not None:
+            return self._password_page(request, visitor, paused=paused)
         old = first(form, "old")
         if not await asyncio.to_thread(passwords.matches, kept or passwords.NOBODY, old):
             return self._password_page(request, visitor, wrong="old-wrong")
@@ -157,12 +162,20 @@ class AccountPage:
             passwords.hashed, new, secrets.token_bytes(passwords.SALT_BYTES)
         )
         async with desk.transaction(visitor.tenant) as tx:
+            await attempts.succeeded(tx, subject, address_of(request.scope))
             await people.set_password(tx, account.id, hashed)
             await desk.end_sessions(tx, account.id, but=visitor.session.id)
             await desk.tell(tx, request, "account-changed", account.id, detail="password")
         return answers.redirect(f"{ACCOUNT}?said=password-changed")
 
-    def _password_page(self, request: Request, visitor: Visitor, wrong: str = "") -> Response:
+    def _password_page(
+        self,
+        request: Request,
+        visitor: Visitor,
+        wrong: str = "",
+        *,
+        paused: datetime | None = None,
+    ) -> Response:
         language = self._desk.language(request, visitor)
         form = self._form(
             visitor,
@@ -179,8 +192,10 @@ class AccountPage:
             button(words(language, "save")),
         )
         message = said(words(language, wrong), wrong=True) if wrong else Html()
+        if paused is not None:
+            message = said(words(language, "paused", time=f"{paused:%H:%M:%S}"), wrong=True)
         back = element("p", element("a", words(language, "back"), href=ACCOUNT))
-        status = 400 if wrong else 200
+        status = 429 if paused else 400 if wrong else 200
         return self._desk.page(
             request, visitor, "change-password", message, form, back, status=status
         )

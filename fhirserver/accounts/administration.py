@@ -1,4 +1,4 @@
-"""What an administrator does to accounts; each function is one transaction of the tenant."""
+"""What an administrator does to accounts; each function is one transaction of the tenant, and told to the audit in it."""
 
 import secrets
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from typing import Final
 from fhirserver.accounts import attempts, one_time_code
 from fhirserver.accounts.role import Role
 from fhirserver.accounts.start_page import PURPOSE
+from fhirserver.kernel.audit import Actor, Happening, What
 from fhirserver.kernel.errors import NotFound, Unprocessable
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.store import factors, people, sessions
-from fhirserver.store.grants import end_account
+from fhirserver.store.grants import end_grants
 from fhirserver.store.people import Account
 from fhirserver.store.relationships.people import PeopleRows
 
@@ -43,6 +44,7 @@ async def add(tx: Transaction, login: str, name: str, language: str, roles: Sequ
         await _require(tx, role)
         await people.link(tx, account, role.kind, role.reference)
     await tell_person(tx, account)
+    _note(tx, account, "account-changed", "added")
     return await _code(tx, account)
 
 
@@ -52,6 +54,7 @@ async def link(tx: Transaction, login: str, role: Role) -> None:
     await _require(tx, role)
     await people.link(tx, account.id, role.kind, role.reference)
     await tell_person(tx, account.id)
+    _note(tx, account.id, "role-changed", f"linked {role.kind}")
 
 
 async def unlink(tx: Transaction, login: str, role: Role) -> None:
@@ -60,8 +63,9 @@ async def unlink(tx: Transaction, login: str, role: Role) -> None:
     if not await people.unlink(tx, account.id, role.kind, role.reference):
         msg = f"{login!r} does not act as {role.kind} {role.reference}"
         raise NotFound(msg)
-    await end_account(tx, account.id)
+    await end_grants(tx, account=account.id)
     await tell_person(tx, account.id, role.reference)
+    _note(tx, account.id, "role-changed", f"unlinked {role.kind}")
 
 
 async def reset(tx: Transaction, login: str, *, factors_too: bool) -> str:
@@ -71,6 +75,7 @@ async def reset(tx: Transaction, login: str, *, factors_too: bool) -> str:
     if factors_too:
         await factors.remove(tx, account.id)
     await _end(tx, account)
+    _note(tx, account.id, "account-changed", "reset with factors" if factors_too else "reset")
     return await _code(tx, account.id)
 
 
@@ -81,13 +86,15 @@ async def disable(tx: Transaction, login: str, *, disabled: bool) -> None:
     await tell_person(tx, account.id)
     if disabled:
         await _end(tx, account)
+    _note(tx, account.id, "account-changed", "disabled" if disabled else "enabled")
 
 
 async def unlock(tx: Transaction, login: str) -> bool:
     """Forget failed tries of this name; return whether there were any. Raises `NotFound`."""
     account = await _account(tx, login)
     password = await sessions.forgive(tx, attempts.named(account.login))
-    code = await sessions.forgive(tx, attempts.named(attempts.second_factor_of(account.login)))
+    code = await sessions.forgive(tx, attempts.second_factor_of(account.login))
+    _note(tx, account.id, "account-changed", "unlocked")
     return password or code
 
 
@@ -104,6 +111,11 @@ async def listed(tx: Transaction) -> Sequence[Overview]:
     ]
 
 
+def _note(tx: Transaction, account: str, what: What, detail: str) -> None:
+    actor = Actor(kind="admin", account=account)
+    tx.audit(Happening(tx.tenant, what, tx.now, actor, detail=detail))
+
+
 async def _account(tx: Transaction, login: str) -> Account:
     account = await people.by_login(tx, login)
     if account is None:
@@ -114,7 +126,7 @@ async def _account(tx: Transaction, login: str) -> Account:
 
 async def _end(tx: Transaction, account: Account) -> None:
     await sessions.end(tx, account.id)
-    await end_account(tx, account.id)
+    await end_grants(tx, account=account.id)
 
 
 async def _code(tx: Transaction, account: str) -> str:

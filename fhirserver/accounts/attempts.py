@@ -7,9 +7,12 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.store import people, sessions
 
 
-async def begin(tx: Transaction, login: str, address: str) -> datetime | None:
-    """Count a try as failed until `succeeded`; return when the next is allowed if this one is not, None when it is."""
-    subjects = ((named(login), NAME), (_address(address), ADDRESS))
+async def begin(tx: Transaction, whose: str, address: str) -> datetime | None:
+    """Count a try as failed until `succeeded`; return when the next is allowed if this one is not, None when it is.
+
+    `whose` is what `named` or `second_factor_of` makes of a login name.
+    """
+    subjects = ((whose, NAME), (_address(address), ADDRESS))
     found = [(subject, limit, await _failures(tx, subject)) for subject, limit in subjects]
     paused = [until for _, limit, one in found if (until := paused_until(one, limit, tx.now))]
     if paused:
@@ -29,10 +32,10 @@ async def begin_code(tx: Transaction, address: str) -> datetime | None:
     return until
 
 
-async def succeeded(tx: Transaction, login: str | None, address: str) -> None:
-    """Take the count of a try back: all failures of the name, one of the address, whose others may be somebody else's."""
-    if login is not None:
-        await sessions.forgive(tx, named(login))
+async def succeeded(tx: Transaction, whose: str | None, address: str) -> None:
+    """Take the count of a try back: all failures of `whose`, one of the address, whose others may be somebody else's."""
+    if whose is not None:
+        await sessions.forgive(tx, whose)
     await sessions.forgive(tx, _address(address), one=True)
 
 
@@ -42,8 +45,13 @@ def named(login: str) -> str:
 
 
 def second_factor_of(login: str) -> str:
-    """Return the name under which failures of the second factor of `login` are counted."""
-    return f"second factor of {login}"
+    """Return what failures of the second factor of `login` are counted as: no login name is counted as the same."""
+    return f"second factor|{people.normalized(login)}"
+
+
+def old_password_of(login: str) -> str:
+    """Return what wrong old passwords, where `login` wants a new one, are counted as."""
+    return f"old password|{people.normalized(login)}"
 
 
 def _address(address: str) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from starlette.routing import Route
 
 from fhirserver.accounts.desk import Desk, Rules
+from fhirserver.accounts.encounters import Encounters
 from fhirserver.accounts.lockout import ADDRESS, NAME
 from fhirserver.accounts.pages import routes
 from fhirserver.accounts.patients import Patients
@@ -39,7 +40,8 @@ def accounts(
     """Return them; `context_of` is the way into the record of somebody who chooses a patient."""
     desk = Desk(record.transaction, record.tenants, base_url, rules, auditing, first_tenant)
     patients = Patients(record, context_of, record.now)
-    return Accounts(AccountPeople(desk, patients), routes(desk, record))
+    encounters = Encounters(patients.context)
+    return Accounts(AccountPeople(desk, patients, encounters), routes(desk, record))
 
 
 def rules(idle_seconds: int, longest_seconds: int, second_factor: str) -> Rules:

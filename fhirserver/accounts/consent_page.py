@@ -84,14 +84,14 @@ def consent_page(
 
 def _about(language: Language, asked: ConsentAsked, patients: Sequence[Patient]) -> list[Html]:
     if asked.patient is not None:
-        name = next((_label(language, one) for one in patients), asked.patient)
+        name = next((patient_label(language, one) for one in patients), asked.patient)
         return [element("p", words(language, "consent-given", patient=name))]
     if not asked.needs_patient:
         return []
     if not patients:
         return [said(words(language, "consent-none"), wrong=True)]
     radios = [
-        choice("radio", "patient", one.id, _label(language, one), chosen=len(patients) == 1)
+        choice("radio", "patient", one.id, patient_label(language, one), chosen=len(patients) == 1)
         for one in patients
     ]
     return [group(words(language, "consent-patient"), *radios)]
@@ -119,6 +119,7 @@ def _other_role(language: Language, request: Request, visitor: Visitor) -> Html:
     return element("form", fields, change, method="get", action="/auth/role")
 
 
-def _label(language: Language, one: Patient) -> str:
+def patient_label(language: Language, one: Patient) -> str:
+    """Return how a patient is called on a page: the name, and the date of birth where it is known."""
     name = one.name or words(language, "unnamed")
     return f"{name}, {words(language, 'born', date=one.born)}" if one.born else name

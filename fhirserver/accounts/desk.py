@@ -6,7 +6,6 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -22,7 +21,7 @@ from fhirserver.accounts.passkeys import Site, site_of
 from fhirserver.accounts.session import Limits, Session, Step
 from fhirserver.accounts.texts import Language, language_of, words
 from fhirserver.kernel.audit import NOTHING_AUDITED, Actor, Auditing, Happening, Outcome, What
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.principal import Principal, PrincipalKind
 from fhirserver.rest.doors import address_of
 from fhirserver.store import factors, people, sessions
@@ -39,8 +38,6 @@ _DOOR: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 # How exact the time of the last request is kept: not every request is written down.
 _SEEN_EVERY: Final = timedelta(seconds=15)
 _LONGEST_AGENT: Final = 200
-
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 
 
 @dataclass(frozen=True, slots=True)

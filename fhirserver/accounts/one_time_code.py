@@ -3,8 +3,9 @@
 Written in Crockford's base 32, which has no letters that look alike: https://www.crockford.com/base32.html
 """
 
-import hashlib
 from typing import Final
+
+from fhirserver.crypto.secret_digest import secret_digest
 
 START_BYTES: Final = 16
 RECOVERY_BYTES: Final = 10
@@ -28,5 +29,4 @@ def written(random: bytes) -> str:
 def digest(code: str) -> bytes:
     """Return what is kept of a code, the same however it is typed: in small letters, with spaces, O for 0."""
     letters = "".join(one for one in code.upper().translate(_SAME) if one in _ALPHABET)
-    # The code is 80 random bits or more, so a plain hash cannot be searched.
-    return hashlib.sha256(letters.encode()).digest()
+    return secret_digest(letters)

@@ -26,8 +26,16 @@ from webauthn.helpers.structs import (
 )
 
 _SERVER: Final = "fhirserver"
-# What the library raises for answers that are none; nesting without end ends in the last of them.
-_WRONG: Final = (WebAuthnException, ValueError, RecursionError)
+# What the library raises for answers that are none: a key without its parts, or of other types, ends in a lookup or a type;
+# nesting without end in the last of them.
+_WRONG: Final = (
+    WebAuthnException,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Patients:
 
     async def found(self, principal: Principal, name: str) -> tuple[list[Patient], bool]:
         """Return the first patients with this name (any, when it is empty), and whether there are more."""
-        context = await self._context(principal)
+        context = await self.context(principal)
         asked = [("_count", str(SHOWN)), ("_sort", "family,given")]
         if name:
             asked.append(("name", name))
@@ -49,12 +49,13 @@ class Patients:
     async def one(self, principal: Principal, id_: str) -> Patient | None:
         """Return the patient with this id, None when there is none or `principal` may not read it."""
         try:
-            stored = await read(await self._context(principal), "Patient", id_)
+            stored = await read(await self.context(principal), "Patient", id_)
         except FhirError:
             return None
         return _patient(fhir_json.read_own(stored.content))
 
-    async def _context(self, principal: Principal) -> Context:
+    async def context(self, principal: Principal) -> Context:
+        """Return the way into the record with the rights of `principal`."""
         return self._context_of(await access_of(self._store, Grant(principal), self._clock()))
 
 

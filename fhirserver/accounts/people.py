@@ -6,15 +6,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fhirserver.accounts import answers, session
-from fhirserver.accounts.consent_page import FIND, consent_page
+from fhirserver.accounts.consent_page import FIND, Patient, consent_page
 from fhirserver.accounts.desk import Desk, Visitor
-from fhirserver.accounts.forms import first
+from fhirserver.accounts.encounter_page import EARLIER, NONE, encounter_page
+from fhirserver.accounts.encounters import Encounters
+from fhirserver.accounts.forms import Form, first
 from fhirserver.accounts.html import element, said
 from fhirserver.accounts.patients import Patients
 from fhirserver.accounts.texts import words
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.smart.people import ConsentAsked, Decision, Launch, SignedIn
+from fhirserver.smart.people import ConsentAsked, Decision, EncounterAsked, Launch, SignedIn
 from fhirserver.store import launches, people, sessions
 
 _PERSONS: Final = ("Patient", "Practitioner", "RelatedPerson", "Person")
@@ -23,10 +25,11 @@ _PERSONS: Final = ("Patient", "Practitioner", "RelatedPerson", "Person")
 class AccountPeople:
     """Implements `fhirserver.smart.people.People`."""
 
-    def __init__(self, desk: Desk, patients: Patients) -> None:
-        """Work at `desk`; choose among `patients`."""
+    def __init__(self, desk: Desk, patients: Patients, encounters: Encounters) -> None:
+        """Work at `desk`; choose among `patients` and their `encounters`."""
         self._desk = desk
         self._patients = patients
+        self._encounters = encounters
 
     async def signed_in(self, request: Request) -> SignedIn | None:
         """Return who is signed in, wholly and in a role; None when nobody is."""
@@ -56,6 +59,17 @@ class AccountPeople:
             patients = []
         return consent_page(self._desk, request, visitor, asked, patients, found)
 
+    async def ask_encounter(
+        self, request: Request, who: SignedIn, asked: EncounterAsked
+    ) -> Response:
+        """Return the page with the patient's encounters."""
+        visitor = await self._desk.visitor(request)
+        if visitor is None:
+            return self._desk.login(who.tenant, asked.beginning)
+        patient = await self._patients.one(who.principal, asked.patient)
+        found, earlier = await self._encounters.newest(who.principal, asked.patient, asked.after)
+        return encounter_page(self._desk, request, visitor, asked, patient, found, earlier)
+
     async def decision(self, request: Request) -> Decision | None:
         """Return what the person said on the consent page; None when it was not on ours, in this session."""
         visitor = await self._desk.visitor(request)
@@ -65,13 +79,24 @@ class AccountPeople:
             return None
         wanted = first(form, "patient")
         patient = await self._patients.one(who.principal, wanted) if wanted else None
+        said = first(form, "decision")
         return Decision(
             first(form, "request"),
             who,
-            first(form, "decision") == "allow",
+            said in ("allow", EARLIER),
             tuple(form.get("scope", ())),
             None if patient is None else patient.id,
+            None if said == EARLIER else await self._encounter(form, who, patient),
+            first(form, "after") if said == EARLIER else "",
         )
+
+    async def _encounter(self, form: Form, who: SignedIn, patient: Patient | None) -> str | None:
+        if "encounter" not in form or patient is None:
+            return None
+        wanted = first(form, "encounter")
+        if wanted == NONE or await self._encounters.is_of(who.principal, wanted, patient.id):
+            return wanted
+        return None
 
     async def launch_context(
         self, tenant: int, handle: str, who: SignedIn, *, client: str, consume: bool
@@ -105,6 +130,10 @@ class AccountPeople:
                 return False
             account = await people.by_id(tx, row.account)
             return account is not None and account.disabled is None
+
+    async def hold(self, tx: Transaction, who: SignedIn) -> bool:
+        """Return whether the session and the role are still there, held until `tx` ends."""
+        return await sessions.hold(tx, who.session, who.principal.kind, who.principal.reference)
 
     def problem(self, request: Request, title: str, text: str, status: int = 400) -> Response:
         """Return a page that says what is wrong."""

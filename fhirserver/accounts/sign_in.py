@@ -75,7 +75,7 @@ class SignIn:
             return await self._page(request, written, then, wrong="wrong", status=400)
         account, kept = None, passwords.NOBODY
         async with desk.transaction(tenant) as tx:
-            paused = await attempts.begin(tx, login, address_of(request.scope))
+            paused = await attempts.begin(tx, attempts.named(login), address_of(request.scope))
             if paused is None:
                 known = await people.by_login(tx, login)
                 if known is not None and known.disabled is None and known.has_password:
@@ -91,7 +91,7 @@ class SignIn:
                 await desk.tell(tx, request, "login-refused", known_id, outcome="4", detail="pwd")
                 cookie = None
             else:
-                await attempts.succeeded(tx, login, address_of(request.scope))
+                await attempts.succeeded(tx, attempts.named(login), address_of(request.scope))
                 if passwords.is_outdated(kept):
                     salt = secrets.token_bytes(passwords.SALT_BYTES)
                     await people.set_password(

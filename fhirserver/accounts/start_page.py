@@ -15,7 +15,7 @@ from fhirserver.accounts.html import Html, button, element, field, hidden, said
 from fhirserver.accounts.texts import words
 from fhirserver.rest.doors import address_of
 from fhirserver.store import factors, people
-from fhirserver.store.grants import end_account
+from fhirserver.store.grants import end_grants
 from fhirserver.store.people import Account
 
 PURPOSE = "start"
@@ -71,8 +71,8 @@ class StartPage:
             await factors.spend(tx, digest)
             await people.set_password(tx, account.id, hashed)
             await desk.end_sessions(tx, account.id)
-            await end_account(tx, account.id)
-            await attempts.succeeded(tx, account.login, address)
+            await end_grants(tx, account=account.id)
+            await attempts.succeeded(tx, attempts.named(account.login), address)
             await desk.tell(tx, request, "account-changed", account.id, detail="password")
         return desk.login(tenant, ACCOUNT, said="start-done")
 

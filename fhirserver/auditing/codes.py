@@ -174,6 +174,13 @@ CODED: Final[Mapping[What, Coded]] = {
     "access-changed": _security(_ALERT, "access-changed", _ROLES, action="U"),
     "expired": _security(Code(LIFECYCLE, "destroy"), "expired", action="D"),
     "ingest": Coded(Code(DCM, "110107"), (_own("ingest"),), "C", user=AUTHOR),
+    "message-shown": Coded(
+        Code(LIFECYCLE, "access"),
+        (_own("message-shown"),),
+        "R",
+        client=DESTINATION_ROLE,
+        server=SOURCE_ROLE,
+    ),
     "disclosed": Coded(
         Code(DCM, "110106"),
         (Code(LIFECYCLE, "disclose"), _own("disclosed")),

@@ -63,7 +63,8 @@ class AuditQueue:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause):
                         await self._work.wait()
-                await self.flush()
+                # What comes meanwhile waits for its own turn: written at once, each line would hold a few happenings.
+                await self._write_waiting()
             self._ending = True
             await self.flush()
 
@@ -72,14 +73,17 @@ class AuditQueue:
         self._work.set()
 
     async def flush(self) -> None:
-        """Write everything that is waiting."""
+        """Write everything that is waiting, and what comes meanwhile."""
         while self._waiting:
-            taken, self._waiting = self._waiting, []
-            self._work.clear()
-            for tenant, happenings in _by_tenant(taken).items():
-                for at in range(0, len(happenings), BATCH):
-                    await self._insist(tenant, happenings[at : at + BATCH])
-            self._room.set()
+            await self._write_waiting()
+
+    async def _write_waiting(self) -> None:
+        taken, self._waiting = self._waiting, []
+        self._work.clear()
+        for tenant, happenings in _by_tenant(taken).items():
+            for at in range(0, len(happenings), BATCH):
+                await self._insist(tenant, happenings[at : at + BATCH])
+        self._room.set()
 
     async def _insist(self, tenant: int, happenings: Sequence[Happening]) -> None:
         tries = 0

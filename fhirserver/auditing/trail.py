@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from fhirserver.definitions.patient_of import belongs_to, patients_of
-from fhirserver.definitions.patients_in import patients_in
+from fhirserver.definitions.patients_in import patients_named
 from fhirserver.kernel.audit import Actor, Happening, Recording, What
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.resource import Json, Stored
@@ -109,5 +109,5 @@ def patients_shown(resources: Iterable[Stored]) -> frozenset[str]:
         if one.type == "Patient":
             found.add(one.id)
         elif one.content and belongs_to(one.type).paths:
-            found |= patients_in(one.type, one.content)
+            found |= patients_named(one)
     return frozenset(found)

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from fhirserver.definitions.patient_of import patient_id
 from fhirserver.kernel.principal import Provision
 from fhirserver.kernel.resource import Json
-from fhirserver.search.period import as_datetime, parse_span
+from fhirserver.relations.fhir_period import bounds, earliest, latest
 
 Action = Literal["read", "search", "create", "update", "delete"]
 
@@ -101,40 +101,48 @@ def _within(outer: Provision, given: Json, level: int) -> Iterator[Provision]:
     one = _narrowed(replace(outer, permits=permits, level=level), given)
     if one is None or level > _DEEPEST:
         return
-    yield one
+    if not permits:
+        yield one
+    elif _is_told(given):
+        actors, roles = _inside(outer.actors, one.actors), _inside(outer.roles, one.roles)
+        if actors is not None and roles is not None:
+            yield replace(one, actors=actors, roles=roles)
     for inner in given.get("provision", ()):
         if isinstance(inner, dict):
             yield from _within(one, inner, level + 1)
 
 
+def _is_told(given: Json) -> bool:
+    """Return whether everything a provision is limited by can be told."""
+    untold = any(name in given for name in ("securityLabel", "code", "dataPeriod", "data"))
+    return not (untold or _actors(given.get("actor", ()))[2] or _classes(given.get("class", ()))[1])
+
+
 def _narrowed(outer: Provision, given: Json) -> Provision | None:
-    """Return `outer` with the limits that `given` adds; None where nothing is left, or nothing can be told."""
+    """Return `outer` with the limits that `given` adds, as far as they can be told; None where nothing is left.
+
+    Actors are those of the innermost: who is named there may belong to the team, or have the role, named around it.
+    """
     purposes = {one.get("code") for one in given.get("purpose", ()) if isinstance(one, dict)}
     if purposes and not purposes & _TREATMENT:
         return None
-    untold = any(name in given for name in ("securityLabel", "code", "dataPeriod", "data"))
     actors, roles, unknown_actor = _actors(given.get("actor", ()))
+    if unknown_actor:
+        actors, roles = frozenset(), frozenset()
     classes, unknown_class = _classes(given.get("class", ()))
-    if outer.permits and (untold or unknown_actor or unknown_class):
+    starts, ends = bounds(given.get("period"))
+    of_classes = _inside(outer.classes, frozenset() if unknown_class else classes)
+    of_actions = _inside(outer.actions, _codes(given.get("action", ())))
+    if of_classes is None or of_actions is None:
         return None
-    starts, ends = _period(given.get("period"))
-    limits = (
-        _inside(outer.actors, frozenset() if unknown_actor else actors),
-        _inside(outer.roles, frozenset() if unknown_actor else roles),
-        _inside(outer.classes, frozenset() if unknown_class else classes),
-        _inside(outer.actions, _codes(given.get("action", ()))),
-    )
-    if None in limits:
-        return None
-    narrowed = [one or frozenset() for one in limits]
     return replace(
         outer,
-        starts=max((one for one in (outer.starts, starts) if one is not None), default=None),
-        ends=min((one for one in (outer.ends, ends) if one is not None), default=None),
-        actors=narrowed[0],
-        roles=narrowed[1],
-        classes=narrowed[2],
-        actions=narrowed[3],
+        starts=latest(outer.starts, starts),
+        ends=earliest(outer.ends, ends),
+        actors=actors or outer.actors,
+        roles=roles or outer.roles,
+        classes=of_classes,
+        actions=of_actions,
     )
 
 
@@ -154,13 +162,18 @@ def _actors(given: Sequence[Any]) -> tuple[frozenset[str], frozenset[str], bool]
         reference = (actor.get("reference") or {}).get("reference")
         codes = _codes([actor.get("role")])
         if isinstance(reference, str):
-            references.add(reference)
+            references.add(_plain(reference))
         elif codes:
             roles |= codes
         else:
             unknown = True
     # An actor by role beside one by reference: either is meant, which two separate limits could not say.
     return frozenset(references), frozenset(roles), unknown or bool(references and roles)
+
+
+def _plain(reference: str) -> str:
+    """Return ``Type/id`` of a reference that may be absolute or name a version."""
+    return "/".join(reference.partition("/_history/")[0].split("/")[-2:])
 
 
 def _classes(given: Sequence[Any]) -> tuple[frozenset[str], bool]:
@@ -178,11 +191,3 @@ def _codes(concepts: Iterable[Any]) -> frozenset[str]:
         for coding in concept.get("coding", ())
         if "code" in coding
     )
-
-
-def _period(period: Any) -> tuple[datetime | None, datetime | None]:
-    if not isinstance(period, dict):
-        return None, None
-    starts = as_datetime(parse_span(period["start"])[0]) if "start" in period else None
-    ends = as_datetime(parse_span(period["end"])[1]) if "end" in period else None
-    return starts, ends

@@ -29,7 +29,6 @@ from fhirserver.kernel.principal import (
 )
 from fhirserver.kernel.scope import Scope
 
-_UNBOUND: Final = frozenset({"admin", "system"})
 # By whom each kind of relationship can be had. A fact about anybody else says nothing.
 _BASES: Final[dict[PrincipalKind, frozenset[Basis]]] = {
     "practitioner": frozenset({"care-team", "break-glass"}),
@@ -98,7 +97,7 @@ def _same(access: Access) -> Access:
 
 
 def _related(principal: Principal, relations: Relations, now: datetime) -> Access:
-    if principal.kind in _UNBOUND:
+    if principal.is_unbound:
         return Access(principal, everything=True)
     if principal.kind == "client":
         return Access(principal, everything=False, tenant_wide=True, scopes=())
@@ -114,21 +113,21 @@ def _related(principal: Principal, relations: Relations, now: datetime) -> Acces
         everything=False,
         patients=frozenset(patients),
         bonds=frozenset(Bond(one.patient, one.basis, one.role) for one in current),
-        provisions=_provisions(principal, current, relations.provisions, now),
+        provisions=_provisions(principal, current, relations, now),
     )
 
 
 def _provisions(
     principal: Principal,
     memberships: Iterable[Membership],
-    provisions: Iterable[Provision],
+    relations: Relations,
     now: datetime,
 ) -> frozenset[Provision]:
     """Return what Consents say of this caller: as themselves, as a member of a team, in a role there."""
     given: dict[str, list[Provision]] = {}
-    for one in provisions:
+    for one in relations.provisions:
         given.setdefault(one.patient, []).append(one)
-    names = {patient: {principal.reference} for patient in given}
+    names = {patient: {principal.reference, *relations.names} for patient in given}
     roles: dict[str, set[str]] = {patient: {principal.kind} for patient in given}
     for membership in memberships:
         if membership.patient in given:

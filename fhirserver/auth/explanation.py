@@ -4,7 +4,7 @@ For administrators who are asked "why can she (not) see this?". It repeats no ru
 functions that decide.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -18,14 +18,14 @@ from fhirserver.auth.policy import (
     denial_of,
     refused_by_consent,
     rows_for,
+    scopes_about,
 )
-from fhirserver.auth.policy_table import ROLES, Audience, Interaction
+from fhirserver.auth.policy_table import ROLES, Audience, Interaction, Row
 from fhirserver.auth.scopes import filters_for, meets_filter
 from fhirserver.auth.visibility import allows
 from fhirserver.definitions.patient_of import Kind, belongs_to, patients_of
 from fhirserver.kernel.principal import Access, Bond, Grant, Relations
 from fhirserver.kernel.resource import Json
-from fhirserver.kernel.scope import Letter, Scope
 
 About = Literal["principal", "membership", "policy", "role", "consent", "scope", "resource"]
 
@@ -100,11 +100,7 @@ def _without_bond(
         else rows_for(whose, interaction, type_, kind, named=named or access.tenant_wide)
     )
     for row in rows:
-        yield Fact(
-            "policy",
-            True,
-            f"{row.audience} may {interaction} {type_}: {row.reason}{_only(row.only)}",
-        )
+        yield _allowing(row, interaction, type_)
     if not rows:
         nobody = "" if named else " that names no patient"
         yield Fact(
@@ -149,12 +145,7 @@ def _of_patient(
         audience = audience_of(access, bond)
         rows = () if audience is None else rows_for(audience, interaction, type_, kind, named=True)
         for row in rows:
-            yield Fact(
-                "policy",
-                True,
-                f"{row.audience} may {interaction} {type_}: {row.reason}{_only(row.only)}",
-                patient,
-            )
+            yield _allowing(row, interaction, type_, patient)
         if not rows:
             yield Fact(
                 "policy",
@@ -200,11 +191,11 @@ def _scopes(
         yield Fact("scope", None, "nothing narrows the token")
         return
     type_ = resource["resourceType"]
-    scopes = access.scopes
-    if not patients and kind == "patient":
-        scopes = tuple(one for one in scopes if one.context != "patient")
+    scopes = scopes_about(access.scopes, patients, kind)
     for letter in LETTERS[interaction]:
-        covering = list(_covering(scopes, letter, type_, patients, access.launch))
+        covering = [
+            one for one in scopes if filters_for((one,), letter, type_, patients, access.launch)
+        ]
         for one in covering:
             met = meets_filter(resource, one.filter)
             yield Fact(
@@ -216,17 +207,7 @@ def _scopes(
             yield Fact("scope", False, f"no scope covers {letter} on this {type_}")
 
 
-def _covering(
-    scopes: Iterable[Scope],
-    letter: Letter,
-    type_: str,
-    patients: frozenset[str],
-    launch: str | None,
-) -> Iterator[Scope]:
-    for one in scopes:
-        if filters_for((one,), letter, type_, patients, launch):
-            yield one
-
-
-def _only(text: str) -> str:
-    return f" (only {text})" if text else ""
+def _allowing(row: Row, interaction: Interaction, type_: str, patient: str = "") -> Fact:
+    only = f" (only {row.only})" if row.only else ""
+    text = f"{row.audience} may {interaction} {type_}: {row.reason}{only}"
+    return Fact("policy", True, text, patient)

@@ -27,7 +27,7 @@ from fhirserver.auth.policy_table import ROLES, TABLE, Audience, Interaction, Ro
 from fhirserver.auth.scopes import filters_for
 from fhirserver.definitions.patient_of import Kind as BelongsKind
 from fhirserver.kernel.principal import Access, Bond, Provision
-from fhirserver.kernel.scope import Letter
+from fhirserver.kernel.scope import Letter, Scope
 
 # The element that says who is speaking; care partners and patients may speak only as themselves.
 SPEAKER = {"Communication": "sender", "QuestionnaireResponse": "author"}
@@ -111,13 +111,20 @@ def scoped(
     """Return what the scopes of the token leave of `interaction`; `ALWAYS` for a token without scopes."""
     if access.scopes is None:
         return ALWAYS
-    found, scopes = ALWAYS, access.scopes
-    if not patients and kind == "patient":
-        # It could be anybody's, so it is not the launch patient's.
-        scopes = tuple(one for one in scopes if one.context != "patient")
+    found, scopes = ALWAYS, scopes_about(access.scopes, patients, kind)
     for letter in LETTERS[interaction]:
         found = both(found, filters_for(scopes, letter, resource_type, patients, access.launch))
     return found
+
+
+def scopes_about(
+    scopes: tuple[Scope, ...], patients: frozenset[str], kind: BelongsKind
+) -> tuple[Scope, ...]:
+    """Return those of `scopes` that may be about a resource of `kind` that names `patients`."""
+    if patients or kind != "patient":
+        return scopes
+    # It could be anybody's, so it is not the launch patient's.
+    return tuple(one for one in scopes if one.context != "patient")
 
 
 def of_patient(

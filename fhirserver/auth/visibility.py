@@ -12,9 +12,9 @@ from fhirserver.auth.policy import judged
 from fhirserver.auth.policy_table import Interaction
 from fhirserver.auth.scopes import meets_filter
 from fhirserver.definitions.patient_of import belongs_to, patients_of
-from fhirserver.definitions.patients_in import patients_in
+from fhirserver.definitions.patients_in import patients_in, patients_named
 from fhirserver.kernel.principal import Access
-from fhirserver.kernel.resource import Json
+from fhirserver.kernel.resource import Json, Stored
 from fhirserver.wire import fhir_json
 
 Whose = TypeVar("Whose")
@@ -32,7 +32,19 @@ def visible(
         return True
     kind = belongs_to(resource_type).kind
     patients = patients_in(resource_type, content) if kind in _MAY_NAME_PATIENTS else _NOBODY
-    filters = judged(access, interaction, resource_type, patients, kind)
+    return _meets(content, judged(access, interaction, resource_type, patients, kind))
+
+
+def shows(access: Access, version: Stored) -> bool:
+    """Return whether `access` covers reading this version (never a tombstone)."""
+    if access.everything:
+        return True
+    kind = belongs_to(version.type).kind
+    patients = patients_named(version) if kind in _MAY_NAME_PATIENTS else _NOBODY
+    return _meets(version.content, judged(access, "read", version.type, patients, kind))
+
+
+def _meets(content: bytes, filters: frozenset[str]) -> bool:
     if not filters or "" in filters:
         return bool(filters)
     resource = fhir_json.read_own(content)

@@ -12,6 +12,7 @@ import msgspec
 import orjson
 
 from fhirserver.definitions.patient_of import belongs_to, patient_id, patients_of
+from fhirserver.kernel.resource import Stored
 
 _NOBODY: Final = frozenset[str]()
 # What they name is no reference.
@@ -36,6 +37,15 @@ def patients_in(resource_type: str, content: bytes) -> frozenset[str]:
     elif resource_type not in _READ_WHOLE:
         return _NOBODY
     return patients_of(orjson.loads(content))
+
+
+def patients_named(version: Stored) -> frozenset[str]:
+    """Return `patients_in` of a version that is no deletion; its content is looked at once, however many ask."""
+    whose = version.whose
+    if whose is None:
+        whose = patients_in(version.type, version.content)
+        object.__setattr__(version, "whose", whose)
+    return whose
 
 
 @lru_cache(maxsize=1024)

@@ -9,10 +9,10 @@ Spec: https://hl7.org/fhir/R4/relatedperson.html, https://hl7.org/fhir/R4/person
 from dataclasses import dataclass
 from typing import Final
 
-from fhirserver.interactions.parameters import instant
 from fhirserver.interactions.standing import standing_of, team_of
 from fhirserver.kernel.canonical import CARE_TEAM_ADMIN
 from fhirserver.kernel.errors import Forbidden, NotFound, Unprocessable
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import RecordStore, Transaction
 from fhirserver.kernel.principal import Principal, PrincipalKind
 from fhirserver.kernel.relationships import Invitation

@@ -1,11 +1,13 @@
 """The last look at what a client writes, inside the transaction that stores it.
 
-Who belongs to a care team is the business of those who administer it (`fhirserver.relations.care_team`);
+Who belongs to a care team is the business of those who administer it (`fhirserver.relations.care_team`), whose a
+machine is that of those around its patients (`fhirserver.interactions.machine_use`);
 everything else is asked of the observer.
 """
 
 from fhirserver.auth.kept_scopes import with_scopes
 from fhirserver.interactions.context import Context
+from fhirserver.interactions.machine_use import require_nobody_elses
 from fhirserver.kernel.ports import RecordStore, Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.resource import Json
@@ -22,10 +24,12 @@ async def admitted(
     """Return `resource` as it shall be stored in the place of `previous`.
 
     Raises `Forbidden`, `PreconditionFailed` and `Unprocessable` for a CareTeam that this caller may not
-    write so, and whatever the observer refuses.
+    write so, `Forbidden` for the use of a machine that is a stranger's, and whatever the observer refuses.
     """
     if resource["resourceType"] == "CareTeam":
         await _require_team_rights(context, tx, resource, previous, write or Write())
+    if resource["resourceType"] == "DeviceUseStatement":
+        await require_nobody_elses(context, tx, resource, previous)
     kept = with_scopes(resource, context.access)
     return await context.observer.admit(tx, context.principal, kept, previous)
 

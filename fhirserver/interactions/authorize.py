@@ -9,7 +9,7 @@
 from dataclasses import replace
 
 from fhirserver.auditing.trail import named
-from fhirserver.auth import Interaction, allows, may_ever, visible
+from fhirserver.auth import Interaction, allows, may_ever, shows
 from fhirserver.auth.policy import judged, speaks_as
 from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.interactions.context import Context
@@ -44,7 +44,7 @@ def require_conceivable(context: Context, resource_type: str, id_: str) -> None:
 
 def require_readable(context: Context, stored: Stored) -> Stored:
     """Return `stored`, or raise `NotFound` when the caller may not read it."""
-    if not visible(context.access, stored.type, stored.content):
+    if not shows(context.access, stored):
         raise absent(stored.type, stored.id)
     return stored
 

@@ -3,12 +3,15 @@
 Spec: https://hl7.org/fhir/R4/parameters.html
 """
 
-from datetime import datetime
+from collections.abc import Sequence
 
 from fhirserver.kernel.resource import Json
 
+# Name, element (``valueCode``) and value.
+Row = tuple[str, str, object]
 
-def parameters(*rows: tuple[str, str, object]) -> Json:
+
+def parameters(*rows: Row) -> Json:
     """Return a Parameters resource of (name, value[x] element, value) rows."""
     return {
         "resourceType": "Parameters",
@@ -16,24 +19,14 @@ def parameters(*rows: tuple[str, str, object]) -> Json:
     }
 
 
-def instant(moment: datetime) -> str:
-    """Return a FHIR instant in UTC, milliseconds shown."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def groups(name: str, rows: list[list[tuple[str, str, object]]]) -> Json:
+def groups(name: str, rows: Sequence[Sequence[Row]]) -> Json:
     """Return a Parameters resource with one `name` per row, whose parts are those that have a value."""
     found: Json = {"resourceType": "Parameters"}
     if rows:
-        found["parameter"] = [
-            {
-                "name": name,
-                "part": [
-                    {"name": part, element: value}
-                    for part, element, value in row
-                    if value is not None
-                ],
-            }
-            for row in rows
-        ]
+        found["parameter"] = [{"name": name, "part": parts(row)} for row in rows]
     return found
+
+
+def parts(rows: Sequence[Row]) -> list[Json]:
+    """Return those of `rows` that have a value as the parts of a parameter."""
+    return [{"name": name, element: value} for name, element, value in rows if value is not None]

@@ -15,11 +15,18 @@ from fhirserver.relations.invitations import Standing
 from fhirserver.relations.on_call import INACTIVE, reference_of
 
 
-def require_own_hand(context: Context) -> None:
-    """Raise `Forbidden` for a token that an app was given without the right to update CareTeams."""
-    scopes = context.access.scopes
-    if scopes is None or any(
-        one.type in ("*", "CareTeam") and "u" in one.letters and not one.filter for one in scopes
+def require_own_hand(context: Context, patient: str | None = None) -> None:
+    """Raise `Forbidden` for a token that an app was given without the right to update CareTeams.
+
+    Where it is about one `patient` (an id), scopes of ``patient/`` are for the one the app was opened on.
+    """
+    access = context.access
+    if access.scopes is None or any(
+        one.type in ("*", "CareTeam")
+        and "u" in one.letters
+        and not one.filter
+        and (one.context != "patient" or patient in (None, access.launch))
+        for one in access.scopes
     ):
         return
     message = "This token may not change relationships: it has no scope to update CareTeam."

@@ -18,6 +18,8 @@ MONITORING_RULE: Final = BASE + "StructureDefinition/monitoring-rule"
 INCIDENT: Final = BASE + "StructureDefinition/incident"
 RULE_VERSION: Final = BASE + "StructureDefinition/rule-version"
 CONDITION_PRESENCE: Final = BASE + "StructureDefinition/condition-presence"
+ALERT_DEVICE: Final = BASE + "StructureDefinition/alert-device"
+ALERT_SOURCE: Final = BASE + "StructureDefinition/alert-source"
 
 ALERT_CODES: Final = BASE + "CodeSystem/alert"
 FLAG_CATEGORIES: Final = BASE + "CodeSystem/flag-category"

@@ -36,8 +36,12 @@ class SealedColumn:
 
 @dataclass(frozen=True, slots=True)
 class PatientRows:
-    """A table whose `column` holds the id of a patient: its rows go with the patient, or (`cleared`) name nobody."""
+    """A table whose `column` holds the id of a patient: its rows go with the patient, or (`cleared`) name nobody.
+
+    `listed`: the column holds the ids of several.
+    """
 
     table: LiteralString
     column: LiteralString = "patient"
     cleared: bool = False
+    listed: bool = False

@@ -46,13 +46,33 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of a claimed message. `raw` replaces what is kept of it where it is given."""
+    """What became of a claimed message, and how it came in.
+
+    `patients` are the ids of those it is about, where that is known: whoever is destroyed takes the message along.
+    """
 
     claim: Claim
     outcome: Outcome
     reason: str
     report: Json
-    raw: bytes | None = None
+    raw: bytes
+    patients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmTold:
+    """The newest message about an alarm of a machine, which a later answer is about.
+
+    `sender` and `control_id` are those of the message, `filler` its OBR-3 as it was sent. `alarm` is the machine's
+    alarm as `fhirserver.kernel.readings.DeviceEvent` names it.
+    """
+
+    device: str
+    alarm: str
+    sender: str
+    control_id: str
+    filler: str
+    received: datetime
 
 
 class HeldMessages(Protocol):
@@ -65,10 +85,23 @@ class HeldMessages(Protocol):
         """
 
     async def settle(self, tx: Transaction, settled: Sequence[Settled]) -> None:
-        """Keep what became of these."""
+        """Keep these and what became of them. Every message that was claimed for the first time must be among them."""
+
+    async def remember(self, tx: Transaction, told: Sequence[AlarmTold]) -> None:
+        """Keep which message told of an alarm last; of one alarm one at most."""
 
     async def dead_letter(self, tx: Transaction, letters: Sequence[DeadLetter]) -> None:
         """Keep what cannot be processed, sealed, with its reason."""
 
     async def forget(self, tx: Transaction, before: datetime) -> None:
         """Remove messages that were received before this moment."""
+
+
+class AlertAnswers(Protocol):
+    """What others say of alarms that they were told of over HL7 v2."""
+
+    async def acknowledged(self, tx: Transaction, control_id: str, who: str) -> bool:
+        """Note that `who` ("" for nobody named) acknowledged what the message `control_id` told of.
+
+        Return False when no such message was sent.
+        """

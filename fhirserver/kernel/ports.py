@@ -131,6 +131,10 @@ class Transaction(Protocol):
         """Return the 64-bit keyed hash (signed) of `value` in `domain`, for look-ups without plaintext."""
 
 
+# Opens a write transaction of one tenant, committed at the end of the block.
+Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
+
+
 class ChangeObserver(Protocol):
     """Reacts inside the write transaction. A raised error rolls the whole transaction back."""
 

@@ -32,6 +32,11 @@ class Principal:
     kind: PrincipalKind
     reference: str
 
+    @property
+    def is_unbound(self) -> bool:
+        """Whether no relationship limits it: an administrator of the tenant, or the system itself."""
+        return self.kind in ("admin", "system")
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -77,11 +82,14 @@ class Relations:
     """What is known of one caller's relations: `provisions` are those of the patients of `memberships`, and their own.
 
     `until` is when one of the shifts and roles that were looked at ends or the next one begins, None without any.
+    `names` are further references that mean the caller: of a Practitioner the roles and their organizations, of a
+    PractitionerRole who is in it and where.
     """
 
     memberships: tuple[Membership, ...] = ()
     provisions: tuple[Provision, ...] = ()
     until: datetime | None = None
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

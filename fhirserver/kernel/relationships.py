@@ -179,8 +179,28 @@ class People(Protocol):
         """Let every account that acts as `known` act as `reference` too; return how many there are."""
 
 
+class Machines(Protocol):
+    """Machines and who uses them."""
+
+    async def used_by(
+        self,
+        tx: Transaction,
+        device: str,
+        within: tuple[datetime | None, datetime | None],
+        but: str,
+    ) -> Sequence[str]:
+        """Return the ids of the patients for whom `device` (an id) is in use at some time `within`.
+
+        The DeviceUseStatement `but` (an id) does not count.
+        """
+
+
 class Relationships(Protocol):
     """All of them."""
+
+    @property
+    def machines(self) -> Machines:
+        """Who uses machines."""
 
     @property
     def emergencies(self) -> Emergencies:

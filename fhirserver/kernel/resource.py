@@ -1,6 +1,6 @@
 """Resources as the store hands them out, and the JSON shapes they are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,10 @@ WRITTEN_ONCE = frozenset({"AuditEvent"})
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One version of one resource. `content` is its canonical JSON with id and meta, empty for a tombstone."""
+    """One version of one resource. `content` is its canonical JSON with id and meta, empty for a tombstone.
+
+    `whose` is kept by `fhirserver.definitions.patients_in.patients_named`: access and audit both ask it of every version.
+    """
 
     type: str
     id: str
@@ -21,6 +24,7 @@ class Stored:
     last_updated: datetime
     deleted: bool
     content: bytes
+    whose: frozenset[str] | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def reference(self) -> str:

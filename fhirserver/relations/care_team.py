@@ -27,7 +27,6 @@ from fhirserver.kernel.resource import Json
 from fhirserver.relations.fhir_period import holds
 from fhirserver.relations.on_call import INACTIVE, reference_of
 
-_UNBOUND: Final = frozenset({"admin", "system"})
 # Extensions of a participant that say how, not whether, somebody is called are rights too: they can silence.
 _TEAM_RIGHTS: Final = (
     "category",
@@ -50,11 +49,6 @@ class Writer:
     principal: Principal
     organizations: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
-
-    @property
-    def is_unbound(self) -> bool:
-        """Whether the tenant's own administrators write, or the system."""
-        return self.principal.kind in _UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +89,7 @@ def managed_by(team: Json) -> frozenset[str]:
 
 def administers(writer: Writer, team: Json, at: datetime) -> bool:
     """Return whether `writer` may say who belongs to `team`, as it stands."""
-    if writer.is_unbound:
+    if writer.principal.is_unbound:
         return True
     if writer.principal.kind == "clinic-admin":
         return bool(writer.organizations & managed_by(team))
@@ -126,7 +120,7 @@ def refusal(
         return Unprocessable("The care team would lose what rules its ladder.", problems=dropped)
     if (
         not write.expected
-        and not writer.is_unbound
+        and not writer.principal.is_unbound
         and _marks(team.get("participant", ())) != _marks(previous.get("participant", ()))
     ):
         return PreconditionFailed(
@@ -136,18 +130,28 @@ def refusal(
 
 
 def _may_change(writer: Writer, team: Json | None, previous: Json | None, at: datetime) -> bool:
-    if writer.is_unbound:
+    if writer.principal.is_unbound:
         return True
     if previous is not None and _rights(previous):
         if not administers(writer, previous, at):
             return False
     elif writer.principal.kind != "clinic-admin":
         return False
+    if writer.principal.kind == "practitioner" and _is_moved(team, previous):
+        # Who owns the team of one patient has no say in who belongs to another one.
+        return False
     if writer.principal.kind != "clinic-admin" or team is None:
         return True
     # Nobody hands a team, and its patient, to an organization that is not theirs.
     handed = managed_by(team) - (managed_by(previous) if previous is not None else frozenset())
     return bool(managed_by(team) & writer.organizations) and handed <= writer.organizations
+
+
+def _is_moved(team: Json | None, previous: Json | None) -> bool:
+    """Return whether the team would become that of somebody else."""
+    if team is None or previous is None:
+        return False
+    return reference_of(team.get("subject")) != reference_of(previous.get("subject"))
 
 
 def _rights(team: Json | None) -> Mapping[str, Any]:

@@ -18,3 +18,5 @@ INVITATION_HOLDS: Final = timedelta(days=7)
 
 # A team on call that lists a team on call that lists one: further down nobody means it.
 DEEPEST_TEAM: Final = 3
+# A machine that is, or was, in use for a patient: https://hl7.org/fhir/R4/valueset-device-statement-status.html
+BINDING_STATUS: Final = frozenset({"active", "completed"})

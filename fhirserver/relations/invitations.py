@@ -50,8 +50,3 @@ def may_accept(acceptor: Principal | None, offer: Offer, patient: str) -> bool:
     if acceptor is None:
         return offer in ("care-partner", "guardian")
     return acceptor.kind in MAY_ACCEPT[offer] and acceptor.reference != f"Patient/{patient}"
-
-
-def is_offer(text: str | None) -> bool:
-    """Return whether `text` is something somebody can be invited as."""
-    return text in OFFERS

@@ -4,12 +4,11 @@ A birth date may be a year or a month only (https://hl7.org/fhir/R4/datatypes.ht
 it can mean counts, so that nobody loses a guardian too early.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from datetime import UTC, date, datetime, time
+from typing import Any
 
 from fhirserver.relations.constants import MAJORITY_YEARS
-
-_DECEMBER: Final = 12
+from fhirserver.search.period import as_datetime, parse_span
 
 
 def majority_of(birth_date: Any) -> datetime | None:
@@ -34,13 +33,7 @@ def latest_birth(text: Any) -> date | None:
     if not isinstance(text, str):
         return None
     try:
-        numbers = [int(part) for part in text.split("-")]
-        if len(numbers) == 1:
-            return date(numbers[0], _DECEMBER, 31)
-        if len(numbers) == 2:
-            year, month = (numbers[0], numbers[1] + 1)
-            first = date(year + 1, 1, 1) if month > _DECEMBER else date(year, month, 1)
-            return first - timedelta(days=1)
-        return date(*numbers[:3])
+        after = parse_span(text).hi
     except ValueError:
         return None
+    return as_datetime(after - 1).date()

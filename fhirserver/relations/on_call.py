@@ -24,6 +24,7 @@ INACTIVE: Final = frozenset(("inactive", "entered-in-error", "suspended", "propo
 # Wall-clock lengths of a shift's unit (UCUM).
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "wk": timedelta(weeks=1)}
 _LONGEST: Final = timedelta(weeks=26)
+_YEARS: Final = range(1900, 3000)
 
 
 class Unreadable(ValueError):
@@ -185,6 +186,9 @@ def _rotation(extension: Json) -> Rotation:
     if not members or not all(members):
         raise Unreadable("a rotation needs members, each a reference")
     first = datetime.combine(datetime.fromisoformat(start).date(), handover)
+    if first.year not in _YEARS:
+        # Further away no clock of any zone can be followed.
+        raise Unreadable(f"a rotation starts between {_YEARS.start} and {_YEARS.stop - 1}")
     return Rotation(first, _length(_one(parts, "length", "valueDuration")), zone, members)
 
 

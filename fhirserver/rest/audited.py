@@ -82,6 +82,10 @@ class Audited:
             await self._auditing.report(_told(trail, request))
         return reply
 
+    async def refused(self, request: Request, path: str, access: Access, status: int) -> None:
+        """Tell of a request of somebody known that nothing was begun for."""
+        await self._refused(self._trail(request, access), request, path, status)
+
     async def stranger(self, request: Request, path: str, status: int) -> None:
         """Tell of a request that got no further than the door."""
         await self._refusals.tell(request.address, status, _line(request, path), request.request_id)
@@ -171,6 +175,7 @@ def _told(trail: Trail, request: Request) -> Happening:
     return told
 
 
+@lru_cache(maxsize=512)
 def _named(query: bytes) -> frozenset[str]:
     text = query.decode("latin-1").partition("?")[2]
     found = sorted(patient_filter(text)) if "=" in text else []

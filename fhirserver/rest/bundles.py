@@ -16,10 +16,11 @@ from urllib.parse import quote
 import orjson
 
 from fhirserver.kernel.errors import Problem
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.keys import row_of
 from fhirserver.kernel.outcome import outcome
 from fhirserver.kernel.resource import Page, Stored
-from fhirserver.rest.replies import CONTENT_TYPE, Reply, instant, ready_made
+from fhirserver.rest.replies import CONTENT_TYPE, Reply, ready_made
 from fhirserver.rest.shapes import Shape
 from fhirserver.search.asked import Query
 from fhirserver.search.asked import Shape as Wanted

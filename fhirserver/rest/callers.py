@@ -66,7 +66,7 @@ class Callers:
         Raises `Unauthenticated` like `access`, and `TooManyRequests` for an account, an app or, where
         the token is none that was good lately, an address that asks too often.
         """
-        if authorization is None or bearer_token(authorization) not in self._known:
+        if not self._was_good(authorization):
             self._limits.stranger(address)
         access = await self.access(authorization)
         self._limits.caller(access)
@@ -92,6 +92,12 @@ class Callers:
         # Many requests of one caller at once ask the store once.
         async with lock:
             return self._fresh(token) or await self._ask(token)
+
+    def _was_good(self, authorization: bytes | None) -> bool:
+        try:
+            return bearer_token(authorization) in self._known
+        except Unauthenticated:
+            return False
 
     def _fresh(self, token: str) -> Access | None:
         known = self._known.get(token)

@@ -105,7 +105,7 @@ class FhirApi:
             if self._audit is not None:
                 await self._audit.stranger(request, path, error.status)
             raise
-        if preferences(headers.get(b"prefer")).respond_async:
+        if preferences(headers.get(b"prefer")).respond_async and self._can_wait(request, path):
             return await self._hand_in(request, path, access)
         return await self.answer(request, path, access)
 
@@ -135,12 +135,21 @@ class FhirApi:
         access = await access_of(self._store, deferred.grant_of(running), self._store.now())
         return await deferred.run(running, _Door(self, access))
 
+    def _can_wait(self, request: Request, path: str) -> bool:
+        """Return whether there is something at the URL that may be done later."""
+        try:
+            route = self._match(path, request).get(request.method)
+        except NotFound:
+            return False
+        return route is not None and route.code != _ASKING
+
     async def _hand_in(self, request: Request, path: str, access: Access) -> Reply:
-        methods = self._match(path, request)
-        route = methods.get(request.method)
-        if route is None or route.code == _ASKING:
-            return await self.answer(request, path, access)
-        return await deferred.hand_in(request, path, self._context(access))
+        try:
+            return await deferred.hand_in(request, path, self._context(access))
+        except FhirError as error:
+            if self._audit is not None:
+                await self._audit.refused(request, path, access, error.status)
+            raise
 
     def _context(self, access: Access) -> Context:
         definitions = self._definitions_of(access.principal.tenant)

@@ -150,11 +150,6 @@ def failure(problem: Problem) -> Reply:
     return Reply(500, [CONTENT_TYPE], fhir_json.write(outcome([problem])), is_outcome=True)
 
 
-def instant(moment: datetime) -> str:
-    """Return `moment` as a FHIR instant in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _version_headers(stored: Stored) -> list[Header]:
     return [_etag(stored), (b"last-modified", _http_date(stored.last_updated))]
 

@@ -23,6 +23,7 @@ from fhirserver.search.entry import (
     WordEntry,
 )
 from fhirserver.search.extract import CONTAINED
+from fhirserver.search.lean import LEAN, kept
 from fhirserver.search.normalize import REMEMBERED, normalize
 from fhirserver.search.protected import PROTECTED, index_units
 from fhirserver.search.term import (
@@ -75,7 +76,7 @@ def resource_terms(type_: str, entries: Sequence[Entry]) -> set[Term]:
     if texts:
         _add_names(type_, entries, terms)
         _add_letters(texts, terms)
-    return terms
+    return kept(type_, terms) if type_ in LEAN else terms
 
 
 @lru_cache(maxsize=2048)

@@ -23,6 +23,7 @@ from fhirserver.search.condition import (
 from fhirserver.search.criterion import Contained, FullText, Near
 from fhirserver.search.extract import CONTAINED
 from fhirserver.search.full_text import WORDLESS_TYPES
+from fhirserver.search.lean import LEAN, looked_up
 from fhirserver.search.protected import PROTECTED, query_units
 from fhirserver.search.term import (
     ANY_TEXT,
@@ -55,6 +56,13 @@ def query_terms(type_: str, asked: Condition | FullText | Near | Contained) -> A
     """
     if isinstance(asked, Condition) and (type_, asked.param) in HIDDEN:
         return None
+    found = _of_all_keys(type_, asked)
+    if found is None or type_ not in LEAN:
+        return found
+    return looked_up(type_, found, denied=isinstance(asked, Condition) and asked.negated)
+
+
+def _of_all_keys(type_: str, asked: Condition | FullText | Near | Contained) -> AnyOf | None:
     match asked:
         case Near(param=param):
             return AnyOf((Term(param, PRESENT),), False)

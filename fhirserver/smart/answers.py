@@ -18,14 +18,13 @@ from fhirserver.smart.people import Launch
 INACTIVE: Final[Mapping[str, Any]] = {"active": False}
 
 
-def launch_context(launch: Launch | None) -> dict[str, Any]:
-    """Return what of a launch goes with every token that comes of it, beside the patient."""
+def launch_context(launch: Launch | None, encounter: str | None) -> dict[str, Any]:
+    """Return what of a launch and an `encounter` (id) goes with every token that comes of it, beside the patient."""
+    about = {} if encounter is None else {"encounter": encounter}
     if launch is None:
         # Who launches by themselves sees no banner of ours around the app.
-        return {"need_patient_banner": True}
-    context: dict[str, Any] = {"need_patient_banner": launch.need_patient_banner}
-    if launch.encounter is not None:
-        context["encounter"] = launch.encounter.removeprefix("Encounter/")
+        return {"need_patient_banner": True, **about}
+    context: dict[str, Any] = {"need_patient_banner": launch.need_patient_banner, **about}
     if launch.fhir_context:
         context["fhirContext"] = [dict(one) for one in launch.fhir_context]
     if launch.intent is not None:

@@ -51,7 +51,8 @@ def claimed(assertion: str) -> Claimed:
     try:
         whole = jws.extract_compact(assertion.encode())
         claims = json.loads(whole.payload)
-    except (JoseError, ValueError) as problem:
+    # What is nested without end ends in the last of them.
+    except (JoseError, ValueError, RecursionError) as problem:
         raise _refused("The assertion is not a JWT.") from problem
     header = whole.headers()
     algorithm, kid = header.get("alg"), header.get("kid")

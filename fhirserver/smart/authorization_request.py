@@ -53,11 +53,6 @@ class AuthorizationRequest:
     prompt: frozenset[str]
     max_age: int | None
 
-    @property
-    def needs_patient(self) -> bool:
-        """Whether the app must learn which patient this is about."""
-        return self.scopes.has("launch/patient") or "patient" in self.scopes.contexts()
-
 
 def destination(parameters: Mapping[str, str], client: Client | None) -> tuple[Client, str]:
     """Return the client and where its answer goes. Raises `NoRedirect` when either is in doubt."""

@@ -9,6 +9,7 @@ https://www.rfc-editor.org/rfc/rfc9207
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -20,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fhirserver.auth.scopes import Scopes, narrow, read_scopes
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.interactions.access_now import access_of
 from fhirserver.kernel.errors import Gone, NotFound
 from fhirserver.kernel.principal import Grant
 from fhirserver.smart import answers, authorization_request, form
 from fhirserver.smart.authorization_request import AuthorizationRequest, NoRedirect
 from fhirserver.smart.client import Client
-from fhirserver.smart.client_authentication import secret_digest
 from fhirserver.smart.family import (
     ACCESS_LIFETIME,
     CODE_LIFETIME,
@@ -35,7 +36,7 @@ from fhirserver.smart.family import (
     Family,
 )
 from fhirserver.smart.http_form import read_body
-from fhirserver.smart.people import ConsentAsked, Decision, Launch, SignedIn
+from fhirserver.smart.people import ConsentAsked, Decision, EncounterAsked, Launch, SignedIn
 from fhirserver.smart.server import AuthorizationServer
 from fhirserver.smart.token_request import is_refreshable
 from fhirserver.store import grants
@@ -46,6 +47,7 @@ _CODE_BYTES: Final = 32
 # What pages of ours add to the request while a person looks around; no business of the app.
 _OURS: Final = ("find",)
 _CANNOT: Final = "This app cannot be let in"
+_ENCOUNTER: Final = "launch/encounter"
 _SAID_OFTEN: Final = frozenset(("login", "select_account"))
 
 
@@ -89,8 +91,11 @@ class AuthorizeEndpoint:
             return self._no_redirect(request, problem)
         try:
             asked = self._judged(parameters, client, uri)
+            unsaid = await self._unsaid(asked, decision)
+            if unsaid is not None:
+                return await self._people.ask_encounter(request, decision.who, unsaid)
             family = await self._family(asked, decision)
-            code = await self._code(asked, family)
+            code = await self._code(asked, family, decision.who)
         except OAuth2Error as error:
             await self._server.tell_decided(request, client, None)
             return RedirectResponse(self._told(error, parameters, uri), 303)
@@ -133,9 +138,8 @@ class AuthorizeEndpoint:
                 asked.client.details.get("client_uri"),
                 asked.redirect_uri,
                 asked.scopes.texts(),
-                asked.needs_patient and patient is None,
+                _needs_patient(asked.scopes, launch) and patient is None,
                 patient,
-                asked.client.is_confidential,
             ),
         )
 
@@ -158,20 +162,42 @@ class AuthorizeEndpoint:
             raise InvalidRequestError("launch is not one that this app and person may use now.")
         return launch
 
+    async def _unsaid(
+        self, asked: AuthorizationRequest, decision: Decision
+    ) -> EncounterAsked | None:
+        """Return what is still to be asked: which encounter it is about. None when nothing is."""
+        scopes = _allowed(asked, decision)
+        launch = await self._launch(asked, decision.who, consume=False)
+        patient = _patient(launch, decision)
+        known = _encounter(launch, decision, patient) is not None
+        if known or patient is None or not scopes.has(_ENCOUNTER):
+            return None
+        return EncounterAsked(
+            decision.pending,
+            DECIDE,
+            f"{PATH}?{decision.pending}",
+            asked.client.name,
+            asked.redirect_uri,
+            scopes.texts(),
+            patient,
+            decision.after,
+        )
+
     async def _family(self, asked: AuthorizationRequest, decision: Decision) -> Family:
         """Return what the person allows. Raises `OAuth2Error` when that is nothing."""
         who, client = decision.who, asked.client
-        if not decision.allowed or who.tenant != client.tenant:
-            raise AccessDeniedError("The person did not let the app in.")
-        scopes = narrow(asked.scopes, read_scopes(decision.scopes))
-        if not scopes.texts():
-            raise AccessDeniedError("The person allowed nothing.")
+        scopes = _allowed(asked, decision)
         launch = await self._launch(asked, who, consume=True)
-        patient = launch.patient if launch is not None and launch.patient else decision.patient
-        if patient is None and (scopes.has("launch/patient") or "patient" in scopes.contexts()):
+        patient = _patient(launch, decision)
+        if patient is None and _needs_patient(scopes, launch):
             raise AccessDeniedError("No patient was chosen.")
         if patient is not None and not await self._may_read(who, patient):
             raise AccessDeniedError("The patient is not one this person may see.")
+        encounter = _encounter(launch, decision, patient) or None
+        if encounter is None:
+            scopes = _without_encounter(scopes)
+        if not scopes.texts():
+            raise AccessDeniedError("No encounter was chosen.")
         now = self._server.store.now()
         return Family(
             uuid4(),
@@ -185,7 +211,7 @@ class AuthorizeEndpoint:
             who.since,
             now,
             now + _lifetime(scopes, client),
-            answers.launch_context(launch),
+            answers.launch_context(launch, encounter),
             asked.nonce,
         )
 
@@ -198,9 +224,12 @@ class AuthorizeEndpoint:
             return False
         return True
 
-    async def _code(self, asked: AuthorizationRequest, family: Family) -> str:
+    async def _code(self, asked: AuthorizationRequest, family: Family, who: SignedIn) -> str:
         text = secrets.token_urlsafe(_CODE_BYTES)
         async with self._server.store.transaction(asked.client.tenant) as tx:
+            # Whoever closes the account, ends the session or takes the role away now finds the grant, or was first.
+            if not await self._people.hold(tx, who):
+                raise AccessDeniedError("The person is not signed in any more.")
             code = Code(
                 family, asked.redirect_uri, asked.challenge, tx.now + CODE_LIFETIME, used=None
             )
@@ -216,6 +245,42 @@ class AuthorizeEndpoint:
             problem.args[0] if isinstance(problem, NoRedirect) else "The request is not in order."
         )
         return self._people.problem(request, _CANNOT, text)
+
+
+def _allowed(asked: AuthorizationRequest, decision: Decision) -> Scopes:
+    """Return the scopes that the person allows. Raises `OAuth2Error` when there are none."""
+    if not decision.allowed or decision.who.tenant != asked.client.tenant:
+        raise AccessDeniedError("The person did not let the app in.")
+    scopes = narrow(asked.scopes, read_scopes(decision.scopes))
+    if not scopes.texts():
+        raise AccessDeniedError("The person allowed nothing.")
+    return scopes
+
+
+def _needs_patient(scopes: Scopes, launch: Launch | None) -> bool:
+    """Return whether the app must learn which patient this is about; an encounter is chosen among a patient's."""
+    chosen = launch is not None and launch.encounter is not None
+    return (
+        scopes.has("launch/patient")
+        or "patient" in scopes.contexts()
+        or (scopes.has(_ENCOUNTER) and not chosen)
+    )
+
+
+def _patient(launch: Launch | None, decision: Decision) -> str | None:
+    return launch.patient if launch is not None and launch.patient else decision.patient
+
+
+def _encounter(launch: Launch | None, decision: Decision, patient: str | None) -> str | None:
+    """Return the id of the encounter this is about, "" where the person says that it is about none, None where unsaid."""
+    if launch is not None and launch.encounter is not None:
+        return launch.encounter.removeprefix("Encounter/")
+    return decision.encounter if decision.patient == patient else None
+
+
+def _without_encounter(scopes: Scopes) -> Scopes:
+    """Return `scopes` without the one that promises an encounter."""
+    return replace(scopes, others=tuple(one for one in scopes.others if one != _ENCOUNTER))
 
 
 async def _text(request: Request) -> str:

@@ -5,7 +5,6 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.smart.assertion import ASSERTION_TYPE, Claimed, claimed
 from fhirserver.smart.client import Authentication, Client
 
@@ -69,11 +69,6 @@ def accept(credentials: Credentials, client: Client | None) -> Client:
     ):
         raise unproved("The secret is wrong.")
     return client
-
-
-def secret_digest(secret: str) -> bytes:
-    """Return what is kept of a secret. It is 256 random bits, so a plain hash cannot be searched."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def unproved(reason: str) -> Exception:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.smart.client import WITH_SECRET, Client
-from fhirserver.smart.client_authentication import secret_digest
 from fhirserver.smart.registration import Registration
 
 _SECRET_BYTES: Final = 32

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 
 
@@ -50,18 +51,41 @@ class ConsentAsked:
     scopes: tuple[str, ...]
     needs_patient: bool
     patient: str | None = None
-    confidential: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EncounterAsked:
+    """What a person is asked who allowed `scopes` for `patient`, and has not said which encounter it is about.
+
+    `pending` and `action` are those of `ConsentAsked`, `beginning` is our path on which the app's request is asked anew.
+    `after` is where to go on among the patient's encounters, "" to begin.
+    """
+
+    pending: str
+    action: str
+    beginning: str
+    client_name: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    patient: str
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the person said; `patient` is the one they picked and may reach, None where none was asked for."""
+    """What the person said; `patient` is the one they picked and may reach, None where none was asked for.
+
+    `encounter` is the one of that patient they picked and may reach, "" for none of them, None where they have not said.
+    `after`: they would rather see more of them.
+    """
 
     pending: str
     who: SignedIn
     allowed: bool
     scopes: tuple[str, ...]
     patient: str | None
+    encounter: str | None = None
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +113,11 @@ class People(Protocol):
     async def ask(self, request: Request, who: SignedIn, asked: ConsentAsked) -> Response:
         """Return the page on which the person decides; its form is posted to `asked.action`."""
 
+    async def ask_encounter(
+        self, request: Request, who: SignedIn, asked: EncounterAsked
+    ) -> Response:
+        """Return the page on which the person picks an encounter; its form is posted to `asked.action`."""
+
     async def decision(self, request: Request) -> Decision | None:
         """Return what that form says; None when it did not come from our page in this session."""
 
@@ -99,6 +128,9 @@ class People(Protocol):
 
     async def is_alive(self, tenant: int, session: str) -> bool:
         """Return whether that session has not ended."""
+
+    async def hold(self, tx: Transaction, who: SignedIn) -> bool:
+        """Return whether they are still signed in and in that role; neither ends before `tx` does."""
 
     def leave(self, request: Request, url: str) -> Response:
         """Send the browser from a form of ours to `url` of an app."""

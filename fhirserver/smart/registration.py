@@ -44,7 +44,9 @@ _DETAILS: Final = (
     "software_id",
     "software_version",
 )
-_STANDARD_SCOPES: Final = "openid fhirUser launch launch/patient offline_access online_access"
+_STANDARD_SCOPES: Final = (
+    "openid fhirUser launch launch/patient launch/encounter offline_access online_access"
+)
 
 
 @dataclass(frozen=True, slots=True)

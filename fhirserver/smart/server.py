@@ -21,7 +21,6 @@ from fhirserver.store.authorizations import Authorizations
 
 # Who may register a client over HTTP: nobody, whoever has an administrator's token, anybody.
 Registration = Literal["off", "token", "open"]
-REGISTRATIONS: Final = ("off", "token", "open")
 _BEARER: Final = "bearer "
 
 

@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fhirserver.auth.scopes import Scopes, read_scopes
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.smart import answers, token_request
 from fhirserver.smart.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, Client
-from fhirserver.smart.client_authentication import secret_digest, unproved
+from fhirserver.smart.client_authentication import unproved
 from fhirserver.smart.family import (
     ACCESS_LIFETIME,
     BACKEND_LIFETIME,

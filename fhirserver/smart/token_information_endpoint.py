@@ -4,13 +4,16 @@ Spec: https://www.rfc-editor.org/rfc/rfc7662, https://www.rfc-editor.org/rfc/rfc
 https://hl7.org/fhir/smart-app-launch/STU2.2/token-introspection.html
 """
 
+from collections.abc import Mapping
+
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, OAuth2Error
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.ports import Transaction
 from fhirserver.smart import answers
-from fhirserver.smart.client_authentication import secret_digest, unproved
+from fhirserver.smart.client_authentication import unproved
 from fhirserver.smart.family import Known, Refresh
 from fhirserver.smart.http_form import answered, read_form, refused
 from fhirserver.smart.server import AuthorizationServer
@@ -27,6 +30,7 @@ class TokenInformationEndpoint:
 
     async def introspect(self, request: Request) -> Response:
         """Tell a client of its own tokens, and one that may, or an administrator, of all."""
+        form: Mapping[str, str] = {}
         try:
             form = await read_form(request)
             administrator = await self._server.administrator(request)
@@ -40,7 +44,7 @@ class TokenInformationEndpoint:
             if "token" not in form:
                 raise InvalidRequestError("token is missing.")
         except OAuth2Error as error:
-            return refused(error)
+            return await self._refused(request, form, error)
         async with self._store.transaction(tenant) as tx:
             found = await _find(tx, secret_digest(form["token"]))
         if found is None or not (only is None or _client_of(found) == only):
@@ -49,6 +53,7 @@ class TokenInformationEndpoint:
 
     async def revoke(self, request: Request) -> Response:
         """End a token of the client that asks: an access token alone, a refresh token with all that came of it."""
+        form: Mapping[str, str] = {}
         try:
             form = await read_form(request)
             client = await self._server.proof.client(request, form)
@@ -64,10 +69,17 @@ class TokenInformationEndpoint:
                 elif found is not None:
                     await grants.end_access(tx, digest)
         except OAuth2Error as error:
-            return refused(error)
+            return await self._refused(request, form, error)
         if found is not None:
             await self._server.tell_revoked(request, client)
         return answered({})
+
+    async def _refused(
+        self, request: Request, form: Mapping[str, str], error: OAuth2Error
+    ) -> Response:
+        named = await self._server.proof.named(request, form)
+        await self._server.tell_token_refused(request, named, error)
+        return refused(error)
 
 
 async def _find(tx: Transaction, digest: bytes) -> Known | Refresh | None:

@@ -1,7 +1,6 @@
 """AuditEvents as rows: content sealed under the tenant's key, search columns, and a leaf of the log, in one statement.
 
-Under the tenant's key, because who looked at a record must outlive the key of the patient. The keys that events of one
-kind share travel once (`fhirserver.store.audit_template`).
+Under the tenant's key, because who looked at a record must outlive the key of the patient.
 """
 
 import secrets
@@ -32,15 +31,14 @@ from fhirserver.store.connection import Query
 from fhirserver.store.data_keys import DataKeys
 
 _INSERT: Final[LiteralString] = (
-    "WITH kinds AS MATERIALIZED (SELECT n, s::bigint[] AS shared FROM unnest(%s::text[]) WITH ORDINALITY AS kind(s, n)), "
-    "made AS (INSERT INTO resource (type, bucket, tenant, id, version, patient, own, time, time_end, updated, "
+    "WITH made AS (INSERT INTO resource (type, bucket, tenant, id, version, patient, own, time, time_end, updated, "
     "keys_version, keys, key_id, content) SELECT %s::smallint, b, %s::int, i, 1, p, o, t, t + interval '1 ms', %s::timestamptz, "
-    "%s::smallint, shared || k::bigint[], %s::bigint, substring(%b::bytea from at for size) "
+    "%s::smallint, k::bigint[], %s::bigint, substring(%b::bytea from at for size) "
     "FROM unnest(%s::smallint[], %s::uuid[], %s::bigint[], %s::bigint[], %s::timestamptz[], "
-    "%s::int[], %s::text[], %s::int[], %s::int[]) AS new(b, i, p, o, t, kind, k, at, size) JOIN kinds ON n = kind) "
+    "%s::text[], %s::int[], %s::int[]) AS new(b, i, p, o, t, k, at, size)) "
     "INSERT INTO audit_pending (id, tenant, events, leaves, written, receipt) VALUES (%s, %s, %s::uuid[], %b, %s, %b)"
 )
-_TEMPLATES: Final = 2_048
+_TEMPLATES: Final = 4_096
 # Random bits of row ids that are asked for at once.
 _ROWS: Final = 64
 
@@ -96,14 +94,11 @@ class AuditRows:
             )
             for at, row in zip(count(0, envelope.NONCE_BYTES), rows, strict=False)
         ]
-        kinds: dict[str, int] = {}
-        kind = [kinds.setdefault(row.shared, len(kinds) + 1) for row in rows]
         sizes = [len(one) for one in sealed]
         events = _array([row.row for row in rows])
         made = Query(
             _INSERT,
             (
-                _quoted(kinds),
                 definitions.type_number(TYPE),
                 tenant,
                 now,
@@ -115,7 +110,6 @@ class AuditRows:
                 _array(["NULL" if row.patient is None else str(row.patient) for row in rows]),
                 _array([str(row.own) for row in rows]),
                 _array([row.at for row in rows]),
-                _array(map(str, kind)),
                 _quoted([row.keys for row in rows]),
                 _array(map(str, accumulate(sizes[:-1], initial=1))),
                 _array(map(str, sizes)),
@@ -137,7 +131,7 @@ class AuditRows:
         template = self._templates.get(key)
         if template is None:
             if len(self._templates) >= _TEMPLATES:
-                self._templates.clear()
+                del self._templates[next(iter(self._templates))]
             template = template_of(place, happening, patient, self._base)
             self._templates[key] = template
         return filled(place, template, happening, patient)

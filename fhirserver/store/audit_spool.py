@@ -1,6 +1,6 @@
 """Happenings on their way to AuditEvents: committed at once as one sealed line, written out a moment later.
 
-An AuditEvent costs more than the read it tells of: some sixty keys of the index, a kilobyte and a half of JSON. So a
+An AuditEvent costs more than the read it tells of: fifteen keys of the index, a kilobyte and a half of JSON. So a
 transaction only leaves what happened, many happenings in one line; an expansion turns lines into AuditEvents, each
 line in one transaction that also removes it. Nothing is lost or doubled in between, whoever dies.
 """

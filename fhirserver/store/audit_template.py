@@ -39,12 +39,14 @@ _UPDATED_MARK: Final = "2001-02-03T04:05:06.001Z"
 _AT_MARK: Final = "2001-02-03T04:05:06.002Z"
 _PATIENT_MARK: Final = "0mark0of0a0patient"
 _OBJECT_MARK: Final = "Basic/0mark0of0an0object"
+_VERSION_MARK: Final = "0mark0of0a0version"
 _REQUEST_MARK: Final = "0mark0of0a0request"
 _QUERY_MARK: Final = b"0mark0of0a0query"
 _QUERY_TEXT: Final = base64.b64encode(_QUERY_MARK).decode()
 _VALUES: Final = (
-    _ROW_ID_MARK, _UPDATED_MARK, _AT_MARK, _PATIENT_MARK, _OBJECT_MARK, _REQUEST_MARK, _QUERY_TEXT,
+    _ROW_ID_MARK, _UPDATED_MARK, _AT_MARK, _PATIENT_MARK, _OBJECT_MARK, _VERSION_MARK, _REQUEST_MARK, _QUERY_TEXT,
 )  # fmt: skip
+_NOTHING: Final = ("", "", "")
 _PATIENT: Final = 3
 _OBJECT: Final = 4
 _TARGETS: Final = {f"Patient/{_PATIENT_MARK}": _PATIENT, _OBJECT_MARK: _OBJECT}
@@ -54,8 +56,8 @@ _plain: Final = re.compile(r"[A-Za-z0-9._/-]*").fullmatch
 
 
 class Row(NamedTuple):
-    """One event as its row. `shared` and `keys` are its keys as texts with commas between, those of its kind and its own;
-    `patient` is a key of the blind index, `at` an instant.
+    """One event as its row. `keys` are its keys as a text with commas between, `patient` is a key of the blind index,
+    `at` an instant.
     """
 
     bucket: int
@@ -63,7 +65,6 @@ class Row(NamedTuple):
     patient: int | None
     own: int
     at: str
-    shared: str
     keys: str
     content: bytes
     leaf: bytes
@@ -124,14 +125,14 @@ class Place:
 def shape_of(happening: Happening, patient: str | None) -> tuple[object, ...] | None:
     """Return what happenings of one template have in common, None for one that has none."""
     objects, request_id = happening.objects, happening.request_id
-    version = None
+    versioned = False
     if objects:
         thing = objects[0]
         if len(objects) > 1 or not _plain(thing):
             return None
         if thing.startswith("Patient/") and thing.split("/", 2)[1] != patient:
             return None
-        version = thing.partition("/_history/")[2]
+        versioned = "/_history/" in thing
     if request_id and not _plain(request_id):
         return None
     return (
@@ -142,7 +143,8 @@ def shape_of(happening: Happening, patient: str | None) -> tuple[object, ...] | 
         happening.detail,
         happening.recipient,
         patient is None,
-        version,
+        bool(objects),
+        versioned,
         bool(request_id),
         bool(happening.query),
     )
@@ -151,7 +153,7 @@ def shape_of(happening: Happening, patient: str | None) -> tuple[object, ...] | 
 def template_of(place: Place, happening: Happening, patient: str | None, base: str) -> Template:
     """Return the template of the kind of `happening`, which has a shape."""
     thing = happening.objects[0] if happening.objects else ""
-    version = "".join(thing.partition("/_history/")[1:])
+    version = f"/_history/{_VERSION_MARK}" if "/_history/" in thing else ""
     marked = replace(
         happening,
         at=datetime.fromisoformat(_AT_MARK),
@@ -193,22 +195,25 @@ def filled(place: Place, template: Template, happening: Happening, patient: str 
     bucket, row = _place_of(place, patient)
     at = _instant(happening.at)
     query = happening.query
-    thing = happening.objects[0].partition("/_history/")[0] if happening.objects else ""
+    thing, _, version = (
+        happening.objects[0].partition("/_history/") if happening.objects else _NOTHING
+    )
     values = (
         row.encode(),
         place.updated,
         at.encode(),
         patient.encode() if patient is not None else b"",
         thing.encode(),
+        version.encode(),
         happening.request_id.encode(),
         base64.b64encode(query) if query else b"",
     )
     content = template.text % template.order(values)
-    found = []
+    found = [template.keys]
     whose = None
     if patient is not None:
         whose = blind.own(f"Patient/{patient}")
-        found = [str(whose ^ key) for key in template.of_patient]
+        found += [str(whose ^ key) for key in template.of_patient]
     if thing:
         # Not remembered, as the row itself: hardly any is met again.
         what = place.own_of(values[_OBJECT])
@@ -224,7 +229,6 @@ def filled(place: Place, template: Template, happening: Happening, patient: str 
         whose,
         place.own_of(_OWN_BYTES + values[0]),
         at,
-        template.keys,
         ",".join(found),
         content,
         leaf.digest(),
@@ -245,7 +249,6 @@ def row_of(place: Place, happening: Happening, patient: str | None, event: Json)
         blind.own(f"Patient/{next(iter(named))}") if len(named) == 1 else None,
         blind.own(_OWN + row),
         _instant(happening.at),
-        "",
         ",".join({str(indexed_key(blind, TYPE, one, row)) for one in terms}),
         content,
         leaf_of(place.tenant, content),

@@ -6,8 +6,7 @@ process holds never changes; a change makes new definitions.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from typing import Final, NoReturn
 
 import structlog
@@ -16,7 +15,7 @@ from fhirserver.definitions import Definitions, load
 from fhirserver.definitions.canonicals import KINDS
 from fhirserver.definitions.custom_parameter import searched_bases
 from fhirserver.kernel.errors import Unprocessable
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.resource import Json
 from fhirserver.search.parameter_check import check_parameter
 from fhirserver.store import packages
@@ -36,13 +35,11 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
-OpenWork = Callable[[int], AbstractAsyncContextManager[Transaction]]
-
 
 class Catalogue:
     """Hands out each tenant's definitions, and keeps them as new as the database."""
 
-    def __init__(self, pool: Pool, base: Definitions, open_work: OpenWork) -> None:
+    def __init__(self, pool: Pool, base: Definitions, open_work: Transactions) -> None:
         """Read epochs and packages through `pool`, tenants' resources through transactions of `open_work`.
 
         `base` is what ships with the server.

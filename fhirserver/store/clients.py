@@ -8,13 +8,12 @@ import orjson
 from fhirserver.kernel.ports import Transaction
 from fhirserver.smart.client import Client
 from fhirserver.store.database import Pool
+from fhirserver.store.relationships import epoch
 
 _COLUMNS: Final[LiteralString] = (
     "client, tenant, name, authentication, grant_types, redirect_uris, scopes, registered, secret, jwks, jwks_uri, "
     "introspects, details, disabled"
 )
-# Whose pages may call us changes what every process keeps in mind, as who may see what does.
-_TELL_ALL: Final[LiteralString] = "UPDATE access_epoch SET epoch = epoch + 1"
 
 
 async def find(pool: Pool, client: str) -> Client | None:
@@ -80,7 +79,7 @@ async def add(tx: Transaction, client: Client) -> None:
             client.disabled,
         ),
     )
-    await tx.execute(_TELL_ALL)
+    await epoch.move(tx)
 
 
 async def set_disabled(tx: Transaction, client: str, *, disabled: bool) -> bool:
@@ -90,7 +89,7 @@ async def set_disabled(tx: Transaction, client: str, *, disabled: bool) -> bool:
         "WHERE tenant = %s AND client = %s RETURNING client",
         (disabled, tx.now, tx.tenant, client),
     )
-    await tx.execute(_TELL_ALL)
+    await epoch.move(tx)
     return bool(found)
 
 

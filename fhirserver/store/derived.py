@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 from fhirserver.definitions.canonicals import KINDS
 from fhirserver.kernel import keys
 from fhirserver.kernel.changes import Change
+from fhirserver.relations.constants import BINDING_STATUS
+from fhirserver.relations.fhir_period import bounds
 from fhirserver.relations.on_call import reference_of
 from fhirserver.store import catalogue
 from fhirserver.store.relationships import consents, guardians, people, teams
-from fhirserver.store.relationships.periods import bounds
 
 if TYPE_CHECKING:
     from fhirserver.kernel.ports import Transaction
-
-# A device that is in use for a patient: https://hl7.org/fhir/R4/valueset-device-statement-status.html
-_IN_USE = frozenset({"active", "completed"})
-
 
 # Resources that change what a tenant's definitions say.
 CANONICALS = frozenset(KINDS)
@@ -50,7 +47,7 @@ async def _follow_device_use(tx: "Transaction", change: Change) -> None:
         "DELETE FROM device_binding WHERE tenant = %s AND statement = %s", (tx.tenant, change.id)
     )
     statement = change.resource
-    if statement is None or change.patient is None or statement.get("status") not in _IN_USE:
+    if statement is None or change.patient is None or statement.get("status") not in BINDING_STATUS:
         return
     kind, _, device = reference_of(statement.get("device")).partition("/")
     if kind != "Device":

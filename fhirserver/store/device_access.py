@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel import canonical
 from fhirserver.kernel.errors import NotFound, Unprocessable
 from fhirserver.kernel.ports import Transaction
-from fhirserver.store.accounts import digest, tenant_number
 from fhirserver.store.caller import entering
 from fhirserver.store.connection import Query
 from fhirserver.store.database import Pool
 from fhirserver.store.telemetry import device_bucket
+from fhirserver.store.tenants import tenant_number
 from fhirserver.store.transaction import WriteTransaction
 
 _SECRET_BYTES = 24
@@ -90,7 +91,7 @@ async def enroll_device(
             tx.tenant,
             address,
             device,
-            digest(password),
+            secret_digest(password),
             tx.now,
             list(beyond),
         ),
@@ -167,7 +168,7 @@ async def check_device(
     )
     async with pool.connection() as connection:
         _, found = await connection.round((entering(number), asked))
-        if not found or not secrets.compare_digest(found[0][0], digest(password)):
+        if not found or not secrets.compare_digest(found[0][0], secret_digest(password)):
             return None
         behind = tuple(found[0][1])
         if behind:

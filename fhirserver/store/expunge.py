@@ -14,7 +14,7 @@ from fhirserver.definitions import Definitions
 from fhirserver.kernel import keys
 from fhirserver.kernel.evidence import EVIDENCE_TYPES
 from fhirserver.kernel.jobs import Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.resource import Json
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.evidence import NOTHING, Evidence, evidence_of
@@ -26,7 +26,6 @@ from fhirserver.store.removal import (
     remove,
     remove_versions,
 )
-from fhirserver.store.retention import Transactions
 from fhirserver.wire import fhir_json
 
 BATCH: Final = 500

@@ -3,14 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from fhirserver.crypto import envelope
 from fhirserver.definitions import Definitions
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transactions
 from fhirserver.search import coarse
 from fhirserver.search.extract import extract
 from fhirserver.search.terms import resource_terms
@@ -24,7 +23,6 @@ _BATCH: Final = 500
 _TURN: Final = 20
 _FIRST_ROW: Final = UUID(int=0)
 
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 # Told how many rows have been counted so far.
 Told = Callable[[int], Awaitable[None]]
 

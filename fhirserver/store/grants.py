@@ -14,6 +14,7 @@ import orjson
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.smart.family import Code, Family, Known, Refresh
+from fhirserver.store.relationships import epoch
 
 _FAMILY: Final[LiteralString] = (
     "g.family, g.tenant, g.kind, g.reference, g.client, g.account, g.session, g.fhir_user, g.scopes, g.patient, "
@@ -179,7 +180,7 @@ async def end_access(tx: Transaction, digest: bytes) -> None:
         "UPDATE access_token SET revoked = %s WHERE tenant = %s AND digest = %s AND revoked IS NULL",
         (tx.now, tx.tenant, digest),
     )
-    await _tell_all(tx)
+    await epoch.move(tx)
 
 
 async def end_grants(
@@ -190,12 +191,30 @@ async def end_grants(
     account: str | None = None,
 ) -> int:
     """Revoke what fits every argument given, with its refresh and access tokens; return how many tokens and grants."""
-    return await _end(tx, family=family, client=client, account=account)
-
-
-async def end_account(tx: Transaction, account: str) -> int:
-    """Revoke everything that came of an account's logins; return how many tokens and grants."""
-    return await _end(tx, account=account)
+    wanted = {
+        "tenant": tx.tenant,
+        "now": tx.now,
+        "family": family,
+        "client": client,
+        "account": account,
+    }
+    fits: LiteralString = (
+        "WHERE tenant = %(tenant)s AND revoked IS NULL "
+        "AND (%(family)s::uuid IS NULL OR family = %(family)s::uuid) "
+        "AND (%(client)s::text IS NULL OR client = %(client)s::text) "
+        "AND (%(account)s::text IS NULL OR account = %(account)s::text) "
+        # Never the administrator's own tokens, which belong to no client and no account.
+        "AND (client IS NOT NULL OR account IS NOT NULL)"
+    )
+    grants = await tx.execute(
+        f"UPDATE smart_grant SET revoked = %(now)s {fits} RETURNING true", wanted
+    )
+    tokens = await tx.execute(
+        f"UPDATE access_token SET revoked = %(now)s {fits} AND expires > %(now)s RETURNING true",
+        wanted,
+    )
+    await epoch.move(tx)
+    return len(grants) + len(tokens)
 
 
 async def end_session(tx: Transaction, session: str) -> int:
@@ -206,7 +225,7 @@ async def end_session(tx: Transaction, session: str) -> int:
         (tx.now, tx.tenant, session),
     )
     for (family,) in ended:
-        await _end(tx, family=family)
+        await end_grants(tx, family=family)
     return len(ended)
 
 
@@ -239,43 +258,6 @@ async def forget(tx: Transaction) -> None:
     """Remove what ended some days ago."""
     for statement in _FORGOTTEN:
         await tx.execute(statement, (tx.tenant, tx.now - _KEPT))
-
-
-async def _end(
-    tx: Transaction,
-    *,
-    family: UUID | None = None,
-    client: str | None = None,
-    account: str | None = None,
-) -> int:
-    wanted = {
-        "tenant": tx.tenant,
-        "now": tx.now,
-        "family": family,
-        "client": client,
-        "account": account,
-    }
-    fits: LiteralString = (
-        "WHERE tenant = %(tenant)s AND revoked IS NULL "
-        "AND (%(family)s::uuid IS NULL OR family = %(family)s::uuid) "
-        "AND (%(client)s::text IS NULL OR client = %(client)s::text) "
-        "AND (%(account)s::text IS NULL OR account = %(account)s::text) "
-        # Never the administrator's own tokens, which belong to no client and no account.
-        "AND (client IS NOT NULL OR account IS NOT NULL)"
-    )
-    grants = await tx.execute(
-        f"UPDATE smart_grant SET revoked = %(now)s {fits} RETURNING true", wanted
-    )
-    tokens = await tx.execute(
-        f"UPDATE access_token SET revoked = %(now)s {fits} AND expires > %(now)s RETURNING true",
-        wanted,
-    )
-    await _tell_all(tx)
-    return len(grants) + len(tokens)
-
-
-async def _tell_all(tx: Transaction) -> None:
-    await tx.execute("UPDATE access_epoch SET epoch = epoch + 1")
 
 
 _WIDTH: Final = _FAMILY.count(",") + 1

@@ -1,14 +1,16 @@
 """A reindex that is part of a larger job: what it saves is part of what that job saves."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 import orjson
 
 from fhirserver.kernel.jobs import JobWork, Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.principal import Principal
+from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.pace import Pace
 from fhirserver.wire import fhir_json
 
@@ -41,23 +43,46 @@ async def save(job: Running, at: Position) -> None:
     await job.advance(0, None, _saved(at))
 
 
-async def once(reindex: JobWork, job: Running, at: Position, pace: Pace | None = None) -> int:
-    """Go through the record from where `at` is; return how many rows nobody can read any more."""
-    report = fhir_json.read(await reindex(_Inner(job, at, pace)))
-    told = {one["name"]: one for one in report["parameter"]}
-    return int(told["unreadable"]["valueDecimal"])
+class IndexPass:
+    """Goes through the record, as often as it takes, until every row carries a new version of the index."""
 
+    def __init__(
+        self,
+        transactions: Transactions,
+        data_keys: DataKeys,
+        reindex: JobWork,
+        settled_seconds: float,
+    ) -> None:
+        """Work through `transactions` of a worker's role; every process knows new keys after `settled_seconds`."""
+        self._transactions = transactions
+        self._keys = data_keys
+        self._reindex = reindex
+        self._settled_seconds = settled_seconds
 
-def again(at: Position) -> Position:
-    """Return where the next pass begins."""
-    return replace(at, reindex="", passes=at.passes + 1)
+    async def complete(
+        self,
+        job: Running,
+        at: Position,
+        *,
+        types: Iterable[int] | None = None,
+        pace: Pace | None = None,
+    ) -> int:
+        """Go through from where `at` is; return how many rows are left behind: nobody can read those any more.
 
-
-async def behind(tx: Transaction, version: int, types: Iterable[int] | None = None) -> int:
-    """Return how many rows of `types` (numbers; None: of all) carry another version of the index."""
-    numbers = None if types is None else sorted(types)
-    ((left,),) = await tx.execute(_BEHIND, (tx.tenant, version, numbers, numbers))
-    return int(left)
+        `types` are the numbers of those that are counted, None for all.
+        """
+        numbers = None if types is None else sorted(types)
+        while True:
+            # Until every process writes the new version and searches for it.
+            await asyncio.sleep(self._settled_seconds)
+            await self._keys.refresh()
+            told = fhir_json.read(await self._reindex(_Inner(job, at, pace)))["parameter"]
+            unreadable = next(one["valueDecimal"] for one in told if one["name"] == "unreadable")
+            async with self._transactions(job.tenant) as tx:
+                ((left,),) = await tx.execute(_BEHIND, (tx.tenant, at.version, numbers, numbers))
+            if left <= int(unreadable):
+                return int(left)
+            at = replace(at, reindex="", passes=at.passes + 1)
 
 
 class _Inner:
@@ -85,16 +110,3 @@ class _Inner:
 
 def _saved(at: Position) -> bytes:
     return orjson.dumps(asdict(at))
-
-
-def report(**told: Any) -> bytes:
-    """Return the Parameters resource with what a job tells: numbers, texts and yes or no."""
-    kinds = {bool: "valueBoolean", int: "valueDecimal", float: "valueDecimal", str: "valueString"}
-    return fhir_json.write(
-        {
-            "resourceType": "Parameters",
-            "parameter": [
-                {"name": name, kinds[type(value)]: value} for name, value in told.items()
-            ],
-        }
-    )

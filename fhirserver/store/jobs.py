@@ -5,8 +5,7 @@ the tenant's key. A finished job is kept for `KEPT`.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, LiteralString
@@ -16,14 +15,13 @@ from fhirserver.auth.kept_scopes import grant_with, text_of
 from fhirserver.kernel import keys
 from fhirserver.kernel.errors import TooManyRequests
 from fhirserver.kernel.jobs import JobStatus
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.principal import Access, Principal
 
 KEPT: Final = timedelta(hours=24)
 MOST_WAITING: Final = 100
 MOST_LISTED: Final = 200
 
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 
 # Run by the scanning role without a transaction.
 DUE: Final[LiteralString] = (

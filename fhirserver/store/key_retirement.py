@@ -4,17 +4,16 @@ A rotation leaves the key that it replaced in its table, wrapped, for a while. T
 for `KEPT`, if no row in any table hangs on it; those that something hangs on stay, and the job says how many.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from typing import Final, LiteralString
 
 import structlog
 
 from fhirserver.kernel.hanging import SealedColumn
 from fhirserver.kernel.jobs import Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.store.data_keys import CHANGED
-from fhirserver.store.index_pass import report
+from fhirserver.store.job_report import report
 from fhirserver.store.rotation import KEPT
 
 KIND: Final = "retire"
@@ -38,7 +37,7 @@ class Retirement:
 
     def __init__(
         self,
-        transactions: Callable[[int], AbstractAsyncContextManager[Transaction]],
+        transactions: Transactions,
         columns: Sequence[SealedColumn],
     ) -> None:
         """Work through `transactions` of a worker's role, over `columns` beside the record itself."""

@@ -8,10 +8,10 @@ from typing import Final
 
 import orjson
 
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.principal import Principal
 from fhirserver.store import key_retirement, spreading
-from fhirserver.store.jobs import JobRows, Transactions
+from fhirserver.store.jobs import JobRows
 from fhirserver.store.rotation import KEPT
 
 # From the end of a look at the index to the next.

@@ -1,13 +1,12 @@
 """The jobs that change keys: rotation and what it leaves, re-keying and spreading of the index, shredding."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from fhirserver.definitions.loader import Definitions
 from fhirserver.kernel.hanging import PatientRows, SealedColumn
 from fhirserver.kernel.jobs import JobWork
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transactions
 from fhirserver.store import (
     key_retirement,
     patient_rows,
@@ -34,7 +33,7 @@ class Hanging:
 
 
 def key_works(
-    transactions: Callable[[int], AbstractAsyncContextManager[Transaction]],
+    transactions: Transactions,
     keys: DataKeys,
     definitions_of: Callable[[int], Definitions],
     reindex: JobWork,

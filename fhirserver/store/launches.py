@@ -3,11 +3,11 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#launch-app-ehr-launch
 """
 
-import hashlib
 import json
 from datetime import datetime
 from typing import Any
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.ports import Transaction
 
 
@@ -21,7 +21,7 @@ async def remember(
     expires: datetime,
 ) -> None:
     """Remember `context` (JSON) under `handle`, for one `client` and the person who is `reference`; None: for any."""
-    digest = _digest(handle)
+    digest = secret_digest(handle)
     sealed = await tx.seal(None, f"launch|{digest.hex()}", json.dumps(context).encode())
     await tx.execute(
         "INSERT INTO launch_handle (tenant, digest, client, reference, sealed, expires) VALUES (%s, %s, %s, %s, %s, %s)",
@@ -36,7 +36,7 @@ async def find(
 
     With `consume` it is used by this.
     """
-    digest = _digest(handle)
+    digest = secret_digest(handle)
     rows = await tx.execute(
         "SELECT client, reference, sealed FROM launch_handle WHERE tenant = %s AND digest = %s AND expires > %s FOR UPDATE",
         (tx.tenant, digest, tx.now),
@@ -50,7 +50,3 @@ async def find(
     client, reference, sealed = rows[0]
     context = json.loads(await tx.unseal(None, f"launch|{digest.hex()}", bytes(sealed)))
     return client, reference, context
-
-
-def _digest(handle: str) -> bytes:
-    return hashlib.sha256(handle.encode()).digest()

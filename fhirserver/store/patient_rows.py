@@ -14,6 +14,8 @@ PATIENT_ROWS: Final[tuple[PatientRows, ...]] = (
     PatientRows("peer_link", "peer"),
     PatientRows("invitation"),
     PatientRows("consent_provision"),
+    PatientRows("hl7_message"),
+    PatientRows("hl7_message", "others", listed=True),
 )
 
 # Tables that name a patient and keep doing so, each with the reason.

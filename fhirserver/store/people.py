@@ -90,15 +90,6 @@ async def roles(tx: Transaction, account: str) -> Sequence[tuple[PrincipalKind, 
     return [(kind, reference) for kind, reference in rows]
 
 
-async def accounts_of(tx: Transaction, reference: str) -> Sequence[str]:
-    """Return the ids of the accounts that may act as `reference`."""
-    rows = await tx.execute(
-        "SELECT DISTINCT account FROM account_role WHERE tenant = %s AND reference = %s ORDER BY account",
-        (tx.tenant, reference),
-    )
-    return [str(account) for (account,) in rows]
-
-
 async def link(tx: Transaction, account: str, kind: PrincipalKind, reference: str) -> None:
     """Let the account act as `reference` from now on."""
     await tx.execute(

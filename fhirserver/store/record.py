@@ -26,13 +26,14 @@ from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.kernel.search_page import SearchPage
 from fhirserver.search.query import Query
 from fhirserver.store import (
-    accounts,
+    access_tokens,
     claims,
     dead_letters,
     device_access,
     key_upkeep,
     lease,
     policies,
+    tenants,
 )
 from fhirserver.store.audit_insertion import AuditInsertion
 from fhirserver.store.audit_log import AuditLog
@@ -57,7 +58,7 @@ from fhirserver.store.partitions import ensure_partitions
 from fhirserver.store.read import ReadContext, Reader
 from fhirserver.store.reindex import Enable, Reindex
 from fhirserver.store.relations import relations
-from fhirserver.store.relationships import RelationshipRows, backfill
+from fhirserver.store.relationships import RelationshipRows, backfill, epoch
 from fhirserver.store.retention import Retention
 from fhirserver.store.root_rotation import hanging_on, rewrap_tenant_keys
 from fhirserver.store.search import Searches
@@ -299,7 +300,7 @@ class Record:
 
     async def grant(self, token: str) -> Grant | None:
         """Return who holds `token`."""
-        return await accounts.grant(self._database.read, token, self._clock())
+        return await access_tokens.grant(self._database.read, token, self._clock())
 
     async def relations(self, principal: Principal) -> Relations:
         """Return what is known of the relations of `principal` with patients."""
@@ -307,24 +308,26 @@ class Record:
 
     async def access_epoch(self) -> int:
         """Return a number that grows with every change of who may see what."""
-        return await accounts.access_epoch(self._database.read)
+        return await epoch.current(self._database.read)
 
     async def issue_token(self, principal: Principal, lifetime_seconds: int) -> str:
         """Return a fresh bearer token."""
         lifetime = timedelta(seconds=lifetime_seconds)
-        return await accounts.issue_token(self._database.write, principal, lifetime, self._clock())
+        return await access_tokens.issue_token(
+            self._database.write, principal, lifetime, self._clock()
+        )
 
     async def ensure_tenant(self, name: str) -> int:
         """Return the number of the tenant called `name`, made when missing."""
-        return await accounts.ensure_tenant(self._database.write, name)
+        return await tenants.ensure_tenant(self._database.write, name)
 
     async def tenant_number(self, name: str) -> int | None:
         """Return the number of the tenant called `name`."""
-        return await accounts.tenant_number(self._database.read, name)
+        return await tenants.tenant_number(self._database.read, name)
 
     async def tenants(self) -> Sequence[tuple[int, str]]:
         """Return every tenant as (number, name)."""
-        return await accounts.tenants(self._database.read)
+        return await tenants.tenants(self._database.read)
 
     async def enroll_device(
         self, tenant: int, device: str, behind: Sequence[str] = ()

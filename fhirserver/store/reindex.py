@@ -7,7 +7,6 @@ left alone: whoever wrote it indexed it by the new definitions. Contents and ver
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -18,7 +17,7 @@ from fhirserver.crypto import envelope
 from fhirserver.crypto.blind_index import BlindIndex
 from fhirserver.definitions import Definitions
 from fhirserver.kernel.jobs import Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.reseal import UPKEEP
 from fhirserver.store.rows import IndexColumns, RangeRow, index_columns
@@ -56,7 +55,6 @@ _ADD_RANGES: Final[LiteralString] = (
 )
 
 Row = tuple[int, UUID]
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 Enable = Callable[[Transaction, Mapping[str, str]], Awaitable[None]]
 
 

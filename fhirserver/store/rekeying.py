@@ -7,25 +7,20 @@ searches look for both, and a reindex goes through the record. When no row is le
 A `rekey` job goes on where a dead worker left it.
 """
 
-import asyncio
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from fhirserver.crypto import envelope
 from fhirserver.kernel.jobs import JobWork, Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transactions
 from fhirserver.store import index_pass, tenant_keys
 from fhirserver.store.data_keys import CHANGED, DataKeys
 from fhirserver.store.frequencies import Counting
-from fhirserver.store.index_pass import Position
+from fhirserver.store.index_pass import IndexPass, Position
 from fhirserver.store.rotation import SETTLED_SECONDS, rotated
 from fhirserver.wire import fhir_json
 
 KIND: Final = "rekey"
-
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 
 
 class Rekeying:
@@ -44,22 +39,12 @@ class Rekeying:
         self._transactions = transactions
         self._keys = data_keys
         self._counting = counting
-        self._reindex = reindex
-        self._settled_seconds = settled_seconds
+        self._passes = IndexPass(transactions, data_keys, reindex, settled_seconds)
 
     async def __call__(self, job: Running) -> bytes:
         """Return a Parameters resource: the version, and how many rows are left on another one."""
         at = index_pass.position_of(job) or await self._begin(job)
-        while True:
-            # Until every process writes the new version and searches for it.
-            await asyncio.sleep(self._settled_seconds)
-            await self._keys.refresh()
-            unreadable = await index_pass.once(self._reindex, job, at)
-            async with self._transactions(job.tenant) as tx:
-                left = await index_pass.behind(tx, at.version)
-            if left <= unreadable:
-                break
-            at = index_pass.again(at)
+        left = await self._passes.complete(job, at)
         async with self._transactions(job.tenant) as tx:
             await job.require_claim(tx)
             await tx.execute(

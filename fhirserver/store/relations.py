@@ -14,13 +14,13 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Basis, Membership, Principal, Provision, Relations
 from fhirserver.kernel.resource import Json
 from fhirserver.relations.constants import DEEPEST_TEAM
+from fhirserver.relations.fhir_period import earliest
 from fhirserver.relations.on_call import Unreadable, next_change, on_call_at
 from fhirserver.relations.provision_rows import provisions
 from fhirserver.store.caller import entering
 from fhirserver.store.connection import Query
 from fhirserver.store.database import Pool
 from fhirserver.store.relationships.on_call import bucket_of
-from fhirserver.store.relationships.periods import earlier
 
 _NAMES: Final[LiteralString] = """
 WITH RECURSIVE known (who, member) AS (
@@ -38,7 +38,8 @@ WITH RECURSIVE known (who, member) AS (
   WHERE cardinality(d.path) <= %(deepest)s
 ), bond (bucket, patient, who, role, starts, ends, basis, source, path) AS (
 """
-# A branch for each kind of relationship; the last one is none: it says when roles that were looked at begin or end.
+# A branch for each kind of relationship; the last two are none. One says when roles that were looked at begin or end; the
+# other by which other names a Consent may mean the caller: whether the role is over makes nobody somebody else.
 _BONDS: Final[LiteralString] = """
   SELECT m.bucket, m.patient, k.who, m.role, m.starts, m.ends, 'care-team', 'CareTeam/' || m.team, NULL::text[]
   FROM known k JOIN care_membership m ON m.tenant = %(tenant)s AND m.member = k.member
@@ -77,6 +78,16 @@ _BONDS: Final[LiteralString] = """
     WHERE s.tenant = %(tenant)s AND s.bucket = ANY (%(clerk_buckets)s::smallint[]) AND s.role = ANY (%(clerk_roles)s::text[])
   ) s (who, starts, ends)
   WHERE s.starts > %(now)s OR s.ends > %(now)s GROUP BY s.who
+  UNION ALL
+  SELECT NULL, NULL, s.who, NULL, NULL, NULL, 'name', n.name, NULL
+  FROM (
+    SELECT 'Practitioner/' || s.practitioner, 'PractitionerRole/' || s.role, s.organization FROM staff_role s
+    WHERE s.tenant = %(tenant)s AND s.practitioner = ANY (%(practitioners)s::text[])
+    UNION ALL
+    SELECT 'PractitionerRole/' || s.role, 'Practitioner/' || s.practitioner, s.organization FROM staff_role s
+    WHERE s.tenant = %(tenant)s AND s.bucket = ANY (%(role_buckets)s::smallint[]) AND s.role = ANY (%(roles)s::text[])
+  ) s (who, other, organization), unnest(ARRAY[s.other, 'Organization/' || s.organization]) AS n (name)
+  WHERE n.name IS NOT NULL
 )
 """
 _ASK: Final[LiteralString] = (
@@ -103,7 +114,7 @@ class _Bond(NamedTuple):
     role: str | None
     starts: datetime | None
     ends: datetime | None
-    basis: Basis | Literal["turn"]
+    basis: Basis | Literal["turn", "name"]
     source: str
     # From who is on duty to the team that is listed in the patient's; None for everybody else.
     path: Sequence[str] | None
@@ -149,18 +160,24 @@ async def relations_within(
 def _arguments(tenant: int, asking: Collection[Principal], now: datetime) -> Mapping[str, Any]:
     members = sorted({one.reference for one in asking})
     clerks = sorted({one.reference for one in asking if one.kind == "clinic-admin"})
-    roles = _ids(clerks, "PractitionerRole/")
+    roles, of_clerks = (_ids(some, "PractitionerRole/") for some in (members, clerks))
     return {
         "tenant": tenant,
         "members": members,
         "practitioners": _ids(members, "Practitioner/"),
         "patients": _ids(members, "Patient/"),
         "clerks": _ids(clerks, "Practitioner/"),
-        "clerk_roles": roles,
-        "clerk_buckets": [keys.bucket_of(tenant, "PractitionerRole", one) for one in roles],
+        "clerk_roles": of_clerks,
+        "clerk_buckets": _buckets(tenant, of_clerks),
+        "roles": roles,
+        "role_buckets": _buckets(tenant, roles),
         "deepest": DEEPEST_TEAM,
         "now": now,
     }
+
+
+def _buckets(tenant: int, roles: Iterable[str]) -> list[int]:
+    return [keys.bucket_of(tenant, "PractitionerRole", one) for one in roles]
 
 
 def _ids(members: Iterable[str], prefix: str) -> list[str]:
@@ -186,12 +203,16 @@ def _of(
 ) -> Relations:
     found: list[Membership] = []
     turn: datetime | None = None
+    names: set[str] = set()
     denied: dict[tuple[str, str], tuple[Provision, ...]] = {}
     for one in bonds:
         if one.who != principal.reference or not principal.reference:
             continue
         if one.basis == "turn":
-            turn = earlier(turn, earlier(one.starts, one.ends))
+            turn = earliest(turn, one.starts, one.ends)
+            continue
+        if one.basis == "name":
+            names.add(one.source)
             continue
         # Who administers an organization is nobody's clinician by that, and the other way round.
         if one.basis == "roster" and principal.kind != "clinic-admin":
@@ -199,17 +220,18 @@ def _of(
         ends = one.ends
         if one.path is not None:
             on_duty, until = _shift(one.path, rosters, now)
-            turn = earlier(turn, until)
+            turn = earliest(turn, until)
             if not on_duty:
                 continue
-            ends = earlier(ends, until)
+            ends = earliest(ends, until)
         found.append(
             Membership(one.patient, one.who, one.role, one.starts, ends, one.basis, one.source)
         )
         for consent, rows in (one.provisions or {}).items():
             if (one.patient, consent) not in denied:
                 denied[one.patient, consent] = provisions(one.patient, consent, rows)
-    return Relations(tuple(found), tuple(p for several in denied.values() for p in several), turn)
+    rules = tuple(one for several in denied.values() for one in several)
+    return Relations(tuple(found), rules, turn, frozenset(names))
 
 
 def _shift(
@@ -223,7 +245,7 @@ def _shift(
             if roster is None:
                 return False, None
             on_duty = on_duty and member in on_call_at(roster, now)
-            until = earlier(until, next_change(roster, now))
+            until = earliest(until, next_change(roster, now))
         except Unreadable:
             return False, None
     return on_duty, until

@@ -6,7 +6,7 @@ and at the moment of each deletion Flags are held still and compared with what w
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
@@ -19,7 +19,7 @@ from fhirserver.kernel import keys
 from fhirserver.kernel.audit import Actor, Happening
 from fhirserver.kernel.evidence import EVIDENCE_TYPES
 from fhirserver.kernel.jobs import Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.retention import RetentionPolicy
 from fhirserver.store import policies
@@ -41,7 +41,6 @@ BATCH: Final = 1_000
 MOST_KEPT: Final = 0.5
 STEPS: Final = ("history", "audit", "telemetry")
 
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 
 _EXPIRED: Final[LiteralString] = (
     (

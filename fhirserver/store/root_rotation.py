@@ -6,14 +6,13 @@ from typing import Final, LiteralString
 
 from fhirserver.crypto import envelope
 from fhirserver.crypto.root_keys import RootKeys
+from fhirserver.store import signing_keys
 from fhirserver.store.caller import entering
 from fhirserver.store.connection import Connection, Query
 from fhirserver.store.data_keys import CHANGED
 from fhirserver.store.database import Pool
 from fhirserver.store.tenant_keys import label
 
-# Private keys that sign identity tokens hang on root keys too; this is what each is wrapped for.
-_SIGNING: Final = "signing-key|{}"
 _COUNT: Final[LiteralString] = (
     "SELECT ring_key, count(*) FROM tenant_key WHERE tenant = %s GROUP BY ring_key"
 )
@@ -81,8 +80,8 @@ async def _signing(connection: Connection, root: RootKeys) -> int:
         "SELECT kid, ring_key, wrapped FROM signing_key WHERE ring_key <> %s", (root.active,)
     )
     for kid, name, wrapped in rows:
-        key = root.unwrap(name, _SIGNING.format(kid), bytes(wrapped))
-        to, again = root.wrap(_nonce(), _SIGNING.format(kid), key)
+        key = root.unwrap(name, signing_keys.purpose(kid), bytes(wrapped))
+        to, again = root.wrap(_nonce(), signing_keys.purpose(kid), key)
         await connection.rows(
             "UPDATE signing_key SET ring_key = %s, wrapped = %b WHERE kid = %s AND ring_key = %s",
             (to, again, kid, name),

@@ -7,13 +7,13 @@
 
 The last two are `rotate` jobs. A job goes on where a dead worker left it. It ends when no row is left on a retired key:
 it counts again after everybody who could still have written with the old one is done. A retired data key stays wrapped
-in its table for `KEPT` and is then deleted by the next rotation, if still nothing hangs on it.
+in its table for `KEPT` and is then deleted, if still nothing hangs on it: by the next rotation, or by
+`fhirserver.store.key_retirement`.
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Final, LiteralString
@@ -25,7 +25,7 @@ from fhirserver.crypto import envelope
 from fhirserver.kernel.audit import Actor, Happening
 from fhirserver.kernel.hanging import SealedColumn
 from fhirserver.kernel.jobs import Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from fhirserver.store import tenant_keys
 from fhirserver.store.data_keys import (
     CHANGED,
@@ -37,8 +37,8 @@ from fhirserver.store.data_keys import (
     unwrapped,
     wrapped_by,
 )
+from fhirserver.store.job_report import report
 from fhirserver.store.reseal import BATCH, Resealing
-from fhirserver.wire import fhir_json
 
 KIND: Final = "rotate"
 KEPT: Final = timedelta(days=1)
@@ -46,7 +46,6 @@ KEPT: Final = timedelta(days=1)
 SETTLED_SECONDS: Final = 3.0
 _FIRST_ROW: Final = str(UUID(int=0))
 
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 
 _RETIRE_WRAPPING: Final[LiteralString] = (
     "UPDATE tenant_key SET retired = %s WHERE tenant = %s AND purpose = 'wrap' AND version < %s AND retired IS NULL"
@@ -133,7 +132,7 @@ class Rotation:
                         (job.tenant, at.to),
                     )
                     await tx.execute(CHANGED)
-                    return _report(at.done, 0)
+                    return report(done=at.done, left=0)
                 again = [wrapped_by(own, row[1], unwrapped(own, *row[1:])) for row in rows]
                 columns = [row[0] for row in rows], [row[1] for row in rows], again
                 await tx.execute(_REWRAP, (at.to, *columns, job.tenant, at.to))
@@ -164,7 +163,7 @@ class Rotation:
         else:
             found = await self._new_data(job, patient)
             if found is None:
-                return _report(0, 0)
+                return report(done=0, left=0)
             at = found
         while True:
             await asyncio.sleep(self._settled_seconds)
@@ -182,7 +181,7 @@ class Rotation:
                 "DELETE FROM data_key WHERE tenant = %s AND key_id = ANY (%s::bigint[]) AND retired < %s AND %s",
                 (job.tenant, list(at.old), tx.now - KEPT, not left),
             )
-        return _report(at.done, left)
+        return report(done=at.done, left=left)
 
     async def _new_data(self, job: Running, patient: str | None) -> Position | None:
         own = await self._keys.tenant(job.tenant)
@@ -285,15 +284,3 @@ async def rows_on(
 
 def _saved(at: Position) -> bytes:
     return orjson.dumps(asdict(at))
-
-
-def _report(done: int, left: int) -> bytes:
-    return fhir_json.write(
-        {
-            "resourceType": "Parameters",
-            "parameter": [
-                {"name": "done", "valueDecimal": done},
-                {"name": "left", "valueDecimal": left},
-            ],
-        }
-    )

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Final
 
 from fhirserver.crypto.blind_index import BlindIndex, distinct
 from fhirserver.definitions.loader import Definitions
@@ -41,6 +42,7 @@ class IndexColumns:
 def index_columns(resource: Json, blind: BlindIndex, definitions: Definitions) -> IndexColumns:
     """Return the search columns of `resource`, which carries its final id."""
     type_ = resource["resourceType"]
+    resource, targets = _without_readings(resource, definitions)
     entries = extract(resource, definitions)
     primary, others = range_entries(type_, entries)
     ranges = [RangeRow(parameter_number(type_, one.param), one.lo, one.hi) for one in others]
@@ -54,11 +56,53 @@ def index_columns(resource: Json, blind: BlindIndex, definitions: Definitions) -
                 indexed_key(blind, type_, term, resource["id"])
                 for term in resource_terms(type_, entries)
             ]
+            + _keys_of(targets, blind)
         ),
         time=None if primary is None else as_datetime(primary.lo),
         time_end=None if primary is None else as_datetime(primary.hi),
         ranges=tuple(dict.fromkeys(ranges)),
     )
+
+
+class _TargetsAreKnown:
+    """Whether `Provenance.target` is read by R4's own parameters alone, of which one is about Patients only."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        known = definitions.indexed_parameters(_PROVENANCE).values()
+        self.alone = {one.code for one in known if "target" in str(one.expression)} == _OF_TARGETS
+
+
+_PROVENANCE: Final = "Provenance"
+_OF_TARGETS: Final = frozenset(("target", "patient"))
+_READING: Final = "Observation/"
+
+
+def _without_readings(resource: Json, definitions: Definitions) -> tuple[Json, list[str]]:
+    """Return a Provenance without the Observations it is about but for the first target, and those.
+
+    There is one for each message of a machine, with all that was measured: a reference has one key whatever stands
+    around it, so most of the walk can be spared.
+    """
+    if resource["resourceType"] != _PROVENANCE:
+        return resource, []
+    first, others = resource["target"][:1], resource["target"][1:]
+    readings = [one["reference"] for one in others if _is_reading(one)]
+    if not readings or not definitions.derived(_TargetsAreKnown).alone:
+        return resource, []
+    return {
+        **resource,
+        "target": [*first, *(one for one in others if not _is_reading(one))],
+    }, readings
+
+
+def _is_reading(target: Json) -> bool:
+    text = target.get("reference", "")
+    return len(target) == 1 and text.startswith(_READING) and text.count("/") == 1
+
+
+def _keys_of(readings: Sequence[str], blind: BlindIndex) -> list[int]:
+    own, constant = blind.owns(), blind.parameter_constant(_PROVENANCE, "target")
+    return [own(one.encode()) ^ constant for one in readings]
 
 
 def indexed_key(blind: BlindIndex, type_: str, term: Term, id_: str) -> int:

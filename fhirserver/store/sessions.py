@@ -1,6 +1,5 @@
 """Sessions of browsers, and failures to open one."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +7,7 @@ from typing import Any, Final, LiteralString
 from uuid import UUID, uuid4
 
 from fhirserver.accounts.session import Session
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.ports import Transaction
 
 _COLUMNS: Final[LiteralString] = (
@@ -27,7 +27,7 @@ async def open_(
         (
             tx.tenant,
             id_,
-            _digest(secret),
+            secret_digest(secret),
             UUID(account),
             list(methods),
             tx.now,
@@ -40,7 +40,7 @@ async def open_(
 
 async def of_secret(tx: Transaction, secret: str) -> Session | None:
     """Return the session of the browser that has `secret`, None when there is none (any more)."""
-    rows = await tx.execute(_COLUMNS + " AND digest = %s", (tx.tenant, _digest(secret)))
+    rows = await tx.execute(_COLUMNS + " AND digest = %s", (tx.tenant, secret_digest(secret)))
     return await _session(tx, rows[0]) if rows else None
 
 
@@ -48,6 +48,16 @@ async def by_id(tx: Transaction, session: str) -> Session | None:
     """Return the session with this id, None when there is none (any more)."""
     rows = await tx.execute(_COLUMNS + " AND id = %s", (tx.tenant, UUID(session)))
     return await _session(tx, rows[0]) if rows else None
+
+
+async def hold(tx: Transaction, session: str, kind: str, reference: str) -> bool:
+    """Return whether the session is there and its account acts as that, neither of which ends before the transaction."""
+    rows = await tx.execute(
+        "SELECT 1 FROM account_session s JOIN account_role r ON r.tenant = s.tenant AND r.account = s.account "
+        "WHERE s.tenant = %s AND s.id = %s AND r.kind = %s AND r.reference = %s FOR SHARE",
+        (tx.tenant, UUID(session), kind, reference),
+    )
+    return bool(rows)
 
 
 async def of_account(tx: Transaction, account: str) -> Sequence[Session]:
@@ -70,7 +80,7 @@ async def renew(tx: Transaction, session: str, secret: str, methods: Sequence[st
     """Let the session's person have proved who they are just now, by `methods`; the browser gets another `secret`."""
     await tx.execute(
         "UPDATE account_session SET digest = %s, methods = %s, opened = %s, seen = %s WHERE tenant = %s AND id = %s",
-        (_digest(secret), list(methods), tx.now, tx.now, tx.tenant, UUID(session)),
+        (secret_digest(secret), list(methods), tx.now, tx.now, tx.tenant, UUID(session)),
     )
 
 
@@ -147,11 +157,6 @@ async def forget(tx: Transaction, longest: timedelta, failed: timedelta) -> None
         "DELETE FROM sign_in_failure WHERE tenant = %s AND latest < %s",
         (tx.tenant, tx.now - failed),
     )
-
-
-def _digest(secret: str) -> bytes:
-    # 256 random bits: a plain hash cannot be searched.
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def _subject(tx: Transaction, subject: str) -> int:

@@ -1,15 +1,15 @@
 """Crypto-shredding: every key of one patient is destroyed, so that nothing sealed with them can be read again, in this
 database, its write-ahead log or any copy made before.
 
-Then what is left is put in order: resources become tombstones without any key to be found by, their versions and
-ranges go, and so do the rows of engines. Nothing can be written for that patient again. What tells of accesses
+Messages as they came in that name the patient and belong to no patient's key are removed first. Then what is left is
+put in order: resources become tombstones without any key to be found by, their versions and ranges go, and so do the
+rows of engines. Nothing can be written for that patient again. What tells of accesses
 (AuditEvents, emergency accesses) is sealed anew with the tenant's key first and stays, as does the note that this was
 done.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -19,8 +19,10 @@ import orjson
 from fhirserver.kernel.audit import Actor, Happening
 from fhirserver.kernel.hanging import PatientRows, SealedColumn
 from fhirserver.kernel.jobs import Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
+from fhirserver.store import named_messages
 from fhirserver.store.data_keys import CHANGED, DataKeys, bucket_of, owner_of
+from fhirserver.store.relationships import epoch
 from fhirserver.store.reseal import BATCH, Resealing, put_envelope, sealed_for
 from fhirserver.store.rotation import SETTLED_SECONDS
 from fhirserver.wire import fhir_json
@@ -30,7 +32,6 @@ _AUDIT: Final = "AuditEvent"
 # The patient of a tombstone: nobody's, so that only administrators learn that there was something.
 NOBODY: Final = 0
 
-Transactions = Callable[[int], AbstractAsyncContextManager[Transaction]]
 
 _NOTE: Final[LiteralString] = (
     "INSERT INTO shredded_patient (bucket, tenant, patient, shredded) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
@@ -87,6 +88,7 @@ class Shredding:
             else await self._known(job, owner, bucket)
         )
         if not at.destroyed:
+            await self._remove_messages(job, patient)
             await self._save_what_stays(job, patient, owner, at)
             await self._destroy(job, patient, owner, bucket)
             at = replace(at, destroyed=True)
@@ -110,6 +112,15 @@ class Shredding:
         at = Position([row[0] for row in rows])
         await job.advance(0, None, orjson.dumps(asdict(at)))
         return at
+
+    async def _remove_messages(self, job: Running, patient: str) -> None:
+        """Remove what came in about the patient and is under the tenant's key: afterwards nobody knows the names."""
+        async with self._transactions(job.tenant) as tx:
+            names = await named_messages.sought(tx, patient)
+        at: named_messages.Place | None = named_messages.Place()
+        while at is not None:
+            async with self._transactions(job.tenant) as tx:
+                at = await named_messages.remove(tx, job, names, at)
 
     async def _save_what_stays(self, job: Running, patient: str, owner: int, at: Position) -> None:
         """Put what outlives the patient under the tenant's key."""
@@ -188,10 +199,11 @@ class Shredding:
                     if one.cleared
                     else "DELETE FROM " + one.table
                 )
-                await tx.execute(
-                    begin + " WHERE tenant = %s AND " + one.column + " = %s", (job.tenant, patient)
+                named: LiteralString = (
+                    "%s = ANY (" + one.column + ")" if one.listed else one.column + " = %s"
                 )
-            await tx.execute("UPDATE access_epoch SET epoch = epoch + 1")
+                await tx.execute(begin + " WHERE tenant = %s AND " + named, (job.tenant, patient))
+            await epoch.move(tx)
 
 
 async def _of_patient(

@@ -9,9 +9,7 @@ A job goes on where a dead worker left it, and rests between two batches, so tha
 time it is given.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Final, LiteralString
 
 import orjson
@@ -19,12 +17,13 @@ import structlog
 
 from fhirserver.definitions import Definitions
 from fhirserver.kernel.jobs import JobWork, Running
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transactions
 from fhirserver.search import coarse
 from fhirserver.store import index_pass, tenant_keys
 from fhirserver.store.data_keys import CHANGED, DataKeys
 from fhirserver.store.frequencies import Counting
-from fhirserver.store.index_pass import Position, report
+from fhirserver.store.index_pass import IndexPass, Position
+from fhirserver.store.job_report import report
 from fhirserver.store.pace import Pace
 from fhirserver.store.rotation import SETTLED_SECONDS, rotated
 
@@ -48,7 +47,7 @@ class Spreading:
 
     def __init__(
         self,
-        transactions: Callable[[int], AbstractAsyncContextManager[Transaction]],
+        transactions: Transactions,
         data_keys: DataKeys,
         definitions_of: Callable[[int], Definitions],
         counting: Counting,
@@ -61,8 +60,7 @@ class Spreading:
         self._keys = data_keys
         self._definitions_of = definitions_of
         self._counting = counting
-        self._reindex = reindex
-        self._settled_seconds = settled_seconds
+        self._passes = IndexPass(transactions, data_keys, reindex, settled_seconds)
 
     async def __call__(self, job: Running) -> bytes:
         """Return a Parameters resource: the column that stood barest and how much of it was, in percent; and what was done.
@@ -81,16 +79,7 @@ class Spreading:
             at = await self._begin(job, pace)
             log.info("index spread anew", tenant=job.tenant, version=at.version, column=column, percent=percent)  # fmt: skip
         numbers = [self._definitions_of(job.tenant).type_number(one) for one in at.types or ()]
-        while True:
-            # Until every process writes the new version and searches for it.
-            await asyncio.sleep(self._settled_seconds)
-            await self._keys.refresh()
-            unreadable = await index_pass.once(self._reindex, job, at, pace)
-            async with self._transactions(job.tenant) as tx:
-                left = await index_pass.behind(tx, at.version, numbers)
-            if left <= unreadable:
-                break
-            at = index_pass.again(at)
+        left = await self._passes.complete(job, at, types=numbers, pace=pace)
         since = (await self._keys.tenant(job.tenant)).blind.since
         async with self._transactions(job.tenant) as tx:
             await job.require_claim(tx)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fhirserver.crypto import envelope
 from fhirserver.definitions.loader import Definitions
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.store.data_keys import DataKey
 from fhirserver.store.rows import IndexColumns, index_columns
@@ -70,7 +71,7 @@ def stamped(resource: Json, fhir_id: str, version: int, now: datetime) -> tuple[
     type_ = resource["resourceType"]
     meta: Json = {
         "versionId": str(version),
-        "lastUpdated": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "lastUpdated": instant(now),
     }
     for name, value in resource.get("meta", {}).items():
         if name not in _SERVER_META:

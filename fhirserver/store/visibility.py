@@ -5,6 +5,7 @@ same epoch. One number is read instead of the relations of everybody.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, LiteralString, NamedTuple
 
@@ -12,6 +13,7 @@ from fhirserver.auth import decide, holds_until, visible
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access, Grant
 from fhirserver.kernel.resource import Stored
+from fhirserver.store.ended_apps import ended_apps
 from fhirserver.store.relations import relations_within
 
 MAX_GRANTS: Final = 20_000
@@ -54,11 +56,13 @@ class Visibility:
         if not asking:
             return found
         relations = await relations_within(tx, {one.principal for one in asking})
+        over = await ended_apps(tx, asking)
         if len(self._known) + len(asking) > MAX_GRANTS:
             self._known.clear()
         for owner in asking:
             of = relations[owner.principal]
-            access = found[owner] = decide(owner.principal, of, tx.now, owner)
+            held = replace(owner, scopes=()) if owner in over else owner
+            access = found[owner] = decide(owner.principal, of, tx.now, held)
             if is_committed:
                 until = holds_until(of, tx.now, owner)
                 self._known[owner] = _Known(access, epoch, tx.now, until)

@@ -5,11 +5,13 @@ A channel knows nothing of cursors, attempts or retries; one engine does that fo
 the setting SUBSCRIPTION_CHANNELS (docs/subscriptions.md, "A channel type of your own").
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from fhirserver.kernel.resource import Json
 from subscriptions.core.channel_kind import ChannelKind
 from subscriptions.core.notification import Content, Kind
 
@@ -24,7 +26,7 @@ class Parcel:
     stand; `title` is the topic's and holds nothing of anybody's health; `first` and `last` are the
     event numbers inside and `happened` is when the first of them did, all None in a handshake and a
     heartbeat; `content` None means plain R4 criteria without topic. `timeout_seconds` bounds the
-    whole exchange, name lookup included.
+    whole exchange, name lookup included. `tenant` is whose Subscription it is.
     """
 
     subscription: str
@@ -43,6 +45,7 @@ class Parcel:
     at: datetime
     timeout_seconds: float
     secret: str | None = field(default=None, repr=False)
+    tenant: int = 0
 
     @property
     def message_id(self) -> UUID:
@@ -87,3 +90,11 @@ class Channel(ChannelKind, Protocol):
 
     async def close(self) -> None:
         """Close what is kept open."""
+
+
+@runtime_checkable
+class TellsMore(Protocol):
+    """What a `Channel` has as well whose form needs more than the topic's notification shape brings along."""
+
+    def beside(self, resource: Json) -> Iterator[str]:
+        """Yield what goes with a focus, or with what goes with it, as ``Type/id``; rights are asked for each."""

@@ -115,6 +115,33 @@ class Egress:
             raise EndpointFailed("the answer is too long or did not come to its end")
         return body
 
+    async def connected(self, url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return an open connection to the host and port of `url`, with TLS for https, for another protocol than HTTP.
+
+        Raises `EndpointFailed`; takes as long as it takes.
+        """
+        if (reason := endpoint_fault(url, self._policy)) is not None:
+            raise EndpointFailed(reason)
+        parts = urlsplit(url)
+        try:
+            places = await self._places(parts)
+            tls = await self._judge(parts)
+            *others, last = places[:_ADDRESSES_TRIED]
+            for place in others:
+                with suppress(ConnectionError):
+                    return await _stream(place, tls)
+            return await _stream(last, tls)
+        except (OSError, UnicodeError) as problem:
+            raise EndpointFailed(_in_words(problem)) from problem
+
+    async def _judge(self, parts: SplitResult) -> ssl.SSLContext | None:
+        """Return what judges certificates where there are any."""
+        if parts.scheme != "https":
+            return None
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(_public_tls)
+        return self._tls
+
     async def _asked(
         self,
         method: bytes,
@@ -155,9 +182,7 @@ class Egress:
         kept = self._kept_line(places)
         if kept is not None:
             return await _over(kept, method, target, lines, body)
-        tls = self._tls
-        if tls is None and parts.scheme == "https":
-            tls = self._tls = await asyncio.to_thread(_public_tls)
+        tls = await self._judge(parts)
         *others, last = places[:_ADDRESSES_TRIED]
         for place in others:
             # Without a connection nothing was sent, and another address of the host may have one.
@@ -207,6 +232,13 @@ class Egress:
         self._kept = {place: lines for place, lines in free.items() if lines}
         for line in stale:
             await line.close()
+
+
+async def _stream(
+    place: Place, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    name = None if tls is None else place.host
+    return await asyncio.open_connection(place.address, place.port, ssl=tls, server_hostname=name)
 
 
 async def _over(
@@ -274,7 +306,7 @@ def _is_address(host: str) -> bool:
 def _in_words(problem: Exception) -> str:
     if isinstance(problem, ssl.SSLError) or isinstance(problem.__cause__, ssl.SSLError):
         return "no trusted TLS connection"
-    if isinstance(problem, httpcore.ConnectError):
+    if isinstance(problem, httpcore.ConnectError | ConnectionRefusedError):
         return "no connection"
     if isinstance(problem, httpcore.ProtocolError):
         return "the answer is not HTTP"

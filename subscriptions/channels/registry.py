@@ -13,6 +13,7 @@ from typing import TypeVar
 from subscriptions.channels.channel import Channel
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import Email, MailServer
+from subscriptions.channels.hl7v2 import HL7v2
 from subscriptions.channels.message import Message
 from subscriptions.channels.rest_hook import RestHook
 from subscriptions.core.channel_kind import ChannelKind
@@ -37,8 +38,12 @@ class Tools:
 
 def shipped(tools: Tools, mail_server: MailServer | None) -> tuple[Channel, ...]:
     """Return the product's own channels; email only where there is a mail server."""
-    posting: tuple[Channel, ...] = (RestHook(tools.egress), Message(tools.egress, tools.base))
-    return posting if mail_server is None else (*posting, Email(mail_server))
+    always: tuple[Channel, ...] = (
+        RestHook(tools.egress),
+        Message(tools.egress, tools.base),
+        HL7v2(tools.egress),
+    )
+    return always if mail_server is None else (*always, Email(mail_server))
 
 
 def custom(paths: Sequence[str], tools: Tools) -> tuple[Channel, ...]:

@@ -42,6 +42,7 @@ from subscriptions.store.reply_code_rows import CodeOwner
 
 _OVER: Final = ("completed", "cancelled", "failed")
 _BATCH: Final = 100
+_TOO_MANY: Final = "rate-limited"
 # How long a page that a company took and lost is worth another company.
 _STILL_NEWS: Final = timedelta(minutes=10)
 # A company that took something and fell silent is asked last for so long.
@@ -67,6 +68,11 @@ class _Page:
     @property
     def patient(self) -> str | None:
         return patient_of(self.task)
+
+    @property
+    def is_news(self) -> bool:
+        """Return whether it is the first that this person hears of it in a round."""
+        return self.wanted.purpose in ("alert", "recheck")
 
     @property
     def urgency(self) -> Literal["PH", "PM"]:
@@ -180,6 +186,9 @@ class Pager:
             withheld = withheld or await self._withheld(tx, handset, page, medium)
             if withheld is None:
                 found.append(sending)
+            elif withheld == _TOO_MANY and page.is_news and len(page.wanted.messages) == 1:
+                # Nothing else tells this person: the next one must not wait for their answer.
+                found.append(replace(sending, result="too-many"))
             else:
                 await self._not_sent(tx, sending, communication, withheld)
         return found
@@ -198,7 +207,7 @@ class Pager:
         if medium == "sms":
             since = tx.now - SMS_LIMIT_WINDOW
             if await attempt_rows.messages_since(tx, handset.lookup, since) > SMS_LIMIT:
-                return "rate-limited"
+                return _TOO_MANY
         return None
 
     async def _is_simulated(self, tx: Transaction, page: _Page) -> bool:

@@ -11,9 +11,9 @@ from subscriptions.core.receipt import Cause
 from subscriptions.core.timing import Medium
 
 # ``unavailable``: not taken. ``lost`` and ``ambiguous``: nobody can say; the first may be sent again
-# at once. ``withdrawn``: not wanted any more.
+# at once. ``withdrawn``: not wanted any more. ``too-many``: that telephone takes no more texts now.
 Result = Literal[
-    "pending", "handed-over", "refused", "unavailable", "lost", "ambiguous", "withdrawn"
+    "pending", "handed-over", "refused", "unavailable", "lost", "ambiguous", "withdrawn", "too-many"
 ]
 
 

@@ -179,6 +179,8 @@ class Telephone:
                 await self._handed_over(tx, sending)
             elif sending.result == "refused":
                 await self._refused(tx, sending)
+            elif sending.result == "too-many":
+                await self._too_many(tx, sending)
             elif sending.result == "withdrawn":
                 await attempt_rows.finish(tx, sending.attempt, "not-sent", None)
             else:
@@ -225,6 +227,13 @@ class Telephone:
             if attempt is not None:
                 disclosure.of_attempt(tx, attempt, "refused")
                 await self._receipts.refused(tx, attempt, "refused", sending.cause)
+
+    async def _too_many(self, tx: Transaction, sending: Sending) -> None:
+        """Ring the next rung: nothing tells this person, whose telephone takes no more texts now."""
+        if await attempt_rows.finish(tx, sending.attempt, "not-sent", None):
+            attempt = await attempt_rows.find(tx, sending.attempt)
+            if attempt is not None:
+                await self._receipts.refused(tx, attempt, "rate-limited", None)
 
     async def _unavailable(self, tx: Transaction, claim: Claim, sending: Sending) -> None:
         """Keep an ambiguous attempt open, to be looked up; ring the next rung when this goes on."""

@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.errors import Conflict, Unavailable
 from fhirserver.kernel.principal import Principal
 from subscriptions.channels.bound import Bound, Reading, Socket
@@ -152,7 +153,7 @@ class Sockets:
         """
         now = self._clock()
         try:
-            rows = await self._scan(binding_rows.FIND, (binding_rows.digest(token), now))
+            rows = await self._scan(binding_rows.FIND, (secret_digest(token), now))
             if not rows:
                 return BAD_TOKEN
             # What arrived on a socket that this one takes over from must not be sent again.

@@ -14,6 +14,8 @@ Rules
 5. Pages only for readings of a bound device at most five minutes old, and never for PL. Older than
    a minute: delayed.
 6. A machine's own limit raises nothing while that machine tells of it itself.
+7. Test data (HTEST) raises alerts of its own: nobody is called for those, and none of them may stand
+   in for a real one. That something is over counts for both: it closes nothing a person owes.
 """
 
 from collections.abc import Sequence
@@ -66,10 +68,11 @@ def decide(
 
     `new_id` is used when a new alert is raised; it is its own incident unless it joins an open one.
     """
-    known = [alert for alert in alerts if alert.key == finding.key]
+    known = [alert for alert in alerts if is_about(alert, finding)]
     current = next((alert for alert in known if alert.is_open), None)
     if finding.what in ("ended", "went-stale"):
-        return None if current is None else _over(current, finding, now)
+        over = current or next((a for a in alerts if a.key == finding.key and a.is_open), None)
+        return None if over is None else _over(over, finding, now)
     if current is not None:
         return _again(current, finding, now)
     if told_by_machine(finding, alerts):
@@ -78,6 +81,11 @@ def decide(
         return None
     alert = _raised(finding, alerts, tenant, new_id, now)
     return Outcome(alert, None, "raised", "raised")
+
+
+def is_about(alert: Alert, finding: Finding) -> bool:
+    """Return whether `finding` speaks of what `alert` is about (rules 1 and 7)."""
+    return alert.key == finding.key and alert.simulated == finding.simulated
 
 
 def pages(finding: Finding) -> bool:
@@ -89,7 +97,14 @@ def pages(finding: Finding) -> bool:
 def _raised(
     finding: Finding, alerts: Sequence[Alert], tenant: int, new_id: UUID, now: datetime
 ) -> Alert:
-    joined = incident_of(finding.family, finding.device, finding.patient, now, alerts)
+    joined = incident_of(
+        finding.family,
+        finding.device,
+        finding.patient,
+        now,
+        alerts,
+        simulated=finding.simulated,
+    )
     return Alert(
         id=new_id,
         tenant=tenant,

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from fhirserver.kernel.canonical import ESCALATION_TIER
 from fhirserver.kernel.errors import Problem
 from fhirserver.kernel.resource import Json
 from fhirserver.relations import on_call
+from fhirserver.relations.care_team import tier_of
 from fhirserver.relations.fhir_period import earliest, latest, period
 from fhirserver.relations.on_call import INACTIVE, Unreadable, is_on_call, reference_of
 from subscriptions.core.contact_plan import AS_USUAL, Plan, plan_of
@@ -103,7 +103,7 @@ def _told(team: Json) -> Iterator[Participant]:
     team_starts, team_ends = period(team.get("period"))
     on_duty = patient_of(team) is None and is_on_call(team)
     for entry in team.get("participant", []):
-        tier = _tier(entry)
+        tier = tier_of(entry)
         member = reference_of(entry.get("member"))
         known_type = member.partition("/")[0] in (*MEMBER_TYPES, "CareTeam")
         if not known_type or (tier is None and not on_duty):
@@ -119,14 +119,6 @@ def _told(team: Json) -> Iterator[Participant]:
     if on_duty:
         for member in _scheduled(team):
             yield Participant(member, 1, team_starts, team_ends)
-
-
-def _tier(entry: Json) -> int | None:
-    for extension in entry.get("extension", []):
-        value = extension.get("valuePositiveInt")
-        if extension.get("url") == ESCALATION_TIER and isinstance(value, int):
-            return value
-    return None
 
 
 def _plan(team: Json, entry: Json) -> Plan:

@@ -13,10 +13,10 @@ from fhirserver.kernel.canonical import (
     OBSERVATION_CATEGORY,
     TREATMENT_CODES,
 )
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.event_codes import NOT_WELL
 from subscriptions.core.findings import Finding, What, own_finding
-from subscriptions.core.notification import instant
 
 CheckIn = Literal["ok", "not-well"]
 _DISPLAY: Final[dict[CheckIn, str]] = {"ok": "OK", "not-well": "Not well"}

@@ -6,6 +6,7 @@ https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backpo
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+from fhirserver.auth.kept_scopes import SCOPES
 from fhirserver.kernel.canonical import BACKPORT, BASE, TOPIC_RESOURCE_CHANGE
 from fhirserver.kernel.principal import Principal, PrincipalKind
 from fhirserver.kernel.resource import Json
@@ -13,8 +14,8 @@ from subscriptions.core.channel_secret import secret_of
 from subscriptions.core.criteria_subscription import is_plain
 from subscriptions.core.notification import Content
 
-# Who last wrote a client's Subscription, and whose rights therefore decide what it is sent. Set by
-# the server on every client write; what a client sends here is dropped.
+# Who had a client's Subscription made (`written_by`), and whose rights therefore decide what it is sent.
+# Set by the server on every client write; what a client sends here is dropped.
 OWNER: Final = BASE + "StructureDefinition/subscription-owner"
 HL7_CHANNEL_TYPES: Final = "http://terminology.hl7.org/CodeSystem/subscription-channel-type"
 _CORE_CHANNELS: Final = ("rest-hook", "websocket", "email", "sms", "message")
@@ -101,6 +102,26 @@ def with_owner(resource: Json, principal: Principal) -> Json:
     kept = [e for e in resource.get("extension", []) if e.get("url") != OWNER]
     text = f"{principal.kind} {principal.reference}".strip()
     return {**resource, "extension": [*kept, {"url": OWNER, "valueString": text}]}
+
+
+def written_by(resource: Json, previous: Json | None, principal: Principal) -> Json:
+    """Return `resource` with whose rights decide what it is sent, when `principal` puts it in the place of `previous`.
+
+    Whoever corrects the Subscription of somebody else lends it no rights: it keeps its owner, and the scopes it was
+    written under. Where it is to be sent to another place, it is sent for who said so.
+    """
+    owner = None if previous is None else owner_of(previous, principal.tenant)
+    if previous is None or owner in (None, principal) or _place(resource) != _place(previous):
+        return with_owner(resource, principal)
+    ours = (OWNER, SCOPES)
+    kept = [one for one in resource.get("extension", []) if one.get("url") not in ours]
+    said = [one for one in previous.get("extension", []) if one.get("url") in ours]
+    return {**resource, "extension": [*kept, *said]}
+
+
+def _place(resource: Json) -> tuple[str, str | None]:
+    wanted = wishes(resource)
+    return wanted.way, wanted.endpoint
 
 
 def owner_of(resource: Json, tenant: int) -> Principal | None:

@@ -121,6 +121,7 @@ def told_by_machine(finding: Finding, alerts: Sequence[Alert]) -> bool:
         return False
     return any(
         alert.is_open
+        and alert.simulated == finding.simulated
         and alert.device == finding.device
         and alert.key.startswith("event:")
         and (alert.family in _EXPLAINS or _same(alert, finding))

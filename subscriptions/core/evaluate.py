@@ -64,7 +64,7 @@ def evaluate(window: Window, rules: RuleSet, readings: Sequence[Reading]) -> lis
         if credible and reading.bound:
             if limited and reading.code == BLOOD_FLOW:
                 device_limits.follow(window, limited, reading)
-            if watch.feeds:
+            if watch.feeds and reading.device:
                 findings += trend.follow(window, rules, watch, reading)
             if watch.interval is not None:
                 findings += overdue.measured(window, watch.interval, reading)
@@ -102,8 +102,7 @@ def _no_longer_watched(window: Window, rules: RuleSet, reading: Reading) -> list
     for key, entry in gone:
         del window.entries[key]
         window.changed = True
-        shared = any(other.alert_key == entry.alert_key for other in window.entries.values())
-        if entry.priority is not None and not shared:
+        if entry.priority is not None and not window.raises(entry.alert_key):
             findings.append(
                 finding_of(
                     "ended",
@@ -325,8 +324,7 @@ def _within(
         return []
     del window.entries[key]
     window.changed = True
-    shared = any(other.alert_key == side.alert_key for other in window.entries.values())
-    if entry.priority is None or shared:
+    if entry.priority is None or window.raises(side.alert_key):
         return []
     reason = "within limits again" if levels else f"rule does not apply in mode {reading.mode}"
     return [
@@ -372,8 +370,10 @@ def _applies(window: Window, watch: Watch, level: Level, reading: Reading) -> bo
 
 
 def _suppressed(watch: Watch, level: Level, mode: Mode | None) -> bool:
-    if mode is None or mode == "TX":
+    if mode is None:
         return False
+    if mode == "TX":
+        return bool(level.modes) and mode not in level.modes
     if watch.in_circuit:
         return mode not in level.modes
     if mode in ("PRETX", "POSTTX"):

@@ -11,9 +11,9 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from fhirserver.kernel.canonical import BASE
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.flag import SERVER_DEVICE
-from subscriptions.core.notification import instant
 
 SIGNATURE_FORMAT: Final = "application/jose"
 _VERIFIED: Final = {

@@ -9,6 +9,7 @@ get none.
 from typing import Any, Final
 
 from fhirserver.kernel import canonical
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert
 
@@ -42,9 +43,15 @@ def flag_of(alert: Alert, *, subject: str, evidence: tuple[str, ...]) -> Json:
     ]
     if alert.rule_version is not None:
         extensions.append({"url": canonical.RULE_VERSION, "valueString": alert.rule_version})
-    period: dict[str, Any] = {"start": _instant(alert.onset.isoformat(timespec="milliseconds"))}
+    if alert.device is not None:
+        device = {"reference": f"Device/{alert.device}"}
+        extensions.append({"url": canonical.ALERT_DEVICE, "valueReference": device})
+    if (source := source_of(alert)) is not None:
+        concept = {"coding": [{"system": canonical.MDC, "code": source}]}
+        extensions.append({"url": canonical.ALERT_SOURCE, "valueCodeableConcept": concept})
+    period: dict[str, Any] = {"start": instant(alert.onset)}
     if alert.closed is not None:
-        period["end"] = _instant(max(alert.closed, alert.onset).isoformat(timespec="milliseconds"))
+        period["end"] = instant(max(alert.closed, alert.onset))
     flag: Json = {"resourceType": "Flag"}
     if alert.simulated:
         flag["meta"] = {"security": [{"system": canonical.ACT_REASON, "code": "HTEST"}]}
@@ -75,5 +82,8 @@ def evidence_in(flag: Json) -> tuple[str, ...]:
     )
 
 
-def _instant(text: str) -> str:
-    return text.replace("+00:00", "Z")
+def source_of(alert: Alert) -> str | None:
+    """Return the code of the measure that a machine's alarm is about; None where it names none."""
+    kind, _, rest = alert.key.partition(":")
+    source = rest.rpartition(":")[2] if kind == "event" else ""
+    return source if source.isascii() and source.isdigit() else None

@@ -2,7 +2,8 @@
 
 One accident speaks with several voices: the venous pressure falls, the pump stops, the machine
 concludes that the access is open. Alerts of one patient whose families form a chain and that ring
-within a minute of each other are one incident; people are called for the incident.
+within a minute of each other are one incident; people are called for the incident. Test data has
+incidents of its own: nobody is called for those.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,13 @@ def chain(family: Family) -> str:
 
 
 def incident_of(
-    family: Family, device: str | None, patient: str | None, at: datetime, alerts: Iterable[Alert]
+    family: Family,
+    device: str | None,
+    patient: str | None,
+    at: datetime,
+    alerts: Iterable[Alert],
+    *,
+    simulated: bool,
 ) -> UUID | None:
     """Return the open incident a new alert joins, None when it starts its own.
 
@@ -57,6 +64,7 @@ def incident_of(
         alert
         for alert in alerts
         if alert.is_open
+        and alert.simulated == simulated
         and chain(alert.family) == chain(family)
         and (patient is not None or alert.device == device)
         and at - (alert.rang or alert.raised) <= within

@@ -14,10 +14,10 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from fhirserver.kernel.canonical import ACT_REASON, PAGE_INPUTS, REQUESTED_PERIOD, TASK_CODES
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.readings import Priority
 from fhirserver.kernel.resource import Json
 from subscriptions.core.ladder_commands import Purpose
-from subscriptions.core.notification import instant
 from subscriptions.core.timing import Medium
 
 SERVER_DEVICE: Final = "Device/fhirserver"
@@ -216,9 +216,12 @@ def is_simulated(resource: Json) -> bool:
 
 
 def incident_of(task: Json) -> UUID | None:
-    """Return the incident a Task belongs to."""
+    """Return the incident a Task belongs to, None for a Task that is about none."""
     value = str(task.get("groupIdentifier", {}).get("value", ""))
-    return UUID(value.removeprefix("urn:uuid:")) if value.startswith("urn:uuid:") else None
+    try:
+        return UUID(value.removeprefix("urn:uuid:")) if value.startswith("urn:uuid:") else None
+    except ValueError:
+        return None
 
 
 def patient_of(task: Json) -> str | None:

@@ -19,8 +19,10 @@ Rules
 4. A second ``h``, given after that recheck by somebody who may end the alert, closes it when its
    condition is over.
 5. An answer covers only the alerts that were there when it was given: a new alert in the incident,
-   a higher priority or a new crossing rings again from rung 1. While nobody has answered, a new
-   alert of the same priority changes nothing: the telephones already ring.
+   a higher priority or a new crossing rings again from rung 1. While nobody has answered and the
+   telephones already ring, a new alert of the same priority changes nothing. What rings a PH anew
+   before anybody is at the patient's side delays nobody: the next rung and the emergency prompt
+   come when they would have, so that no number of ``a`` and ``y`` keeps the nurse from being called.
 6. Timers ignore whether the condition ended. A stopped pump ends the alarm while the patient
    bleeds.
 7. When nobody is left to ask: everyone and the operator are told once, and the repeats go on. What
@@ -86,7 +88,7 @@ def step(ladder: Ladder | None, event: Event, now: datetime) -> tuple[Ladder | N
         else:
             turn.finish(event.by)
     after = _watching(turn.ladder, turn.roster)
-    return after, [*turn.commands, *_timer_changes(ladder, after)]
+    return after, [*turn.commands, *_timer_changes(ladder, after, event, now)]
 
 
 def _roster(event: Event) -> Roster:
@@ -99,11 +101,15 @@ def _watching(ladder: Ladder, roster: Roster) -> Ladder:
     return ladder if ladder.roster_until == until else replace(ladder, roster_until=until)
 
 
-def _timer_changes(before: Ladder | None, after: Ladder) -> Iterable[Command]:
+def _timer_changes(
+    before: Ladder | None, after: Ladder, event: Event, now: datetime
+) -> Iterable[Command]:
+    """Yield what brings the timers in line; those that have come due are gone, and set again."""
     old, new = timers(before), timers(after)
     same_round = before is not None and before.round == after.round
     for kind, at in new.items():
-        if not same_round or old.get(kind) != at:
+        is_gone = isinstance(event, Due) and at <= now
+        if not same_round or old.get(kind) != at or is_gone:
             yield Schedule(kind, at, after.round)
     for kind in old:
         if kind not in new:
@@ -126,7 +132,10 @@ def _ring(ladder: Ladder | None, event: Ring, now: datetime) -> Turn:
     closed = ladder.phase == "closed"
     higher = more_urgent(event.priority, ladder.priority)
     wider = event.everyone and not ladder.everyone
-    answered = ladder.phase == "at-patient" or any(p.answer for p in ladder.people)
+    silent = ladder.phase == "at-patient" or ladder.paused_until is not None
+    worn_out = now - ladder.begun > event.roster.pace[ladder.priority].repeat_for
+    answered = silent or worn_out or any(p.answer for p in ladder.people)
+    goes_on = ladder.phase == "ringing" and not (higher or ladder.exhausted)
     joined = replace(
         ladder,
         alerts=(event.alert,) if closed else (*ladder.alerts, *(() if known else (event.alert,))),
@@ -140,11 +149,15 @@ def _ring(ladder: Ladder | None, event: Ring, now: datetime) -> Turn:
         if not known:
             turn.move("notify", "")
         return turn
-    return _started(Turn(joined, event.roster, now), event, () if closed else involved(ladder))
+    counting = ladder.counted_from if goes_on and ladder.priority == "PH" else None
+    told = () if closed else involved(ladder)
+    return _started(Turn(joined, event.roster, now), event, told, counting)
 
 
-def _started(turn: Turn, event: Ring, involved: tuple[str, ...]) -> Turn:
-    turn.start_round(involved)
+def _started(
+    turn: Turn, event: Ring, involved: tuple[str, ...], counting: datetime | None = None
+) -> Turn:
+    turn.start_round(involved, counting=counting)
     if event.everyone:
         turn.commands.append(TellOperator("monitoring-lost"))
     return turn

@@ -85,8 +85,10 @@ class Ladder:
     """The state of one incident's ladder.
 
     `round` grows each time it rings from rung 1 again; `begun` is when it last rang for something
-    new, `started` when this round did. `everyone`: all are told at once, whatever their rung.
-    `paused_until` silences it; nothing comes due before.
+    new, `started` when this round did. `counting`: since when nobody has come, where that was before
+    `started`; rungs and prompt are counted from then, so that what rings anew delays nobody.
+    `everyone`: all are told at once, whatever their rung. `paused_until` silences it; nothing comes
+    due before.
     """
 
     priority: Priority
@@ -109,6 +111,12 @@ class Ladder:
     exhausted: bool = False
     rechecked: bool = False
     people: tuple[Person, ...] = ()
+    counting: datetime | None = None
+
+    @property
+    def counted_from(self) -> datetime:
+        """Return since when the rungs are counted."""
+        return self.started if self.counting is None else self.counting
 
     def person(self, member: str) -> Person:
         """Return what is known of `member`, an untold person when nothing is."""

@@ -49,14 +49,24 @@ class Telling:
         return self.roster.pace[self.ladder.priority]
 
     def start_round(
-        self, involved: tuple[str, ...], *, rechecked: bool = False, still_open: bool = False
+        self,
+        involved: tuple[str, ...],
+        *,
+        rechecked: bool = False,
+        still_open: bool = False,
+        counting: datetime | None = None,
     ) -> None:
         """Ring from rung 1, and those `involved` already at once with it.
 
         `still_open`: nothing is new, nobody has come; what is limited in time goes on counting.
+        `counting`: nobody has come since then, so that the next rung and the prompt come no later
+        than they would have.
         """
         timing = self.timing
         self.unpause()
+        prompt_at = None if timing.emergency is None else self.now + timing.emergency
+        if counting is not None and self.ladder.emergency_at is not None:
+            prompt_at = self.ladder.emergency_at
         self.ladder = replace(
             self.ladder,
             round=self.ladder.round + 1,
@@ -65,12 +75,13 @@ class Telling:
             phase="ringing",
             reached=BEFORE_THE_FIRST,
             next_rung_at=None,
-            emergency_at=None if timing.emergency is None else self.now + timing.emergency,
+            emergency_at=prompt_at,
             recheck_at=None,
             realarm_at=None,
             held=self.ladder.held and still_open,
             exhausted=False,
             rechecked=rechecked,
+            counting=counting,
             people=tuple(Person(p.member, p.pages) for p in self.ladder.people),
         )
         purpose: Purpose = "recheck" if rechecked else "alert"
@@ -130,7 +141,8 @@ class Telling:
             return
         timing, step = self.timing, self.next_step()
         delay = timing.exhausted if step is None else delay_of(step, self.roster, timing)
-        self.ladder = replace(self.ladder, next_rung_at=max(self.now, self.ladder.started + delay))
+        due = self.ladder.counted_from + delay
+        self.ladder = replace(self.ladder, next_rung_at=max(self.now, due))
 
     def _is_quiet(self, contact: Contact) -> bool:
         return contact.quiet and self.ladder.priority != "PH" and not self.ladder.everyone

@@ -99,7 +99,7 @@ _ANSWERS: Final[Mapping[Language, Mapping[AnswerText, str]]] = {
         "unclear": (
             "We did not understand. Reply the code and one letter: h there, y coming, n cannot."
         ),
-        "which": "More than one alert is open. Reply the code and one letter, without a space.",
+        "which": "More than one alert was sent to you. Reply the code of the one you mean and one letter.",
         "stopped": "You will get no more alerts from us, by text or call. START turns them on.",
         "started": "Alerts are on again. STOP ends them.",
         "confirmed": "Thank you. You will get alerts at this number. STOP ends them.",
@@ -124,7 +124,7 @@ _ANSWERS: Final[Mapping[Language, Mapping[AnswerText, str]]] = {
             "No hemos entendido. Responda el codigo y una letra: h al llegar, y si va,"
             " n si no puede."
         ),
-        "which": "Hay varias alertas abiertas. Responda el codigo y una letra, sin espacio.",
+        "which": "Se le enviaron varias alertas. Responda el codigo de la que quiere contestar y una letra.",
         "stopped": "No recibe alertas nuestras, ni texto ni llamada. INICIAR las activa.",
         "started": "Las alertas se activan otra vez. ALTO las termina.",
         "confirmed": "Gracias. Va a recibir alertas en este telefono. ALTO las termina.",

@@ -9,8 +9,8 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from fhirserver.kernel.canonical import BASE
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
-from subscriptions.core.notification import instant
 
 MESSAGE_EVENTS = BASE + "CodeSystem/message-event"
 

@@ -8,8 +8,8 @@ number.
 from datetime import datetime
 from typing import Final
 
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
-from subscriptions.core.notification import instant
 
 _ACT: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _SCOPE: Final = "http://terminology.hl7.org/CodeSystem/consentscope"

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from fhirserver.kernel.canonical import LOINC, MDC, UCUM
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
-from subscriptions.core.notification import instant
 from subscriptions.core.rule import Companion, Interval, Level, RuleSet, SideWatch, Trend, Watch
 
 

@@ -14,10 +14,11 @@ against. So a Bundle may hold several versions of one resource (bdl-7 allows tha
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.keys import row_of
 from fhirserver.kernel.resource import Json
 
@@ -120,11 +121,6 @@ def status_parameters(
         concept = {"coding": [{"system": _ERRORS, "code": "no-response"}], "text": header.error}
         parameters.append({"name": "error", "valueCodeableConcept": concept})
     return {"resourceType": "Parameters", "parameter": parameters}
-
-
-def instant(moment: datetime) -> str:
-    """Return `moment` as a FHIR instant in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _event_parameter(base: str, content: Content, event: NumberedEvent) -> Json:

@@ -1,9 +1,11 @@
 """Readings out of Observations that came over REST or in a bundle.
 
 The stream of a bound device never passes here. `age` is receipt minus `effective`: there is no
-monotonic clock to ask, so an old import is old and pages nobody. `bound` is True only when
-`Observation.device` names a device that is in use by exactly this patient; a value somebody typed
-in is evaluated, stored and shown, and calls nobody. https://hl7.org/fhir/R4/observation.html
+monotonic clock to ask, so an old import is old and pages nobody. What claims to be of later than it
+was received is of now: a wrong clock must not make true values late. `bound` is True only when
+`Observation.device` names a device that is in use by exactly this patient, or when somebody typed the
+value in while monitoring is armed; whatever else is typed in is evaluated, stored and shown, and
+calls nobody. https://hl7.org/fhir/R4/observation.html
 """
 
 from collections.abc import Iterator
@@ -39,9 +41,10 @@ def read_observation(
     """
     if observation.get("status") not in _MEASURED or _is_event(observation):
         return []
-    effective = _effective(observation)
-    if effective is None:
+    stated = _effective(observation)
+    if stated is None:
         return []
+    effective = min(stated, received)
     simulated = any(
         label.get("code") == "HTEST" for label in observation.get("meta", {}).get("security", ())
     )

@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/provenance.html
 from datetime import datetime
 from typing import Final, Literal
 
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.flag import SERVER_DEVICE
 
@@ -29,7 +30,7 @@ def provenance_of(
     return {
         "resourceType": "Provenance",
         "target": [{"reference": f"{reference}/_history/{version}"}],
-        "recorded": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": instant(now),
         "activity": {"coding": [{"system": _OPERATION, "code": activity}]},
         "reason": [{"text": "monitoring rules in force have changed"}],
         "agent": agents,

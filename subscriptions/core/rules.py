@@ -6,8 +6,9 @@ rules combine:
 
 - Limits are inclusive; a breach lies outside.
 - All of a patient's own active rules hold at once, so the tightest speaks first.
-- A patient rule adds a level. It replaces the default limit of its side only where it is looser,
-  and only down to the default's hard floor. Beyond the floor it is ignored and recorded as a
+- A patient rule adds a level. It replaces the default limit of its side only where it is looser
+  and holds in every mode of operation in which the default does, and only down to the default's hard
+  floor. Beyond the floor it is ignored and recorded as a
   problem, unless two people have signed it. A rule's own floor counts where it is tighter.
 - A change watched by default stays watched whatever else is written, unless two people have signed
   a rule on the change of the same parameter in the same direction.
@@ -67,9 +68,9 @@ def compile_rules(
         mine = [rule for rule in active_own if rule.parameter == name]
         theirs = [rule for rule in active_defaults if rule.parameter == name]
         its = [rule for rule in machine if rule.parameter == name]
-        watch = _watch(name, mine, theirs, problems, its)
+        watch = replace(_watch(name, mine, theirs, problems, its), interval=intervals.get(name))
         for rule in (*mine, *theirs, *its):
-            watches.update(dict.fromkeys(rule.codes, replace(watch, interval=intervals.get(name))))
+            watches.update(dict.fromkeys(rule.codes, watch))
     for codes, companion in (*_companions(both), *_flow_of(machine)):
         for code in codes:
             watches.setdefault(code, companion)
@@ -136,9 +137,10 @@ def _side(
     levels = [level for rule in accepted for level in _levels(side, rule)]
     for rule in defaults:
         bound = rule.limit(side)
+        instead = [one for one in accepted if _wherever(one, rule)]
         replaced = (
             bound is not None
-            and bool(own_limits)
+            and any(one.limit(side) is not None for one in instead)
             and all(_looser(side, limit, bound) for limit in own_limits)
         )
         waived = floor is not None and any(
@@ -231,6 +233,11 @@ def _levels(side: Side, rule: Rule) -> list[Level]:
             )
         )
     return levels
+
+
+def _wherever(own: Rule, default: Rule) -> bool:
+    """Return whether `own` holds in every mode of operation in which `default` does."""
+    return not own.modes or (bool(default.modes) and set(default.modes) <= set(own.modes))
 
 
 def _looser(side: Side, bound: Decimal, than: Decimal) -> bool:

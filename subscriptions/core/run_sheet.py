@@ -13,10 +13,10 @@ from typing import Final
 
 from fhirserver.kernel.canonical import ACT_REASON, MDC, TREATMENT_CODES, UCUM
 from fhirserver.kernel.figures import Figures
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.readings import Priority
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert
-from subscriptions.core.notification import instant
 
 _STATISTICS: Final = "http://terminology.hl7.org/CodeSystem/observation-statistics"
 _PRIORITY_CODES: Final = "http://hl7.org/fhir/flag-priority-code"

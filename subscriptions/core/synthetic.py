@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fhirserver.kernel.canonical import ACT_REASON, DEVICE_EUI64, ESCALATION_TIER
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.managed_subscription import managed, subscription_id
 
@@ -102,7 +103,7 @@ def telemetry(
         "dev": ADDRESS,
         "boot": boot,
         "seq": number,
-        "dev_time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "dev_time": instant(now),
         "mono_ms": mono_ms,
         "test": True,
         "s": [{"t": 0, "v": dict(values)}],

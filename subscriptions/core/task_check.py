@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Final
 
 from fhirserver.kernel.errors import Forbidden, Problem, Unprocessable
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.resource import Json
 from subscriptions.core.care_team import is_professional
 from subscriptions.core.incident_task import is_ours
-from subscriptions.core.notification import instant
 
 _STAFF: Final = ("admin", "practitioner", "system")
 _OVER: Final = ("completed", "cancelled", "failed")
@@ -27,10 +27,11 @@ def task_to_store(principal: Principal, task: Json, previous: Json | None, now: 
     professional, `Unprocessable` for a change of what the server has set and for closing without a
     reason.
     """
-    if previous is None:
-        if is_ours(task, "incident") or is_ours(task, "page"):
+    if not _is_of_incident(previous):
+        if _is_of_incident(task):
             raise Unprocessable("Tasks of an incident are made by the server", expression="Task")
         return task
+    assert previous is not None
     changed = task.get("status") != previous.get("status")
     if is_ours(previous, "incident"):
         _refuse_changes(task, previous)
@@ -43,6 +44,10 @@ def task_to_store(principal: Principal, task: Json, previous: Json | None, now: 
         if changed and not colleague and principal.reference != owner:
             raise Forbidden("only the person this Task was given to may answer it")
     return task
+
+
+def _is_of_incident(task: Json | None) -> bool:
+    return task is not None and (is_ours(task, "incident") or is_ours(task, "page"))
 
 
 def _refuse_changes(task: Json, previous: Json) -> None:

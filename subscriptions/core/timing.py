@@ -92,6 +92,9 @@ SMS_LIMIT_WINDOW: Final = timedelta(minutes=5)
 
 # A reply code is understood this long: GoAlert's rule, so that a code cannot hit a later alarm.
 CODE_LIFETIME: Final = timedelta(hours=24)
+# [P] A letter without its code is taken for the only open alarm of a telephone unless that telephone was
+# told of another one within this time: texts and answers can be minutes late.
+MEANT_BY_A_LETTER: Final = timedelta(minutes=10)
 # The code that proves a telephone may be answered this long.
 VERIFICATION_LIFETIME: Final = timedelta(days=7)
 

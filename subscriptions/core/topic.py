@@ -6,7 +6,8 @@ definitions of a tenant; what is here is asked inside write transactions and rea
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -27,7 +28,7 @@ from subscriptions.core.topic_filter import (
     filter_of,
 )
 from subscriptions.core.topic_search import BadCriteria, TopicSearch, is_askable
-from subscriptions.core.topic_shape import Shape
+from subscriptions.core.topic_shape import Beside, Shape
 from subscriptions.core.topic_trigger import ANY_TYPE, Trigger
 
 __all__ = ["NO_FACTS", "BadTopic", "Facts", "Filter", "Shape", "Test", "Topic", "Trigger"]
@@ -85,6 +86,7 @@ class Topic:
         self._open = open_filters
         self._shapes = shapes
         self._made: dict[str, Mapping[str, Filter]] = {}
+        self.beside: Beside | None = None
         self.test = lru_cache(maxsize=_KEPT_TESTS)(self._compile_test)
 
     @property
@@ -129,7 +131,14 @@ class Topic:
     def shape(self, type_: str) -> Shape:
         """Return what goes with a focus of this type beside itself."""
         found = self._shapes.get(type_)
-        return found if found is not None else Shape(type_, (), (), self.search)
+        shape = found if found is not None else Shape(type_, (), (), self.search)
+        return shape if self.beside is None else replace(shape, beside=self.beside)
+
+    def with_beside(self, beside: Beside) -> "Topic":
+        """Return this topic with shapes that bring along what `beside` names as well."""
+        other = copy(self)
+        other.beside = beside
+        return other
 
     def _compile_test(self, text: str) -> Test:
         piece = piece_of(text)

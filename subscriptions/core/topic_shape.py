@@ -7,7 +7,7 @@ other way round.
 Spec: https://hl7.org/fhir/R4B/subscriptiontopic-definitions.html#SubscriptionTopic.notificationShape
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -20,16 +20,27 @@ from subscriptions.core.topic_search import TopicSearch
 
 MAX_INCLUDES: Final = 20
 Directive = Literal["_include", "_revinclude"]
+# Returns what else goes with a resource, as ``Type/id``.
+Beside = Callable[[Json], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What goes with a focus of `type`: its own `include`, and what refers to it (`rev_include`)."""
+    """What goes with a focus of `type`: its own `include`, and what refers to it (`rev_include`).
+
+    `beside`: what goes with it and with whatever was led to, whatever the topic says.
+    """
 
     type: str
     include: tuple[Include, ...]
     rev_include: tuple[Include, ...]
     search: TopicSearch
+    beside: Beside | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a focus comes alone."""
+        return not self.include and not self.rev_include and self.beside is None
 
     def references(self, resource: Json, *, included: bool = False) -> tuple[str, ...]:
         """Return what `resource` leads to, as ``Type/id``, in the order it is written, each once.
@@ -45,6 +56,8 @@ class Shape:
             for entry in self.search.entries(resource, one.param):
                 if isinstance(entry, ReferenceEntry) and _is_local(entry, one.target):
                     found[entry.target] = None
+        if self.beside is not None:
+            found |= dict.fromkeys(self.beside(resource))
         return tuple(found)
 
     def referrers(self) -> tuple[tuple[str, str], ...]:

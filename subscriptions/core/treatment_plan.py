@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from fhirserver.kernel.canonical import LOINC, SNOMED
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.on_call import reference_of
 from subscriptions.core.treatment_procedure import HEMODIALYSIS
 
 _BODY_WEIGHT: Final = "29463-7"
@@ -36,10 +37,17 @@ def plans_treatments(care_plan: Json) -> bool:
     return any(True for _ in _treatments(care_plan))
 
 
+def patient_of(plan_or_goal: Json | None) -> str | None:
+    """Return the id of the patient a CarePlan or a Goal is for; None where there is none."""
+    subject = None if plan_or_goal is None else plan_or_goal.get("subject")
+    type_, _, id_ = reference_of(subject).partition("/")
+    return id_ if type_ == "Patient" and id_ else None
+
+
 def goals_of(care_plan: Json) -> Iterator[str]:
     """Yield the ids of the Goals a plan names."""
     for goal in care_plan.get("goal", []):
-        type_, _, id_ = "/".join(str(goal.get("reference", "")).split("/")[-2:]).partition("/")
+        type_, _, id_ = reference_of(goal).partition("/")
         if type_ == "Goal" and id_:
             yield id_
 

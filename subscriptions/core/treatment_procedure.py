@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from fhirserver.kernel.canonical import ACT_REASON, SNOMED, THERAPY_IDENTIFIER
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
-from subscriptions.core.notification import instant
 from subscriptions.core.session import Session
 
 HEMODIALYSIS: Final[Json] = {"system": SNOMED, "code": "302497006", "display": "Hemodialysis"}
@@ -61,12 +61,6 @@ def with_report(procedure: Json, report: str) -> Json:
 def is_over(procedure: Json | None) -> bool:
     """Return whether somebody says that the treatment is over; a deleted Procedure says so too."""
     return procedure is None or procedure.get("status") not in _GOES_ON
-
-
-def said_end(procedure: Json | None) -> str | None:
-    """Return the end a Procedure states, as it stands there."""
-    end = {} if procedure is None else _period(procedure)
-    return end.get("end")
 
 
 def _with_end(procedure: Json, at: datetime) -> Json:

@@ -1,8 +1,8 @@
 """Changes over time as findings: what a reading adds to what trends remember, and what it shows.
 
 A change against a baseline is judged when a stretch is complete, one within a window with every
-reading. Only credible readings of a bound device are remembered: what somebody typed in must not
-hide or make a fall. A late sample is judged as of its own time: it may raise, never end.
+reading. Only credible readings of a bound device are remembered: what somebody typed in never
+hides or makes a fall. A late sample is judged as of its own time: it may raise, never end.
 """
 
 from collections.abc import Iterable
@@ -145,8 +145,7 @@ def _ended(
         return []
     del window.entries[trend.key]
     window.changed = True
-    shared = any(other.alert_key == entry.alert_key for other in window.entries.values())
-    if entry.priority is None or shared:
+    if entry.priority is None or window.raises(entry.alert_key):
         return []
     return _finding("ended", trend, entry, None, reading, reason)
 

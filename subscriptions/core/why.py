@@ -11,12 +11,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from fhirserver.kernel.canonical import UCUM
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from subscriptions.core.alert import Alert
 from subscriptions.core.device_alarm import MACHINE_EVENT
 from subscriptions.core.incident_task import is_ours, page_of
 from subscriptions.core.ladder_state import Roster
-from subscriptions.core.notification import instant
 
 _QUANTITIES: Final = frozenset(("value", "limit"))
 _UNIT: Final = "unit"

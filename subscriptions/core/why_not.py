@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.readings import Reading
 from fhirserver.kernel.resource import Json
 from subscriptions.core import evaluate
@@ -16,7 +17,6 @@ from subscriptions.core.alert import Alert
 from subscriptions.core.constants import PAGES_UNTIL
 from subscriptions.core.findings import Finding
 from subscriptions.core.monitoring_rules import codings, quantity
-from subscriptions.core.notification import instant
 from subscriptions.core.rule import Level, RuleSet, Watch
 from subscriptions.core.why import in_short
 from subscriptions.core.window import Window
@@ -112,7 +112,10 @@ def _verdict(
 
 def _quiet(reading: Reading) -> str | None:
     if not reading.bound:
-        return "nobody was bound to the device that measured it, or somebody typed it in"
+        return (
+            "nobody was bound to the device that measured it, or somebody typed it in while monitoring"
+            " was not armed"
+        )
     if reading.age > PAGES_UNTIL.value:
         minutes = PAGES_UNTIL.value / 60
         return f"it arrived more than {minutes:g} minutes after it was measured"

@@ -89,6 +89,11 @@ class Window:
         """Return the names of the parameters that have an open entry."""
         return frozenset(entry.parameter for entry in self.entries.values())
 
+    def raises(self, alert_key: str) -> bool:
+        """Return whether a breach holds that alert up; one that has yet to last does not."""
+        entries = self.entries.values()
+        return any(one.alert_key == alert_key and one.priority is not None for one in entries)
+
     @property
     def due(self) -> datetime | None:
         """Return when time itself may raise something: a reading that did not come."""

@@ -16,7 +16,7 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.wire import fhir_json
 from subscriptions.core import life_cycle
 from subscriptions.core.alert import Alert
-from subscriptions.core.alerting import Outcome, decide
+from subscriptions.core.alerting import Outcome, decide, is_about
 from subscriptions.core.constants import STILL_PRESENT_AFTER
 from subscriptions.core.findings import Finding
 from subscriptions.core.flag import evidence_in, flag_of
@@ -42,7 +42,7 @@ async def apply(tx: Transaction, listener: AlertListener, findings: Sequence[Fin
         alerts = known.setdefault(_whose(finding.patient, finding.device), [])
         new_id = UUID(tx.new_id(finding.patient))
         outcome = decide(finding, alerts, tenant=tx.tenant, new_id=new_id, now=tx.now)
-        current = _open(alerts, finding.key)
+        current = _open(alerts, finding)
         if (
             current is not None
             and not finding.damped
@@ -124,8 +124,8 @@ def _whose(patient: str | None, device: str | None) -> tuple[str | None, str | N
     return (patient, None) if patient is not None else (None, device)
 
 
-def _open(alerts: Sequence[Alert], key: str) -> Alert | None:
-    return next((alert for alert in alerts if alert.key == key and alert.is_open), None)
+def _open(alerts: Sequence[Alert], finding: Finding) -> Alert | None:
+    return next((alert for alert in alerts if is_about(alert, finding) and alert.is_open), None)
 
 
 async def _store(tx: Transaction, outcome: Outcome, finding: Finding) -> Alert:

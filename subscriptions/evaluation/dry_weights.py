@@ -10,7 +10,7 @@ from typing import Final
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
-from subscriptions.core.treatment_plan import dry_weight, goals_of, plans_treatments
+from subscriptions.core.treatment_plan import dry_weight, goals_of, patient_of, plans_treatments
 from subscriptions.evaluation.rule_book import open_orders, save_orders
 from subscriptions.store import evaluation_rows
 
@@ -20,8 +20,8 @@ PLAN: Final = "CarePlan/"
 async def follow_plan(tx: Transaction, change: Change) -> None:
     """Note which Goals a changed CarePlan names, for its patient and for whoever had it before."""
     plan = change.resource
-    now = None if plan is None or not plans_treatments(plan) else _patient_of(plan)
-    for patient in sorted({one for one in (now, _patient_of(change.previous)) if one is not None}):
+    now = None if plan is None or not plans_treatments(plan) else patient_of(plan)
+    for patient in sorted({one for one in (now, patient_of(change.previous)) if one is not None}):
         goals: dict[str, Json] | None = None
         if patient == now and plan is not None:
             goals = {goal: await _aim(tx, goal, patient) for goal in goals_of(plan)}
@@ -38,7 +38,7 @@ async def follow_goal(tx: Transaction, change: Change) -> None:
     versions = (change.resource, change.previous)
     if all(one is None or dry_weight(one) is None for one in versions):
         return
-    for patient in sorted({one for one in map(_patient_of, versions) if one is not None}):
+    for patient in sorted({one for one in map(patient_of, versions) if one is not None}):
         orders = await _orders_of(tx, patient)
         after = {
             key: _renewed(one, change.id, await _aim(tx, change.id, patient))
@@ -59,7 +59,7 @@ async def _aim(tx: Transaction, goal: str, patient: str) -> Json:
     current = await tx.current("Goal", goal)
     resource = None if current is None else current.resource
     weight: Decimal | None = None
-    if resource is not None and _patient_of(resource) == patient:
+    if resource is not None and patient_of(resource) == patient:
         weight = dry_weight(resource)
     if current is None or weight is None:
         return {}
@@ -69,9 +69,3 @@ async def _aim(tx: Transaction, goal: str, patient: str) -> Json:
 def _renewed(entry: Json, goal: str, aim: Json) -> Json:
     goals: Mapping[str, Json] = entry.get("goals", {})
     return {"goals": {**goals, goal: aim}} if goal in goals else entry
-
-
-def _patient_of(resource: Json | None) -> str | None:
-    reference = "" if resource is None else str(resource.get("subject", {}).get("reference", ""))
-    type_, _, id_ = "/".join(reference.split("/")[-2:]).partition("/")
-    return id_ if type_ == "Patient" and id_ else None

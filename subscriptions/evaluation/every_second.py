@@ -1,12 +1,11 @@
 """The tick of the rules part: what nobody reports, because it is the absence of a report."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from fhirserver.kernel.errors import Conflict
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from subscriptions.store.silence_rows import Execute, due_tenants
 
 
@@ -27,7 +26,7 @@ class WatchTime:
     def __init__(
         self,
         scanner: Scanner,
-        transaction: Callable[[int], AbstractAsyncContextManager[Transaction]],
+        transaction: Transactions,
         execute: Execute,
         clock: Callable[[], datetime],
         listening_since: Callable[[], datetime],
@@ -39,11 +38,19 @@ class WatchTime:
         self._listening_since = listening_since
 
     async def __call__(self) -> None:
-        """Raise everything that is due now. A tenant whose rows are contended is left for the next second."""
+        """Raise everything that is due now. A tenant whose rows are contended is left for the next second.
+
+        Raises what the first tenant that failed has raised, after all others were looked at.
+        """
         since = self._listening_since()
+        failed: list[Exception] = []
         for tenant in await due_tenants(self._execute, self._clock(), since):
             try:
                 async with self._transaction(tenant) as tx:
                     await self._scanner.scan(tx, since)
             except Conflict:
                 continue
+            except Exception as problem:  # noqa: BLE001 - told when the others are done
+                failed.append(problem)
+        if failed:
+            raise failed[0]

@@ -1,12 +1,11 @@
 """Follows how late evaluation is, every second: whom to tell, and since when silence is a device's own."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
 from fhirserver.kernel.errors import Conflict
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transaction, Transactions
 from subscriptions.core import lateness
 from subscriptions.core.findings import Finding
 from subscriptions.core.ports import AlertListener
@@ -27,7 +26,7 @@ class Lateness:
     def __init__(
         self,
         listener: AlertListener,
-        transaction: Callable[[int], AbstractAsyncContextManager[Transaction]],
+        transaction: Transactions,
         execute: Execute,
         clock: Callable[[], datetime],
     ) -> None:

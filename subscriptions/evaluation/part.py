@@ -10,6 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+import structlog
+
+from fhirserver.crypto.envelope import Tampered
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
@@ -23,7 +26,7 @@ from fhirserver.kernel.readings import (
 )
 from fhirserver.kernel.resource import Json
 from subscriptions.core import device_alarm, evaluate, overdue, silence, window
-from subscriptions.core.constants import CONTACT_NOTED_EVERY
+from subscriptions.core.constants import CONTACT_NOTED_EVERY, PAGES_UNTIL
 from subscriptions.core.findings import Finding
 from subscriptions.core.observation_reader import device_of, read_observation
 from subscriptions.core.ports import AlertListener
@@ -38,11 +41,12 @@ from subscriptions.evaluation import (
 )
 from subscriptions.evaluation.quiet import stale_findings
 from subscriptions.evaluation.rule_book import RuleBook, new_version
-from subscriptions.store import evaluation_rows, silence_rows
+from subscriptions.store import evaluation_rows, session_rows, silence_rows
 from subscriptions.store.evaluation_rows import EvaluationRow, NewState
 
 _WINDOW: Final = "evaluation-window"
 _SCANNED_AT_MOST: Final = 200
+_log = structlog.get_logger(__name__)
 _REMEMBERED: Final = 50_000
 
 
@@ -231,7 +235,12 @@ class Evaluation:
         findings: list[Finding] = []
         states: list[NewState] = []
         for row in rows:
-            remembered = await _open_window(tx, row)
+            try:
+                remembered = await _open_window(tx, row)
+            except Tampered:
+                # Shredded, or not ours: it holds up nobody else's second readings and silences.
+                _log.error("what is remembered of a patient cannot be read")
+                remembered = Window()
             findings += overdue.time_passed(remembered, rules[row.patient], row.patient, tx.now)
             states.append(await _closed_window(tx, row, buckets[row.patient], remembered))
         evaluation_rows.write(tx, states)
@@ -244,14 +253,15 @@ class Evaluation:
         readings = read_observation(
             observation, patient=patient, received=tx.now, bound=False, mode=None
         )
+        if not readings or readings[0].age > PAGES_UNTIL.value:
+            return readings
         device = device_of(observation)
-        if not readings or device is None:
-            return readings
-        if not await silence_rows.in_use(tx, device, patient, readings[0].effective):
-            return readings
-        return read_observation(
-            observation, patient=patient, received=tx.now, bound=True, mode=None
-        )
+        if device is not None:
+            pages = await silence_rows.in_use(tx, device, patient, readings[0].effective)
+        else:
+            is_typed_in = "device" not in observation
+            pages = is_typed_in and bool(await session_rows.armed_patients(tx, [patient]))
+        return [reading._replace(bound=True) for reading in readings] if pages else readings
 
 
 def _merged(earlier: Contact | None, later: Contact) -> Contact:

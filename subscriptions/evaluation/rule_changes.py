@@ -141,22 +141,34 @@ async def follow_signatures(
 async def follow_defaults(tx: Transaction, change: Change) -> None:
     """Bring the tenant's default set in step with a changed PlanDefinition.
 
-    Without an active, readable one the shipped set holds: never nothing.
+    Without an active, readable one the shipped set holds: never nothing. What is not in force, such
+    as the draft of a next version, ends nothing.
     """
-    if change.previous is not None and is_default_set(change.previous) and change.resource is None:
-        await evaluation_rows.delete_rule_set(tx, DEFAULTS)
-        await tx.put(provenance_of(change.reference, change.version, "DELETE", None, tx.now))
+    was_set = change.previous is not None and is_default_set(change.previous)
     plan = change.resource
     if plan is None or not is_default_set(plan):
+        if was_set:
+            await _end_defaults(tx, change)
+            await tx.put(provenance_of(change.reference, change.version, "DELETE", None, tx.now))
         return
     if change.previous is not None:
         await tx.put(provenance_of(change.reference, change.version, "UPDATE", None, tx.now))
     read = read_defaults(plan)
     if plan.get("status") != "active" or read.problems or not read.rules:
-        await evaluation_rows.delete_rule_set(tx, DEFAULTS)
+        await _end_defaults(tx, change)
         return
     sealed = await tx.seal(None, PURPOSE, fhir_json.write(plan))
     evaluation_rows.write_defaults(tx, new_version(tx), sealed)
+
+
+async def _end_defaults(tx: Transaction, change: Change) -> None:
+    """Let the shipped set hold again where the changed PlanDefinition was the one in force."""
+    stored = (await evaluation_rows.rule_sets(tx, [DEFAULTS])).get(DEFAULTS)
+    if stored is None:
+        return
+    in_force = fhir_json.read(await tx.unseal(None, PURPOSE, stored[1]))
+    if in_force.get("id") == change.id:
+        await evaluation_rows.delete_rule_set(tx, DEFAULTS)
 
 
 async def _orders_of(tx: Transaction, patient: str) -> dict[str, Json]:

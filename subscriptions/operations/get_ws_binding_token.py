@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from fhirserver.auth.kept_scopes import grant_of, grant_with, text_of
+from fhirserver.auth.kept_scopes import grant_of, grant_with, narrowing
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import INSTANCE, TYPE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
@@ -20,10 +20,10 @@ from fhirserver.interactions.parameters import parameters
 from fhirserver.interactions.read import read
 from fhirserver.kernel.canonical import BACKPORT_GUIDE
 from fhirserver.kernel.errors import BadRequest, Forbidden, Gone, NotFound, TooCostly, Unprocessable
+from fhirserver.kernel.instant import instant
 from fhirserver.wire import fhir_json
 from subscriptions.channels.websocket import CODE
 from subscriptions.core.client_subscription import owner_of, wishes
-from subscriptions.core.notification import instant
 from subscriptions.core.websocket_binding import PATH, Limits
 from subscriptions.store import binding_rows
 from subscriptions.store.binding_rows import BindingToken
@@ -127,8 +127,8 @@ async def _require_usable(context: Context, id_: str) -> None:
         owner = owner_of(subscription, context.tenant)
         if owner != context.principal:
             raise Forbidden(f"Subscription/{id_} belongs to somebody else.")
-        held = text_of(grant_with(context.access))
-        if held and held != text_of(grant_of(subscription, owner)):
+        held = narrowing(grant_with(context.access))
+        if held and held != narrowing(grant_of(subscription, owner)):
             raise Forbidden(f"Subscription/{id_} was written under other scopes.")
     if wishes(subscription).way != CODE:
         raise Unprocessable(f"Subscription/{id_} has no websocket.")

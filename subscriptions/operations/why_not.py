@@ -14,12 +14,12 @@ from fhirserver.interactions.operation_parameters import Input
 from fhirserver.interactions.read import read
 from fhirserver.interactions.search import search
 from fhirserver.kernel.errors import BadRequest
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.readings import Reading
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core.alert import Alert
-from subscriptions.core.notification import instant
 from subscriptions.core.observation_reader import read_observation
 from subscriptions.core.rule_parts import moment
 from subscriptions.core.why_not import judged, why_not

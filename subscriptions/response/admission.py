@@ -5,7 +5,7 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.resource import Json
 from subscriptions.core import care_team
-from subscriptions.core.client_subscription import with_owner
+from subscriptions.core.client_subscription import written_by
 from subscriptions.core.managed_subscription import is_managed
 from subscriptions.core.subscription_check import Offer, check, status_to_store
 from subscriptions.core.task_check import task_to_store
@@ -53,7 +53,7 @@ def _subscription(
         raise Unprocessable("the Subscription cannot be served", problems=problems)
     status = status_to_store(resource, offer)
     bare = secrets.take(tx, resource)
-    stored = with_owner({**bare, "status": status}, principal)
+    stored = written_by({**bare, "status": status}, previous, principal)
     if status != "error":
         stored.pop("error", None)
     return stored

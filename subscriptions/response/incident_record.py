@@ -1,6 +1,7 @@
 """What is on record about an incident, read with the rights of who asks."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -51,7 +52,9 @@ async def explain(context: Context, flag_id: str) -> Explained:
     measured = patient is None or reads_every(context, "Observation", patient)
     async with context.store.transaction(context.tenant) as tx:
         alert = await alerts.load(tx, patient, alert_id)
-        incident = await alerts.of_incident(tx, alert.incident)
+        whole = await alerts.of_incident(tx, alert.incident)
+    incident = await _seen(context, alert, whole)
+    async with context.store.transaction(context.tenant) as tx:
         answering = Answering(
             tasks,
             communications,
@@ -94,6 +97,19 @@ async def matches(context: Context, type_: str, *pairs: tuple[str, str]) -> list
     return [fhir_json.read_own(one.content) for one in found.page.entries]
 
 
+async def _seen(context: Context, alert: Alert, incident: Sequence[Alert]) -> list[Alert]:
+    """Return those of an incident whose Flags the caller may see; who sees the machine fail sees no more than that."""
+    patient = alert.patient
+    if patient is None or reads_every(context, "Flag", patient):
+        return list(incident)
+    return [
+        one
+        for one in incident
+        if one.id == alert.id
+        or (one.flag is not None and await readable(context, f"Flag/{one.flag}") is not None)
+    ]
+
+
 async def _answers(context: Context, flag: Json) -> tuple[list[Json], list[Json]]:
     incident = _incident(flag)
     if incident is None:
@@ -128,7 +144,8 @@ def _shown(detail: Mapping[str, Any], *, measured: bool) -> Mapping[str, Any]:
 def _alert_id(flag: Json) -> UUID:
     for identifier in flag.get("identifier", ()):
         if identifier.get("system") == ALERT_IDENTIFIER:
-            return UUID(identifier["value"])
+            with suppress(ValueError):
+                return UUID(str(identifier.get("value")))
     raise NotFound("This Flag shows no alert of this server.")
 
 

@@ -120,6 +120,7 @@ class Steps:
 
     async def _advance(self, tx: Transaction, scene: _Scene, event: Event) -> None:
         reopened = scene.ladder is None or scene.ladder.phase == "closed"
+        before = dict(scene.tasks)
         ladder, commands = step(scene.ladder, event, tx.now)
         if ladder is None:
             return
@@ -132,7 +133,18 @@ class Steps:
         await self._save(tx, scene)
         for command in commands:
             await self._carry_out(tx, scene, command)
+        await self._supersede(tx, scene, before)
         await self._save(tx, scene)
+
+    async def _supersede(
+        self, tx: Transaction, scene: _Scene, before: dict[str, PersonTask]
+    ) -> None:
+        """End the Tasks of earlier rounds: who is asked again is asked by another Task."""
+        for member, task in before.items():
+            if scene.ladder is not None and task.round < scene.ladder.round:
+                await self._pages.mark(tx, task.id, "cancelled")
+                if scene.tasks.get(member) == task:
+                    del scene.tasks[member]
 
     async def _save(self, tx: Transaction, scene: _Scene) -> None:
         if scene.ladder is None:

@@ -136,6 +136,17 @@ class Ladders:
         """Ring the next rung: what was sent to `member` did not arrive."""
         await self._step(tx, patient, incident, lambda roster, _: Unreached(member, reason, roster))
 
+    async def acknowledged(
+        self, tx: Transaction, patient: str | None, alert_id: UUID, by: str
+    ) -> None:
+        """Write down that somebody acknowledged an alert at another system: nobody here is rung less for it."""
+        incident = (await self._alerts.load(tx, patient, alert_id)).incident
+        await _hold(tx, patient, incident)
+        with self._guard(tx, incident):
+            alert = await self._alerts.respond(tx, alert_id, patient, "acknowledge", by)
+        if not alert.is_open:
+            await self._ended(tx, patient, incident, by)
+
     async def delivered(self, tx: Transaction, patient: str | None, incident: UUID) -> None:
         """Note on the alerts of an incident that a message about them has arrived."""
         with self._guard(tx, incident):

@@ -53,8 +53,7 @@ class Part:
         for place, focus in enumerate(self.focuses):
             if self.topic is None or focus is None or focus.resource is None:
                 continue
-            shape = self.topic.shape(focus.type)
-            if shape.include or shape.rev_include:
+            if not self.topic.shape(focus.type).is_empty:
                 yield place, self.topic, focus.resource
 
 

@@ -10,6 +10,7 @@ from subscriptions.core.ladder_state import Answer
 from subscriptions.core.message import AnswerText, Language, answer_text, language_of
 from subscriptions.core.phone import e164
 from subscriptions.core.reply import AnswerReply, CodeReply, Reply, WordReply, parse
+from subscriptions.core.timing import MEANT_BY_A_LETTER
 from subscriptions.core.verification import VerificationEvent, after
 from subscriptions.response import messaging_consents
 from subscriptions.response.ladders import Ladders
@@ -122,11 +123,13 @@ class Replies:
                 or await session_rows.is_tested(tx, alarm.patient, alarm.incident)
             )
         ]
-        if len(still_open) == 1:
-            return await self._to_ladder(tx, still_open[0], answer)
-        if still_open:
+        if not still_open:
+            return "ended" if alarms else "unclear"
+        lately = await attempt_rows.incidents_since(tx, phone, tx.now - MEANT_BY_A_LETTER)
+        # Without its code a letter may be the late answer to an alarm that is over by now.
+        if len(still_open) > 1 or lately - {still_open[0].incident}:
             return "which"
-        return "ended" if alarms else "unclear"
+        return await self._to_ladder(tx, still_open[0], answer)
 
     async def _to_ladder(self, tx: Transaction, owner: CodeOwner, answer: Answer) -> AnswerText:
         if owner.incident is None:

@@ -20,7 +20,14 @@ from starlette.routing import Route
 
 from fhirserver.kernel.errors import Unavailable
 from fhirserver.kernel.principal import Grant
-from subscriptions.store import standing_rows, synthetic_rows, try_counts, watch_rows
+from subscriptions.store import (
+    interface_counts,
+    standing_rows,
+    synthetic_rows,
+    try_counts,
+    watch_rows,
+)
+from subscriptions.store.interface_counts import LetterCount, MessageCount
 from subscriptions.store.standing_rows import Standing
 from subscriptions.store.synthetic_rows import Runs
 from subscriptions.store.try_counts import TryCount
@@ -31,6 +38,7 @@ from subscriptions.worker.ports import Clock, Scan
 
 STATUSES = ("requested", "active", "error", "off")
 _RUNS_OF = timedelta(hours=1)
+_MESSAGES_OF = timedelta(minutes=5)
 _LABELS = ("tenant", "subscription", "topic", "channel")
 
 
@@ -159,6 +167,37 @@ class Tries(Collector):
         yield gauge
 
 
+class Interfaces(Collector):
+    """Tells Prometheus what came over HL7 v2 in the last minutes, and what no door could process."""
+
+    def __init__(
+        self, tenant: str, messages: Iterable[MessageCount], letters: Iterable[LetterCount]
+    ) -> None:
+        """Tell of the `messages` and `letters` of one tenant."""
+        self._tenant = tenant
+        self._messages = list(messages)
+        self._letters = list(letters)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family after the other."""
+        taken = GaugeMetricFamily(
+            "fhir_hl7v2_messages",
+            "Messages received over HL7 v2 in the last five minutes, by sender, kind and outcome.",
+            labels=("tenant", "sender", "kind", "outcome"),
+        )
+        for one in self._messages:
+            taken.add_metric([self._tenant, one.sender, one.kind, one.outcome], one.number)
+        yield taken
+        letters = GaugeMetricFamily(
+            "fhir_dead_letters",
+            "Messages no door could process that were not replayed, by door and reason.",
+            labels=("tenant", "door", "reason"),
+        )
+        for letter in self._letters:
+            letters.add_metric([self._tenant, letter.door, letter.reason], letter.number)
+        yield letters
+
+
 def route(
     scan: Scan,
     grant: Callable[[str], Awaitable[Grant | None]],
@@ -182,6 +221,8 @@ def route(
             # A run that has just begun has not failed yet.
             runs = await synthetic_rows.runs(scan, now - _RUNS_OF, now - GIVEN_UP_AFTER)
             tries = await scan(try_counts.OF_TENANT, (caller.tenant, now - _RUNS_OF))
+            came = await scan(interface_counts.MESSAGES, (caller.tenant, now - _MESSAGES_OF))
+            letters = await scan(interface_counts.LETTERS, (caller.tenant,))
         except Unavailable:
             return Response(status_code=503)
         names = {number: name for name, number in tenants().items()}
@@ -190,6 +231,8 @@ def route(
         registry.register(Standings(standings, names, clock()))
         registry.register(ServerHealth(health, runs, clock()))
         registry.register(Tries(map(try_counts.try_count, tries)))
+        counts = [MessageCount(*row) for row in came], [LetterCount(*row) for row in letters]
+        registry.register(Interfaces(names.get(caller.tenant, str(caller.tenant)), *counts))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", scrape, methods=["GET"])

@@ -7,6 +7,7 @@ first is set up by hand and names the tenant; the URLs of the others we make our
 the tenant's number. The answers to people are TwiML.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import UUID
@@ -33,6 +34,7 @@ from subscriptions.store import attempt_rows, cursor_rows
 from subscriptions.worker.ports import Transactions
 
 _TRIES: Final = 3
+_NUMBER: Final = re.compile("[0-9]{1,9}")
 _log = structlog.get_logger("telephony")
 Fields = dict[str, str]
 Act = Callable[[Request, int, Fields], Awaitable[HttpResponse]]
@@ -75,7 +77,7 @@ class Webhooks:
 
     def _tenant(self, text: str) -> int | None:
         named = self._tenant_of(text)
-        return int(text) if named is None and text.isascii() and text.isdigit() else named
+        return int(text) if named is None and _NUMBER.fullmatch(text) else named
 
     async def _tried(self, act: Act, request: Request, tenant: int, fields: Fields) -> HttpResponse:
         """Run `act`, again when a concurrent change won: the company would not always ask twice."""

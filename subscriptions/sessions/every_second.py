@@ -1,14 +1,13 @@
 """The tick of the sessions part: treatments that are over, ends that are missing, run sheets owed."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from fhirserver.kernel.errors import Conflict, Unavailable
-from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.ports import Transactions
 from subscriptions.sessions import run_sheets
 from subscriptions.sessions.part import Sessions
 from subscriptions.sessions.run_sheets import FiguresOf
@@ -32,7 +31,7 @@ class SettleTreatments:
     def __init__(
         self,
         sessions: Sessions,
-        transaction: Callable[[int], AbstractAsyncContextManager[Transaction]],
+        transaction: Transactions,
         execute: Execute,
         clock: Callable[[], datetime],
         measured: FiguresOf,

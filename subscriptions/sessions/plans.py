@@ -2,22 +2,15 @@
 
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.ports import Transaction
-from fhirserver.kernel.resource import Json
-from subscriptions.core.treatment_plan import planned_seconds
+from subscriptions.core.treatment_plan import patient_of, planned_seconds
 from subscriptions.store import session_rows
 
 
 async def follow(tx: Transaction, change: Change) -> None:
     """Note what a changed CarePlan plans, for treatments that begin from now on."""
-    before, now = _patient_of(change.previous), _patient_of(change.resource)
+    before, now = patient_of(change.previous), patient_of(change.resource)
     seconds = None if change.resource is None else planned_seconds(change.resource)
     if before is not None and (before != now or seconds is None):
         await session_rows.forget_plan(tx, before, change.id)
     if now is not None and seconds is not None:
         await session_rows.save_plan(tx, now, change.id, seconds)
-
-
-def _patient_of(care_plan: Json | None) -> str | None:
-    reference = "" if care_plan is None else care_plan.get("subject", {}).get("reference", "")
-    type_, _, id_ = "/".join(str(reference).split("/")[-2:]).partition("/")
-    return id_ if type_ == "Patient" and id_ else None

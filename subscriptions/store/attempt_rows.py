@@ -343,6 +343,17 @@ async def messages_since(tx: Transaction, phone_lookup: int, since: datetime) ->
     return int(rows[0][0])
 
 
+async def incidents_since(tx: Transaction, phone_lookup: int, since: datetime) -> frozenset[UUID]:
+    """Return the incidents that text messages to a telephone were about since then."""
+    rows = await tx.execute(
+        "SELECT DISTINCT incident FROM attempt WHERE tenant = %s AND phone_lookup = %s"
+        " AND started > %s AND medium = 'sms' AND incident IS NOT NULL"
+        " AND (outcome IS NULL OR outcome IN ('handed-over', 'lost', 'unheard'))",
+        (tx.tenant, phone_lookup, since),
+    )
+    return frozenset(incident for (incident,) in rows)
+
+
 async def messages_beside(tx: Transaction, attempt: UUID, since: datetime) -> int:
     """Return how many text messages went to the telephone of `attempt`, itself among them."""
     rows = await tx.execute(

@@ -4,13 +4,13 @@ A token is 256 random bits that open a socket for the Subscriptions it names, in
 was given to; only its hash is kept.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final, LiteralString, cast
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal, PrincipalKind
 from subscriptions.store import columns
@@ -32,11 +32,6 @@ class BindingToken:
     expires: datetime
 
 
-def digest(token: str) -> bytes:
-    """Return what is kept of a token. It has too many random bits for its hash to be searched."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 def found(row: tuple[object, ...]) -> BindingToken:
     """Return what a row of `FIND` says."""
     tenant, kind, reference, subscriptions, expires = row
@@ -54,7 +49,7 @@ async def issue(tx: Transaction, token: str, binding: BindingToken) -> None:
         " VALUES (%(digest)s, %(tenant)s, %(kind)s, %(reference)s, %(subscriptions)s, %(now)s,"
         " %(expires)s)",
         {
-            "digest": digest(token),
+            "digest": secret_digest(token),
             "tenant": tx.tenant,
             "kind": holder.kind,
             "reference": holder.reference,

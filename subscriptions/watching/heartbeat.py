@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fhirserver.kernel.errors import Unavailable
+from fhirserver.kernel.instant import instant
 from subscriptions.watching.watchdog import Watchdog
 from subscriptions.worker.pace import periodically
 from subscriptions.worker.ports import Clock
@@ -31,7 +32,7 @@ def beat_message(now: datetime, lag: timedelta) -> bytes:
     """Return one heartbeat: the server's time, how late evaluation is, and when to expect the next one."""
     body = {
         "schema": SCHEMA,
-        "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": instant(now),
         "lag_ms": round(lag.total_seconds() * 1000),
         "every_s": round(BEAT_SECONDS),
     }

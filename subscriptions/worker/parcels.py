@@ -15,7 +15,7 @@ import structlog
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
-from subscriptions.channels.channel import Channel, Parcel
+from subscriptions.channels.channel import Channel, Parcel, TellsMore
 from subscriptions.core.client_subscription import Wishes, wishes
 from subscriptions.core.delivery import Errand, Handed, Lapsed, Missed, Nothing, Send
 from subscriptions.core.notification import Kind
@@ -224,9 +224,16 @@ class Parcels:
     async def _bundles(self, tx: Transaction, drafts: Sequence[_Draft]) -> None:
         if not drafts:
             return
-        told = [_told(tx, draft) for draft in drafts]
+        told = [_told(tx, draft, self._topic(draft)) for draft in drafts]
         for draft, bundle in zip(drafts, await self._notifications.bundles(tx, told), strict=True):
             self._pack(tx, draft, bundle)
+
+    def _topic(self, draft: _Draft) -> Topic | None:
+        """Return the topic with what the channel needs beside its own shape."""
+        channel = self._channels[draft.order.claim.channel]
+        if draft.topic is None or not isinstance(channel, TellsMore):
+            return draft.topic
+        return draft.topic.with_beside(channel.beside)
 
     def _pack(self, tx: Transaction, draft: _Draft, content: Json) -> None:
         """Write `content` into the parcel of a draft; what cannot be written never will be."""
@@ -257,6 +264,7 @@ class Parcels:
             at=tx.now,
             timeout_seconds=wanted.timeout or DEFAULT_TIMEOUT,
             secret=draft.known.secret,
+            tenant=tx.tenant,
         )
         order.shipment = Shipment(
             order.claim,
@@ -309,11 +317,11 @@ def _unbroken(rows: Sequence[EventRow]) -> Sequence[EventRow]:
     return [row for place, row in enumerate(rows) if row.number == rows[0].number + place]
 
 
-def _told(tx: Transaction, draft: _Draft) -> Told:
+def _told(tx: Transaction, draft: _Draft, topic: Topic | None) -> Told:
     cursor = draft.order.claim.cursor
     return Told(
         subscription=draft.known.resource,
-        topic=draft.topic,
+        topic=topic,
         kind=_kind(draft.order.send.errand),
         rows=draft.rows,
         status=cursor.status,

@@ -46,7 +46,7 @@ def program(containing: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_the_subscriptions_are_taken(number: int) -> None:
     subscription = examples("Subscription")[number]
     assert [p for p in validate(subscription) if p.severity != "warning"] == []

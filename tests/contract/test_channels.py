@@ -15,12 +15,17 @@ from uuid import UUID
 
 import pytest
 
-from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
+from fhirserver.kernel.canonical import (
+    BACKPORT,
+    TOPIC_DEVICE_ALERT,
+    TOPIC_PATIENT_OBSERVATION,
+)
 from fhirserver.kernel.errors import Problem
 from fhirserver.kernel.resource import Json
 from subscriptions.channels.channel import Channel, Failure, Parcel
 from subscriptions.channels.egress import Egress, EndpointFailed
 from subscriptions.channels.email import Email, MailServer
+from subscriptions.channels.hl7v2 import PAYLOAD, HL7v2
 from subscriptions.channels.http_answer import failure_of
 from subscriptions.channels.message import Message
 from subscriptions.channels.registry import Tools
@@ -28,8 +33,10 @@ from subscriptions.channels.rest_hook import RestHook
 from subscriptions.core.channel_kind import http_faults
 from subscriptions.core.client_subscription import Wishes, wishes
 from subscriptions.core.endpoint import EndpointPolicy
-from subscriptions.core.notification import NumberedEvent, StatusHeader, notification
+from subscriptions.core.hl7v2.control_id import read_control_id
+from subscriptions.core.notification import Focus, NumberedEvent, StatusHeader, notification
 from subscriptions.core.payload import render
+from tests.contract.mllp_receiver import MllpReceiver, mllp_receiver
 from tests.contract.receivers import (
     FLOOD,
     SAID,
@@ -85,6 +92,22 @@ def bundle(number: int = 7) -> Json:
     return notification(header, "event-notification", "id-only", events, at=NOW, entry_id=ATTEMPT)
 
 
+def observed(number: int = 7) -> Json:
+    """A notification with a resource in it: HL7 v2 carries nothing else."""
+    resource: Json = {
+        "resourceType": "Observation",
+        "id": f"o{number}",
+        "status": "final",
+        "code": {"text": "weight"},
+        "valueInteger": number,
+    }
+    header = StatusHeader(BASE, "s1", TOPIC_PATIENT_OBSERVATION, "active", number)
+    events = [NumberedEvent(number, NOW, Focus("create", "Observation", f"o{number}", resource))]
+    return notification(
+        header, "event-notification", "full-resource", events, at=NOW, entry_id=ATTEMPT
+    )
+
+
 def parcel(channel: Channel, endpoint: str, payload: str, **changes: Any) -> Parcel:
     made = Parcel(
         subscription="s1",
@@ -116,9 +139,17 @@ class Case:
     payload: str
     numbers: Callable[[], list[str]]
     """The event numbers that arrived, read from what the receiver took."""
+    bundle: Callable[[int], Json] = bundle
+    headers: tuple[str, ...] = ()
+    content: str = "empty"
+    topic: str = TOPIC_DEVICE_ALERT
+
+    def body(self, number: int) -> bytes:
+        return render(self.bundle(number), self.channel.written_as(self.payload))
 
     async def deliver(self, **changes: Any) -> Failure | None:
         async with asyncio.timeout(PATIENCE_SECONDS):
+            changes = {"body": self.body(7), "headers": self.headers, **changes}
             made = parcel(self.channel, self.endpoint, self.payload, **changes)
             return await self.channel.deliver(made)
 
@@ -164,6 +195,25 @@ def _attached(content: Any) -> Any:
     return json.loads(attachment.get_content())
 
 
+@asynccontextmanager
+async def speaking_v2() -> AsyncIterator[Case]:
+    egress = Egress(ANYWHERE)
+    channel = HL7v2(egress)
+    async with mllp_receiver() as receiver:
+
+        def numbers() -> list[str]:
+            ids = [read_control_id(message.header.text(10) or "") for message in receiver.got]
+            return [str(one.first) for one in ids if one is not None]
+
+        headers = ("message: ORU^R01", "on-AE: set-aside", "on-AR: stop")
+        yield Case(
+            channel, receiver, receiver.url, PAYLOAD, numbers, observed, headers,
+            "full-resource", TOPIC_PATIENT_OBSERVATION,
+        )  # fmt: skip
+        await channel.close()
+        await egress.close()
+
+
 CASES: dict[str, Callable[[], Any]] = {
     "rest-hook": lambda: posting(RestHook, lambda body: _number(json.loads(body))),
     "message": lambda: posting(
@@ -171,6 +221,7 @@ CASES: dict[str, Callable[[], Any]] = {
         lambda body: _number(json.loads(body)["entry"][1]["resource"]),
     ),
     "email": mailing,
+    "hl7v2": speaking_v2,
     "custom": lambda: posting(
         lambda egress: Pager(Tools(egress, BASE)),
         lambda body: body.partition(b"\n")[0].rpartition(b" ")[2].decode(),
@@ -197,8 +248,8 @@ async def test_a_parcel_arrives_once_and_whole(case: Case) -> None:
 
 async def test_many_at_once(case: Case) -> None:
     async def one(number: int) -> None:
-        body = render(bundle(number), case.channel.written_as(case.payload))
-        assert await case.deliver(body=body, first=number, last=number) is None
+        made = case.body(number)
+        assert await case.deliver(body=made, first=number, last=number) is None
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(30):
@@ -277,6 +328,8 @@ async def test_nobody_there(case: Case) -> None:
     if isinstance(case.receiver, MailReceiver):
         server = MailServer("127.0.0.1", port, "none", "alerts@hospital.example.org")
         case.channel = Email(server)
+    elif isinstance(case.receiver, MllpReceiver):
+        case.endpoint = f"mllp://127.0.0.1:{port}"
     else:
         case.endpoint = f"http://127.0.0.1:{port}/hook"
     failure = await case.deliver()
@@ -301,13 +354,16 @@ async def test_a_cancellation_leaves_nothing(case: Case, manner: Manner) -> None
 def wish(case: Case, **channel: Any) -> Wishes:
     made: Json = {
         "resourceType": "Subscription",
-        "criteria": TOPIC_DEVICE_ALERT,
+        "criteria": case.topic,
         "channel": {
             "type": "rest-hook" if case.channel.custom else case.channel.code,
-            "endpoint": case.endpoint.replace("http://127.0.0.1", "https://ehr.example.org"),
+            "endpoint": case.endpoint.replace("://127.0.0.1", "s://ehr.example.org"),
             "payload": case.payload,
+            "header": list(case.headers),
             "_payload": {
-                "extension": [{"url": BACKPORT + "backport-payload-content", "valueCode": "empty"}]
+                "extension": [
+                    {"url": BACKPORT + "backport-payload-content", "valueCode": case.content}
+                ]
             },
             **channel,
         },

@@ -172,6 +172,35 @@ _components: st.SearchStrategy[Json] = st.one_of(
     _concepts.map(lambda value: {"valueCodeableConcept": value}),
 )
 RESOURCES: dict[str, st.SearchStrategy[Json]] = {
+    "AuditEvent": _resource(
+        "AuditEvent",
+        _maybe("type", _codings),
+        _maybe("subtype", _lists_of(_codings)),
+        _maybe("action", st.sampled_from(("R", "E", "a"))),
+        _maybe("outcome", st.sampled_from(("0", "4"))),
+        _full_dates.map(lambda date: {"recorded": date}),
+        _maybe(
+            "agent",
+            _lists_of(
+                _objects(
+                    _maybe("who", _references),
+                    _maybe("altId", st.sampled_from(_CODES)),
+                    _maybe("name", _texts),
+                    _maybe("role", _lists_of(_concepts)),
+                    _maybe("network", _maybe("address", _texts)),
+                )
+            ),
+        ),
+        _maybe("source", _maybe("observer", _references)),
+        _maybe(
+            "entity",
+            _lists_of(
+                _objects(
+                    _maybe("what", _references), _maybe("type", _codings), _maybe("role", _codings)
+                )
+            ),
+        ),
+    ),
     "Observation": _resource(
         "Observation",
         st.sampled_from(("final", "amended")).map(lambda code: {"status": code}),

@@ -48,6 +48,8 @@ def _filled(type_: str) -> set[str]:
     """The parameters that the random resources of a type can have values for."""
     common = {"_id", "_lastUpdated", "_profile", "_tag", "_security", "_source", "identifier"}
     own = {
+        "AuditEvent": "type subtype action outcome date agent altid agent-name agent-role address source entity patient "
+        "entity-type entity-role",
         "Observation": "status code combo-code component-code subject patient focus date "
         "value-quantity combo-value-quantity component-value-quantity value-concept "
         "combo-value-concept value-string value-date data-absent-reason",
@@ -61,6 +63,8 @@ def _filled(type_: str) -> set[str]:
         "Condition": "subject patient onset-age onset-date",
         "RiskAssessment": "subject patient probability",
     }
+    if type_ == "AuditEvent":
+        common.discard("identifier")
     return common | set(own[type_].split())
 
 

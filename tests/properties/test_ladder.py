@@ -49,6 +49,8 @@ class Model:
     present: bool
     start: int
     begun: int
+    count: int
+    prompt: int
     next: int | None
     here: int | None
     again: int | None
@@ -66,14 +68,25 @@ class Model:
         elif not self.present:
             loud = self.acked or self.again is not None
             if loud if self.priority == "PH" else self.now - self.start >= 600:
-                self.ring(first)
+                on = self.priority == "PH" and self.here is None and self.again is None
+                self.ring(first, count=self.count if on else None)
         self.present = True
 
     def involved(self) -> set[str]:
         wanted = "?ay" if self.here is None else "h"
         return {who for who in self.told if self.answers.get(who, "?") in wanted}
 
-    def ring(self, first: set[str], *, recheck: bool = False, still: bool = False) -> None:
+    def ring(
+        self,
+        first: set[str],
+        *,
+        recheck: bool = False,
+        still: bool = False,
+        count: int | None = None,
+    ) -> None:
+        if count is None or self.prompt <= self.now:
+            self.prompt = self.now + 90
+        self.count = self.now if count is None else count
         self.begun, self.here, self.again = self.begun if still else self.now, None, None
         self.start, self.rung, self.told, self.answers = self.now, 0, set[str](), dict[str, str]()
         self.held, self.recheck, self.acked = still and self.held, recheck, False
@@ -97,7 +110,7 @@ class Model:
         if not (reached or self.again is not None or self.left()):
             self.exhaust()
         elif before < 3:
-            self.next = max(self.now, self.start + TIMES[self.priority][self.rung + 1])
+            self.next = max(self.now, self.count + TIMES[self.priority][self.rung + 1])
 
     def exhaust(self) -> None:
         self.next = None  # from now on `again` is set
@@ -137,7 +150,7 @@ class Model:
             self.ring(self.involved(), recheck=True)
         while self.next is not None and self.now >= self.next:
             self.climb() if self.rung < 3 else self.exhaust()
-        if self.here is None and self.priority == "PH" and self.now == self.start + 90:
+        if self.here is None and self.priority == "PH" and self.now == self.prompt:
             self.tell(self.told | {"nina"}, anew=True)
         if self.again is not None and self.now >= self.again:
             self.again = self.now + AGAIN[self.priority](inf)

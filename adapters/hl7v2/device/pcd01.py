@@ -18,7 +18,7 @@ from adapters.hl7v2.device import codes, identity
 from adapters.hl7v2.device.numbers import NotANumber, value_of, window_of
 from adapters.hl7v2.device.reported import BOOT, DeviceReport, MetricTold
 from adapters.hl7v2.device.sender import Sender
-from adapters.hl7v2.device.status import ValueStatus, status_of
+from adapters.hl7v2.device.status import CORRECTION, ValueStatus, status_of
 from adapters.hl7v2.report import Report
 from adapters.metrics import METRICS, MODE, Metric
 from adapters.mqtt.messages import (
@@ -168,7 +168,7 @@ class _Group:
         self._report.leave_all(f"OBX-8 {one}" for one in status.unknown)
         if status.taken_back:
             # A correction names no earlier message; what the device said first stays as it was said.
-            self._report.leave(f"OBX-11 {obx.text(11)} of {code}")
+            self._report.refuse(CORRECTION, code)
             return
         self._device.told[code] = MetricTold(
             metric.unit, self._sender.meaning(obx.field(7), "window", _window_of)

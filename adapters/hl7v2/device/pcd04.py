@@ -19,6 +19,7 @@ from adapters.hl7v2.device.sender import Sender
 from adapters.hl7v2.report import Report
 from adapters.metrics import METRICS
 from adapters.mqtt.messages import NOT_A_NUMBER, WRONG_UNIT, Event
+from fhirserver.wire.hl7v2 import nomenclature
 from fhirserver.wire.hl7v2.acknowledgement import REQUIRED_FIELD, Fault, Place
 from fhirserver.wire.hl7v2.message import Message, Segment
 
@@ -43,6 +44,7 @@ _STATES: Final[Mapping[str, State]] = {
     "active": "active",
     "latched": "latched",
 }
+_LONGEST_ORDER: Final = 199
 _PRIORITIES: Final = ("PH", "PM", "PL", "PI", "PN", "PU")
 
 
@@ -60,6 +62,7 @@ def read_pcd04(
 ) -> tuple[DeviceReport, ...]:
     """Return the alarms of each device in `message`; devices that nothing names are left out. Raises `NoAlarm`."""
     found: dict[str, list[Event]] = {}
+    orders: dict[str, dict[str, str]] = {}
     test = message.header.text(11, 1) in ("T", "D")
     for obr, lines in groups(message):
         alarm = _Alarm(lines, sender, report)
@@ -70,6 +73,8 @@ def read_pcd04(
         sent = sender.moment(message.header, 7)
         if sent is None and obr is not None:
             sent = sender.moment(obr, 7)
+        if obr is not None:
+            orders.setdefault(address, {})[alarm.id] = obr.raw(3)[:_LONGEST_ORDER]
         found.setdefault(address, []).append(
             Event(
                 address, BOOT, None, alarm.id, sent, None, alarm.event, alarm.source, alarm.phase, alarm.state,
@@ -80,7 +85,8 @@ def read_pcd04(
     model, _, serial = (identity.machine_name(message) or "").partition("/")
     return tuple(
         DeviceReport(
-            address, model or None, serial or None, {}, (), tuple(events), patients, sender.interval, test
+            address, model or None, serial or None, {}, (), tuple(events), patients, sender.interval, test,
+            orders.get(address, {}),
         )
         for address, events in found.items()
     )  # fmt: skip
@@ -104,11 +110,11 @@ class _Alarm:
             raise NoAlarm(Fault(REQUIRED_FIELD, "no line names an alarm", Place("OBX", 1, 3)))
         self._kind = self._by_code[kind]
         meant = codes.code_of(self._kind.field(5), sender) if self._kind.raw(5) else None
-        named = kind == codes.THERAPY_ALERT and meant is not None and codes.is_event(meant)
+        named = kind == nomenclature.ALARM and meant is not None and codes.is_event(meant)
         self.event = meant if named and meant is not None else kind
         self.source = self._source(meant)
         self.phase, self.state = self._course()
-        activity = self._text(codes.ACTIVITY)
+        activity = self._text(nomenclature.ACTIVITY)
         self.activity = activity or "enabled"
         # Of what a machine calls an alarm, only this is the same in its start, its repetitions and its end.
         self.id = f"{self.event}:{self.source or ''}"
@@ -140,13 +146,13 @@ class _Alarm:
         """Return the measure the alarm is about: named by the alarm, by its own line, or simply the one that is there."""
         if meant is not None and not codes.is_event(meant):
             return meant
-        said = self._by_code.get(codes.SOURCE)
+        said = self._by_code.get(nomenclature.SOURCE)
         if said is not None and said.raw(5):
             return codes.code_of(said.field(5), self._sender)
         return next((code for code in self._by_code if code in METRICS), None)
 
     def _course(self) -> tuple[Phase, State]:
-        told_phase, told_state = self._text(codes.PHASE), self._text(codes.STATE)
+        told_phase, told_state = self._text(nomenclature.PHASE), self._text(nomenclature.STATE)
         phase, state = _PHASES.get(told_phase or ""), _STATES.get(told_state or "")
         if phase is None:
             phase = "end" if state in ("inactive", "off") else "continue"

@@ -1,7 +1,7 @@
 """What a message says of one device, in the terms the ingest of readings knows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.containment import Window
@@ -33,6 +33,7 @@ class DeviceReport:
     """What a message says of the device with this `address` (an EUI-64 in capitals, without dashes).
 
     `told` holds every measure we know that was sent, with a value or without. `interval`: seconds between its messages.
+    `orders`: what stood in OBR-3, by the id of the alarm.
     """
 
     address: str
@@ -44,3 +45,4 @@ class DeviceReport:
     patients: tuple[PatientId, ...]
     interval: int
     test: bool
+    orders: Mapping[str, str] = field(default_factory=dict)

@@ -20,7 +20,8 @@ class Sender:
     `zone` is that of times without offset. `clock` ``synchronized``: what it says is old is old (IHE Consistent Time).
     `identifiers`: system by assigning authority. `devices`: EUI-64 by model and serial (``SIM100/00042``), for those
     that name none. `codes`: MDC code by reference id or local code; `units`: UCUM by whatever is sent. `interval`: how
-    many seconds apart its machines send. `reuses_ids`: its control ids come again, with other messages.
+    many seconds apart its machines send. `reuses_ids`: its control ids come again, with other messages. `accepts`: the
+    kinds of messages it may send (``ORU^R01``, ``ADT^*``), None: all.
     """
 
     name: str
@@ -29,11 +30,15 @@ class Sender:
     clock: Literal["unverified", "synchronized"] = "unverified"
     interval: int = 30
     reuses_ids: bool = False
+    accepts: tuple[str, ...] | None = None
     identifiers: Mapping[str, str] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
-    _meanings: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    # Each sender's own: what is made of one that is given to `replace` must not be shared.
+    _meanings: dict[tuple[str, str], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def meaning(self, part: Part, kind: str, find: Callable[[Part, "Sender"], Meaning]) -> Meaning:
         """Return what `find` makes of `part`, found once: a machine says the same codes and units every second.
@@ -50,6 +55,12 @@ class Sender:
             self._meanings.clear()
         self._meanings[key] = found = find(part, self)
         return found
+
+    def may_send(self, kind: str) -> bool:
+        """Return whether messages of `kind` (``ADT^A40``) are agreed with this sender."""
+        return self.accepts is None or any(
+            one == kind or (one.endswith("*") and kind.startswith(one[:-1])) for one in self.accepts
+        )
 
     def unit(self, text: str) -> str:
         """Return the UCUM code of a unit as sent; an unknown spelling comes back unchanged."""

@@ -42,6 +42,8 @@ _FLAGS: Final[Mapping[str, str]] = {
 _TEST: Final = frozenset(("TEST", "DEMO"))
 # OBX-11: what is not (or not any more) a result.
 _NO_RESULT: Final[Mapping[str, str]] = {"X": "error", "N": "not-performed", "I": "not-performed"}
+# The dead letter's reason of a measure that corrects, deletes or withdraws what was said before.
+CORRECTION: Final = "correction"
 _TAKEN_BACK: Final = frozenset(("D", "W", "C"))
 
 

@@ -1,8 +1,8 @@
 """Which resources a message becomes: the mappings whose messages include it, together.
 
 All mappings of a message share their names, so that one refers to the resources of another. A mapping says ``messages``
-(``ADT^A01``, ``ADT^*``), ``needs`` (fields a message must have), ``ignores`` (fields that mean nothing here),
-``resources`` and ``merges``.
+(``ADT^A01``, ``ADT^*``), ``needs`` (fields a message must have; of a list among them one is enough), ``ignores`` (fields
+that mean nothing here), ``resources`` and ``merges``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,7 @@ class _Plan:
     """A mapping, compiled. `read` are the fields its rules speak of or ignore."""
 
     messages: tuple[str, ...]
-    needs: tuple[Path, ...]
+    needs: tuple[tuple[Path, ...], ...]
     resources: tuple[_Resource, ...]
     merges: tuple[_Merging, ...]
     read: frozenset[tuple[str, int]]
@@ -114,9 +114,9 @@ class Plans:
         reading = Reading(message, sender, self._tables, report)
         everywhere = Scope(reading, _occurrence("", message.segments, 0, None, frozenset(), {}))
         for plan in plans:
-            for path in plan.needs:
-                if not path.find(everywhere):
-                    place = Place(path.segment or _HEADER, 1, path.field)
+            for one_of in plan.needs:
+                if not any(path.find(everywhere) for path in one_of):
+                    place = Place(one_of[0].segment or _HEADER, 1, one_of[0].field)
                     raise MappingRefuses(
                         Fault(REQUIRED_FIELD, "a required field is missing", place)
                     )
@@ -139,7 +139,13 @@ def _compiled(name: str, given: Any, everything: Mapping[str, Any], problems: li
     if not isinstance(given, dict) or given.keys() - _MAPPING or not given.get("messages"):
         problems.append(f"maps.{name}: a mapping has {', '.join(sorted(_MAPPING))}")
         return _Plan((), (), (), (), frozenset(), frozenset())
-    needs = tuple(compiler.path(one, f"maps.{name}.needs") for one in given.get("needs", ()))
+    needs = tuple(
+        tuple(
+            compiler.path(path, f"maps.{name}.needs")
+            for path in (one if isinstance(one, list) and one else [one])
+        )
+        for one in given.get("needs", ())
+    )
     for one in given.get("ignores", ()):
         if len(one) == 3:
             compiler.read.add((one, 0))

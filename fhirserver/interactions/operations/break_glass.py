@@ -7,16 +7,16 @@ Spec: 45 CFR 164.312(a)(2)(ii), http://terminology.hl7.org/CodeSystem/v3-ActReas
 """
 
 from typing import Final
-from uuid import UUID
 
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.noting import note
 from fhirserver.interactions.operation import INSTANCE, SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
-from fhirserver.interactions.parameters import groups, instant, parameters
+from fhirserver.interactions.parameters import Row, groups, parameters
 from fhirserver.interactions.standing import require_own_hand
 from fhirserver.kernel.canonical import ACT_REASON, TASK_CODES
 from fhirserver.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.relationships import Emergency
 from fhirserver.kernel.resource import Json
@@ -39,7 +39,7 @@ async def break_glass(context: Context, call: Call) -> Answer:
     Takes reason (string). One that lasts already is returned as it is. Raises `Forbidden` for
     anybody but a practitioner, `NotFound`, `BadRequest`.
     """
-    require_own_hand(context)
+    require_own_hand(context, call.id)
     principal = context.principal
     if principal.kind != "practitioner":
         raise Forbidden("Only a practitioner may open a record in an emergency.")
@@ -129,7 +129,7 @@ async def _told(context: Context, tx: Transaction, patient: str) -> list[str]:
 
 async def end_break_glass(context: Context, call: Call) -> Answer:
     """End it before its time: one's own, or, for administrators, everybody's. Raises `NotFound`."""
-    require_own_hand(context)
+    require_own_hand(context, call.id)
 
     async def work(tx: Transaction) -> None:
         whose = None if context.access.everything else context.principal.reference
@@ -169,7 +169,7 @@ async def review_emergency_access(context: Context, call: Call) -> Answer:
 
     async def work(tx: Transaction) -> None:
         rows = context.store.relationships.emergencies
-        found = await rows.one(tx, id_) if _is_uuid(id_) else None
+        found = await rows.one(tx, id_)
         if found is None:
             raise NotFound(f"There is no emergency access {id_!r}.")
         people, access = context.store.relationships.people, context.access
@@ -191,7 +191,7 @@ async def review_emergency_access(context: Context, call: Call) -> Answer:
     return Answer(status=204)
 
 
-def _listed(one: Emergency) -> list[tuple[str, str, object]]:
+def _listed(one: Emergency) -> list[Row]:
     return [
         ("id", "valueId", one.id),
         ("patient", "valueReference", {"reference": f"Patient/{one.patient}"}),
@@ -213,14 +213,6 @@ def _text(given: str | None, name: str) -> str:
     if not text or len(text) > _LONGEST:
         raise BadRequest(f"{name} is a text of 1 to {_LONGEST} characters.")
     return text
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 BREAK_GLASS: Final = Operation(

@@ -7,26 +7,24 @@ from typing import Final
 
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import SYSTEM, Answer, Call, Operation
+from fhirserver.interactions.parameters import Row, groups
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import DeadLetterCount
-from fhirserver.kernel.resource import Json
 
 
 async def dead_letters(context: Context, _call: Call) -> Answer:
     """Return Parameters with one `dead-letter` per door, sender and reason: its count and the last receipt."""
     counted = await context.store.dead_letters(context.tenant)
-    found: Json = {"resourceType": "Parameters"}
-    if counted:
-        found["parameter"] = [{"name": "dead-letter", "part": _parts(one)} for one in counted]
-    return Answer(found)
+    return Answer(groups("dead-letter", [_parts(one) for one in counted]))
 
 
-def _parts(one: DeadLetterCount) -> list[Json]:
+def _parts(one: DeadLetterCount) -> list[Row]:
     return [
-        {"name": "door", "valueCode": one.door},
-        {"name": "source", "valueString": one.source},
-        {"name": "reason", "valueCode": one.reason},
-        {"name": "count", "valuePositiveInt": one.count},
-        {"name": "last", "valueInstant": one.last.isoformat().replace("+00:00", "Z")},
+        ("door", "valueCode", one.door),
+        ("source", "valueString", one.source),
+        ("reason", "valueCode", one.reason),
+        ("count", "valuePositiveInt", one.count),
+        ("last", "valueInstant", instant(one.last)),
     ]
 
 

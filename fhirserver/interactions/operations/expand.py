@@ -7,7 +7,6 @@ Spec: https://hl7.org/fhir/R4/valueset-operation-expand.html
 """
 
 from collections.abc import Iterable
-from datetime import UTC
 from typing import Final
 
 from fhirserver.interactions.context import Context
@@ -15,6 +14,7 @@ from fhirserver.interactions.operation import CORE, INSTANCE, TYPE, Answer, Call
 from fhirserver.interactions.operation_parameters import Input, Parameters
 from fhirserver.interactions.operations.terminology_input import loaded, value_set
 from fhirserver.kernel.errors import BadRequest, TooCostly
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.resource import Json
 from fhirserver.terminology import Member, NotEnumerableError
 from fhirserver.terminology.judgement import preferred_display
@@ -53,9 +53,8 @@ async def expand(context: Context, call: Call) -> Answer:
         message = f"The value set has {len(chosen)} codes: use count and offset, or a filter."
         raise TooCostly(message)
     page = chosen[offset : offset + min(MAX_COUNT if count is None else count, MAX_COUNT)]
-    moment = context.store.now().astimezone(UTC).isoformat(timespec="milliseconds")
     expansion: Json = {
-        "timestamp": moment.replace("+00:00", "Z"),
+        "timestamp": instant(context.store.now()),
         "total": len(chosen),
         "offset": offset,
     }

@@ -11,9 +11,10 @@ from fhirserver.interactions.context import Context
 from fhirserver.interactions.noting import note
 from fhirserver.interactions.operation import INSTANCE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
-from fhirserver.interactions.parameters import groups, instant
+from fhirserver.interactions.parameters import groups
 from fhirserver.interactions.standing import require_own_hand, standing_of, team_of
 from fhirserver.kernel.errors import Forbidden, NotFound, Unprocessable
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.relations.invitations import Standing
@@ -31,7 +32,7 @@ async def appoint_guardian(context: Context, call: Call) -> Answer:
     For administrators, and those of an organization that manages the patient's team. Raises
     `Forbidden`, `NotFound`, `Unprocessable` for somebody who is no RelatedPerson of this patient.
     """
-    require_own_hand(context)
+    require_own_hand(context, call.id)
     guardian = call.parameters.text("guardian") or ""
 
     async def work(tx: Transaction) -> None:
@@ -54,7 +55,7 @@ async def keep_guardian(context: Context, call: Call) -> Answer:
 
     Raises `Forbidden` (also for a patient who is not of age yet) and `NotFound`.
     """
-    require_own_hand(context)
+    require_own_hand(context, call.id)
     guardian = call.parameters.text("guardian") or ""
 
     async def work(tx: Transaction) -> None:
@@ -75,7 +76,7 @@ async def end_guardian(context: Context, call: Call) -> Answer:
 
     Raises `Forbidden`, `NotFound`.
     """
-    require_own_hand(context)
+    require_own_hand(context, call.id)
     guardian = call.parameters.text("guardian") or ""
 
     async def work(tx: Transaction) -> None:

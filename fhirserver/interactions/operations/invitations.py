@@ -6,16 +6,16 @@ again when it is accepted.
 """
 
 from typing import Final
-from uuid import UUID
 
 from fhirserver.interactions.accept_invitation import Newcomer, accept
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.noting import note
 from fhirserver.interactions.operation import SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
-from fhirserver.interactions.parameters import groups, instant, parameters
+from fhirserver.interactions.parameters import Row, groups, parameters
 from fhirserver.interactions.standing import require_own_hand, standing_of, team_of
 from fhirserver.kernel.errors import BadRequest, Forbidden, NotFound
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.relationships import Invitation
 from fhirserver.kernel.resource import Json
@@ -118,9 +118,7 @@ async def withdraw_invitation(context: Context, call: Call) -> Answer:
 
     async def work(tx: Transaction) -> None:
         whose = None if context.access.everything else context.principal
-        if not _is_uuid(id_) or not await context.store.relationships.invitations.withdraw(
-            tx, id_, whose
-        ):
+        if not await context.store.relationships.invitations.withdraw(tx, id_, whose):
             message = f"There is no invitation {id_!r} that could be withdrawn."
             raise NotFound(message)
 
@@ -128,7 +126,7 @@ async def withdraw_invitation(context: Context, call: Call) -> Answer:
     return Answer(status=204)
 
 
-def _told(one: Invitation) -> list[tuple[str, str, object]]:
+def _told(one: Invitation) -> list[Row]:
     return [
         ("id", "valueId", one.id),
         ("as", "valueCode", one.offered),
@@ -153,14 +151,6 @@ def _id(reference: str, type_: str) -> str:
         message = f"Give a reference {type_}/id."
         raise BadRequest(message)
     return id_
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 INVITE: Final = Operation(

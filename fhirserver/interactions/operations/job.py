@@ -6,12 +6,14 @@ hours; DELETE on the same URL ends it. Callers see their own jobs, administrator
 Spec: https://hl7.org/fhir/R4/async.html
 """
 
-from typing import Any, Final
+from typing import Final
 
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
+from fhirserver.interactions.parameters import Row, groups, parts
 from fhirserver.kernel.errors import NotFound
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.jobs import JobStatus
 from fhirserver.kernel.resource import Json
 
@@ -39,9 +41,8 @@ async def job(context: Context, call: Call) -> Answer:
     if status.state == "failed":
         return Answer(content=status.problem, status=status.problem_status)
     headers = (("x-progress", progress(status)), ("retry-after", str(RETRY_AFTER_SECONDS)))
-    return Answer(
-        {"resourceType": "Parameters", "parameter": described(status)}, status=202, headers=headers
-    )
+    found: Json = {"resourceType": "Parameters", "parameter": parts(_described(status))}
+    return Answer(found, status=202, headers=headers)
 
 
 async def end(context: Context, call: Call) -> Answer:
@@ -54,17 +55,10 @@ async def end(context: Context, call: Call) -> Answer:
 
 async def jobs(context: Context, _call: Call) -> Answer:
     """Return Parameters with one `job` per job of the last 24 hours, the newest first."""
-    found: Json = {"resourceType": "Parameters"}
     listed = await context.store.jobs.listed(context.tenant, context.access)
-    if listed:
-        found["parameter"] = [
-            {
-                "name": "job",
-                "part": described(one, fault=context.access.everything),
-            }
-            for one in listed
-        ]
-    return Answer(found)
+    return Answer(
+        groups("job", [_described(one, fault=context.access.everything) for one in listed])
+    )
 
 
 def progress(status: JobStatus) -> str:
@@ -76,23 +70,18 @@ def progress(status: JobStatus) -> str:
     return f"{status.progress} of {status.total}"
 
 
-def described(status: JobStatus, *, fault: bool = False) -> list[Json]:
-    """Return a job as parts of a Parameters resource; `fault`: with the operator's line about its failure."""
-    rows: list[tuple[str, str, Any]] = [
+def _described(status: JobStatus, *, fault: bool = False) -> list[Row]:
+    """Return what is told of a job; `fault`: with the operator's line about its failure."""
+    return [
         ("id", "valueId", status.id),
         ("kind", "valueCode", status.kind),
         ("state", "valueCode", status.state),
         ("progress", "valueDecimal", status.progress),
         ("total", "valueDecimal", status.total),
-        ("submitted", "valueInstant", status.submitted.isoformat().replace("+00:00", "Z")),
-        (
-            "finished",
-            "valueInstant",
-            status.finished and status.finished.isoformat().replace("+00:00", "Z"),
-        ),
+        ("submitted", "valueInstant", instant(status.submitted)),
+        ("finished", "valueInstant", status.finished and instant(status.finished)),
         ("fault", "valueString", status.fault if fault else None),
     ]
-    return [{"name": name, element: value} for name, element, value in rows if value is not None]
 
 
 def _unknown(id_: str) -> NotFound:

@@ -13,9 +13,10 @@ from fhirserver.interactions.context import Context
 from fhirserver.interactions.noting import note
 from fhirserver.interactions.operation import INSTANCE, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
-from fhirserver.interactions.parameters import groups, instant
+from fhirserver.interactions.parameters import groups
 from fhirserver.interactions.standing import require_own_hand
 from fhirserver.kernel.errors import Forbidden, NotFound
+from fhirserver.kernel.instant import instant
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.relations.care_team import administers

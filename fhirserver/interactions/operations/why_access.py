@@ -14,6 +14,7 @@ from fhirserver.interactions.context import Context
 from fhirserver.interactions.operation import SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input, Parameters
 from fhirserver.interactions.operations.issue_token import ACTS_AS
+from fhirserver.interactions.parameters import Row, parts
 from fhirserver.interactions.read import read
 from fhirserver.kernel.errors import BadRequest
 from fhirserver.kernel.principal import Grant, Principal, PrincipalKind
@@ -67,22 +68,21 @@ def _grant(tenant: int, given: Parameters) -> Grant:
 
 
 def _told(found: Explanation) -> Json:
-    facts = [{"name": "fact", "part": _parts(one)} for one in found.facts]
+    facts = [{"name": "fact", "part": parts(_rows(one))} for one in found.facts]
     return {
         "resourceType": "Parameters",
         "parameter": [{"name": "allowed", "valueBoolean": found.allowed}, *facts],
     }
 
 
-def _parts(fact: Fact) -> list[Json]:
-    rows: list[tuple[str, str, object]] = [
+def _rows(fact: Fact) -> list[Row]:
+    return [
         ("about", "valueCode", fact.about),
         ("for", "valueBoolean", fact.speaks_for),
         ("text", "valueString", fact.text),
         ("patient", "valueId", fact.patient or None),
         ("source", "valueString", fact.source or None),
     ]
-    return [{"name": name, element: value} for name, element, value in rows if value is not None]
 
 
 WHY_ACCESS: Final = Operation(

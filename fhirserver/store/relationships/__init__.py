@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fhirserver.store.relationships.emergencies import EmergencyRows
 from fhirserver.store.relationships.guardians import GuardianRows
 from fhirserver.store.relationships.invitations import InvitationRows
+from fhirserver.store.relationships.machines import MachineRows
 from fhirserver.store.relationships.peers import PeerRows
 from fhirserver.store.relationships.people import PeopleRows
 
@@ -22,3 +23,4 @@ class RelationshipRows:
     peers: PeerRows = field(default_factory=PeerRows)
     guardians: GuardianRows = field(default_factory=GuardianRows)
     people: PeopleRows = field(default_factory=PeopleRows)
+    machines: MachineRows = field(default_factory=MachineRows)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from fhirserver.kernel import keys
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.relationships import Emergency
 from fhirserver.store.relationships import epoch
@@ -68,9 +69,12 @@ class EmergencyRows:
 
     async def one(self, tx: Transaction, id_: str) -> Emergency | None:
         """Return and lock one, None when there is none."""
+        row = keys.row_of(id_)
+        if row is None:
+            return None
         rows = await tx.execute(
             f"SELECT {_COLUMNS} FROM emergency_access WHERE tenant = %s AND id = %s FOR UPDATE",
-            (tx.tenant, UUID(id_)),
+            (tx.tenant, row),
         )
         return await _emergency(tx, rows[0]) if rows else None
 

@@ -1,11 +1,12 @@
 """Rows of ``invitation``: the token is in nobody's database, a digest of it finds the row."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from fhirserver.crypto.secret_digest import secret_digest
+from fhirserver.kernel import keys
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.relationships import Invitation
@@ -29,7 +30,7 @@ class InvitationRows:
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 tx.tenant,
-                _digest(token),
+                secret_digest(token),
                 UUID(invitation.id),
                 invitation.offered,
                 invitation.patient,
@@ -49,7 +50,7 @@ class InvitationRows:
         rows = await tx.execute(
             f"SELECT {_COLUMNS} FROM invitation WHERE tenant = %s AND digest = %s AND accepted IS NULL "
             "AND withdrawn IS NULL AND expires > %s FOR UPDATE",
-            (tx.tenant, _digest(token), tx.now),
+            (tx.tenant, secret_digest(token), tx.now),
         )
         return _invitation(tx, rows[0]) if rows else None
 
@@ -71,11 +72,14 @@ class InvitationRows:
 
     async def withdraw(self, tx: Transaction, id_: str, inviter: Principal | None) -> bool:
         """Withdraw one that nobody has used, of that inviter (None: anybody's); False when there is none."""
+        row = keys.row_of(id_)
+        if row is None:
+            return False
         gone = await tx.execute(
             "UPDATE invitation SET withdrawn = %s WHERE tenant = %s AND id = %s AND accepted IS NULL "
             "AND withdrawn IS NULL AND inviter = coalesce(%s, inviter) "
             "AND inviter_kind = coalesce(%s, inviter_kind) RETURNING id",
-            (tx.now, tx.tenant, UUID(id_), *_who(inviter)),
+            (tx.now, tx.tenant, row, *_who(inviter)),
         )
         return bool(gone)
 
@@ -89,8 +93,3 @@ def _invitation(tx: Transaction, row: Sequence[Any]) -> Invitation:
     return Invitation(
         str(id_), offered, patient, team, Principal(tx.tenant, kind, reference), *times
     )
-
-
-def _digest(token: str) -> bytes:
-    # 256 random bits: a plain hash of them cannot be searched.
-    return hashlib.sha256(token.encode()).digest()

@@ -12,9 +12,9 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import PrincipalKind
 from fhirserver.kernel.relationships import RosterLine
 from fhirserver.kernel.resource import Json
+from fhirserver.relations.fhir_period import bounds
 from fhirserver.relations.on_call import reference_of
 from fhirserver.store.relationships import epoch
-from fhirserver.store.relationships.periods import bounds
 
 _MOST: Final = 10_000
 

@@ -12,8 +12,8 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Membership
 from fhirserver.kernel.resource import Json
 from fhirserver.relations.care_team import managed_by
+from fhirserver.relations.fhir_period import bounds, earliest, latest
 from fhirserver.store.relationships import epoch, on_call
-from fhirserver.store.relationships.periods import bounds, earlier, later
 from fhirserver.store.relationships.roles import role_of
 
 
@@ -83,8 +83,8 @@ def memberships(care_team: Json) -> Sequence[Membership]:
                 patient,
                 member,
                 role_of(participant),
-                later(team_starts, starts),
-                earlier(team_ends, ends),
+                latest(team_starts, starts),
+                earliest(team_ends, ends),
             )
         )
     return found

@@ -12,7 +12,7 @@ from fhirserver.store.search.clause import all_of, any_of
 from fhirserver.store.search.criteria import Compiled, compiled
 from fhirserver.store.search.scope import Scope, rows_of
 from fhirserver.store.search.session import Session
-from fhirserver.store.search.verification import Check, Holds, Some, every
+from fhirserver.store.search.verification import Holds, Some, every
 
 
 async def confined(session: Session, scope: Scope, criterion: Criterion) -> Compiled:
@@ -28,12 +28,10 @@ async def confined(session: Session, scope: Scope, criterion: Criterion) -> Comp
 
 
 async def _limits(session: Session, scope: Scope, searched: Reach) -> Compiled:
-    groups = [*searched.groups]
-    parts = [await _limit(session, scope, one, one.filters) for one in groups]
+    parts = [await _limit(session, scope, one, one.filters) for one in searched.groups]
     if searched.unnamed:
         parts.append(await _limit(session, scope, None, searched.unnamed))
-    checks: list[Check] = [one.full for one in parts]
-    full = Some(tuple(checks))
+    full = Some(tuple(one.full for one in parts))
     clause = any_of([one.clause for one in parts], scope.alias)
     return Compiled(clause, None if all(one.exact for one in parts) else full, full)
 

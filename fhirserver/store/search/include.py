@@ -9,7 +9,7 @@ Spec: https://hl7.org/fhir/R4/search.html#include
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from fhirserver.auth import may_ever, visible
+from fhirserver.auth import may_ever, shows
 from fhirserver.definitions.patient_of import belongs_to
 from fhirserver.kernel import keys
 from fhirserver.kernel.resource import Stored
@@ -52,7 +52,7 @@ async def included(
             target = (one.type, one.id)
             if target in of_page or target in known:
                 continue
-            if visible(session.access, one.type, one.content):
+            if shows(session.access, one):
                 known[target] = one
                 frontier.append(one)
         if len(known) > MAX_INCLUDED:

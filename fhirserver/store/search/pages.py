@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from fhirserver.auth import visible
+from fhirserver.auth import shows
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.search.order import sort_value
 from fhirserver.search.query import Query
@@ -95,7 +95,7 @@ async def _standing(session: Session, planned: Plan, rows: Sequence[Row]) -> lis
     limited = not session.access.everything
     found = []
     for turn, (row, stored) in enumerate(zip(rows, opened, strict=True)):
-        if limited and not visible(session.access, stored.type, stored.content):
+        if limited and not shows(session.access, stored):
             continue
         check = checks[row[0]]
         if check is not None:

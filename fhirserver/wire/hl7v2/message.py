@@ -125,10 +125,6 @@ class Segment:
         """Return a field."""
         return Part(self.raw(field), 0, self._message)
 
-    def is_null_at(self, field: int) -> bool:
-        """Return whether the sender said ``""`` of a whole field."""
-        return self.raw(field) == NULL_TEXT
-
     def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str | None:
         """Return the plain text of a leaf of the field's first repetition; None when absent, empty for NULL."""
         fields = self._fields

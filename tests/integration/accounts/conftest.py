@@ -24,7 +24,7 @@ from fhirserver.crypto import keyring
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.audit import Happening, Recording
 from fhirserver.kernel.principal import Access
-from fhirserver.smart.people import ConsentAsked
+from fhirserver.smart.people import ConsentAsked, EncounterAsked
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.supervisor.postgres import PostgresServer
@@ -33,6 +33,8 @@ from tests.integration.rest.conftest import Bystander, care_team, patient
 
 URL = "http://localhost:8080"
 PASSWORD = "three quiet lamps"
+BOB = "related-person:RelatedPerson/bob"
+NINA = "practitioner:Practitioner/nina"
 _homes = count(1)
 
 
@@ -120,11 +122,11 @@ class House:
             httpx.AsyncClient(transport=self.transport, base_url=URL, follow_redirects=True)
         )
 
-    async def person(self, login: str, *roles: str, name: str = "") -> None:
+    async def person(self, login: str, *roles: str, name: str = "", language: str = "en") -> None:
         """An account with the password of the tests."""
         async with self.record.transaction(self.tenant) as tx:
             read = [read_role(one) for one in roles]
-            code = await administration.add(tx, login, name or login.title(), "en", read)
+            code = await administration.add(tx, login, name or login.title(), language, read)
         browser = self.browser()
         await browser.open(f"/auth/start?tenant={self.name}")
         page = await browser.send("/auth/start", code=code, new=PASSWORD, again=PASSWORD)
@@ -195,6 +197,19 @@ def _apps(people: AccountPeople) -> list[Route]:
         decision = await people.decision(request)
         if decision is None:
             return people.problem(request, "Too late", "Start again.")
+        patient = decision.patient
+        if patient and decision.encounter is None and "launch/encounter" in decision.scopes:
+            asked = EncounterAsked(
+                decision.pending,
+                "/auth/authorize/decide",
+                "/auth/authorize",
+                "Diary",
+                "https://app.example.org/back",
+                decision.scopes,
+                patient,
+                decision.after,
+            )
+            return await people.ask_encounter(request, decision.who, asked)
         told = {
             "kind": decision.who.principal.kind,
             "user": decision.who.fhir_user,
@@ -202,6 +217,7 @@ def _apps(people: AccountPeople) -> list[Route]:
             "allowed": decision.allowed,
             "scopes": decision.scopes,
             "patient": decision.patient,
+            "encounter": decision.encounter,
         }
         return JSONResponse(told)
 

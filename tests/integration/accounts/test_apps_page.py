@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.principal import Principal
 from fhirserver.smart import registration
-from fhirserver.smart.client_authentication import secret_digest
 from fhirserver.smart.enrolment import enrolled
 from fhirserver.smart.family import Code, Family, Known
 from fhirserver.store import clients, grants, people

@@ -49,6 +49,7 @@ async def test_the_only_patient_is_chosen_and_scopes_can_be_left_out(plain_house
         "allowed": True,
         "scopes": ["openid"],
         "patient": "ann",
+        "encounter": None,
     }
 
 

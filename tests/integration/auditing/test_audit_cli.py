@@ -7,22 +7,16 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fhirserver.__main__ import app
-from fhirserver.crypto import keyring
-from tests.conftest import ROLE_PASSWORDS, Database
+from tests.conftest import Database
 from tests.integration.auditing.conftest import RING
-from tests.integration.auditing.test_log import NEWEST, sealed, superuser
+from tests.integration.auditing.sealed_log import NEWEST, sealed, superuser
+from tests.terminal import at_terminal
 
 
 @pytest.fixture
 def heads(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The second place of heads, with DATA beside it whose secrets are those of the test's database."""
-    secrets = tmp_path / "data" / "secrets"
-    secrets.mkdir(mode=0o700, parents=True)
-    for role, password in ROLE_PASSWORDS.items():
-        (secrets / f"database-{role}").write_text(password)
-    (secrets / "keyring.json").write_text(keyring.render(RING).decode())
-    monkeypatch.setenv("DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("DATABASE_URL", database.dsn)
+    at_terminal(tmp_path / "data", database, monkeypatch, RING)
     monkeypatch.setenv("AUDIT_HEADS", str(tmp_path / "heads"))
     return tmp_path / "heads"
 

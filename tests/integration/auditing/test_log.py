@@ -1,66 +1,28 @@
 """The log shows what was done to it: edits, deletions, another order, a cut tail, a rewrite with everything in hand."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from fhirserver import definitions
-from fhirserver.auditing.findings import Inspection
 from fhirserver.auditing.head import Head
 from fhirserver.auditing.heads_export import HeadsDirectory, read_heads
-from fhirserver.auditing.inspecting import inspect
 from fhirserver.crypto import envelope, keyring
-from fhirserver.crypto.signing import SigningKeys, verify
+from fhirserver.crypto.signing import SigningKeys
 from fhirserver.kernel.audit import Actor, Happening
-from fhirserver.store.audit_rows import AuditRows
 from fhirserver.store.reseal import UPKEEP
 from tests.conftest import Database
-from tests.integration.auditing.conftest import RING, House, open_house
-from tests.integration.rest.conftest import BASE, put
-
-PUBLIC = SigningKeys(RING).public()
-
-
-@asynccontextmanager
-async def sealed(
-    database: Database, directory: Path
-) -> AsyncIterator[tuple[House, HeadsDirectory]]:
-    """A house with three sealed batches, their heads in `directory`."""
-    async with open_house(database) as house:
-        place = HeadsDirectory(directory)
-        admin = await house.client("admin")
-        for _ in range(3):
-            for of in ("ann", "joe"):
-                assert (await admin.get(f"Patient/{of}")).status_code == 200
-            await house.settle()
-            assert await house.sealer([place]).once() >= 1
-        yield house, place
-
-
-async def looked_at(house: House, *heads: Head) -> Inspection:
-    log = house.record.audit_log()
-    tenants = [number for number, _ in await house.record.tenants()]
-    return await inspect(log, tenants, partial(verify, public=PUBLIC), heads)
-
-
-def kinds(inspection: Inspection) -> set[str]:
-    return {one.kind for one in inspection.findings}
-
-
-def superuser(house: House, *statements: str) -> None:
-    with psycopg.connect(house.database.dsn, autocommit=True) as connection:
-        for one in statements:
-            connection.execute(one.encode())
-
-
-NUMBER = definitions.load().type_number("AuditEvent")
-NEWEST = f"SELECT id FROM resource WHERE type = {NUMBER} ORDER BY id DESC LIMIT 1"
-OLDEST = f"SELECT id FROM resource WHERE type = {NUMBER} ORDER BY id LIMIT 1"
+from tests.integration.auditing.sealed_log import (
+    NEWEST,
+    NUMBER,
+    OLDEST,
+    kinds,
+    looked_at,
+    sealed,
+    superuser,
+)
+from tests.integration.rest.conftest import put
 
 
 async def test_an_untouched_log_is_genuine(database: Database, tmp_path: Path) -> None:
@@ -287,119 +249,3 @@ async def test_an_audit_event_that_a_client_wrote_is_in_the_log_too(
             "UPDATE resource SET content = content || '\\x00' WHERE fhir_id = 'of-an-app'",
         )
         assert kinds(await looked_at(house)) == {"edited"}
-
-
-async def test_what_waits_to_be_written_out_survives_a_kill(
-    database: Database, tmp_path: Path
-) -> None:
-    """Two expansions at once, one of which dies: every happening becomes one event."""
-    async with sealed(database, tmp_path) as (house, _):
-        before = len(house.rows())
-        admin = await house.client("admin")
-        for _ in range(4):
-            await admin.get("Patient/ann")
-            await house.queue.flush()
-        expansion = house.record.audit_expansion(AuditRows(BASE))
-
-        async def dying() -> None:
-            async with house.record.work(house.tenant) as tx:
-                await tx.execute("SELECT 1 FROM audit_spool ORDER BY id LIMIT 1 FOR UPDATE")
-                assert await expansion.one(house.tenant) == 1
-                raise ArithmeticError
-
-        with pytest.raises(ArithmeticError):
-            await dying()
-        await house.settle()
-        assert len(house.rows()) == before + 4
-
-
-async def test_a_line_that_was_deleted_before_it_was_written_out_is_missed(
-    database: Database, tmp_path: Path
-) -> None:
-    async with sealed(database, tmp_path) as (house, place):
-        admin = await house.client("admin")
-        await admin.get("Patient/ann")
-        await house.queue.flush()
-        superuser(house, "DELETE FROM audit_spool")
-        # The next thing that happens in this process says that something was there before.
-        await admin.get("Patient/joe")
-        await house.settle()
-        await house.sealer([place]).once()
-        result = await looked_at(house, *read_heads([tmp_path]))
-        assert [one.kind for one in result.findings] == ["lost-line"]
-
-
-async def test_events_deleted_between_writing_out_and_sealing_are_missed(
-    database: Database, tmp_path: Path
-) -> None:
-    async with sealed(database, tmp_path) as (house, place):
-        admin = await house.client("admin")
-        await admin.get("Patient/ann")
-        await house.settle()
-        superuser(
-            house,
-            "DELETE FROM resource WHERE id IN (SELECT unnest(events) FROM audit_pending)",
-            "DELETE FROM audit_pending",
-        )
-        await admin.get("Patient/joe")
-        await house.settle()
-        await house.sealer([place]).once()
-        assert kinds(await looked_at(house)) == {"lost-line"}
-
-
-async def test_one_event_taken_out_of_a_line_before_sealing_is_missed(
-    database: Database, tmp_path: Path
-) -> None:
-    async with sealed(database, tmp_path) as (house, place):
-        admin = await house.client("admin")
-        await admin.get("Patient/ann")
-        await admin.get("Patient/joe")
-        await house.settle()
-        superuser(
-            house,
-            "DELETE FROM resource WHERE id IN (SELECT events[1] FROM audit_pending)",
-            "UPDATE audit_pending SET events = events[2:], leaves = substring(leaves from 33)",
-        )
-        await house.sealer([place]).once()
-        assert kinds(await looked_at(house)) == {"bad-receipt"}
-
-
-async def test_a_line_that_waits_or_is_not_sealed_yet_is_not_missed(
-    database: Database, tmp_path: Path
-) -> None:
-    async with sealed(database, tmp_path) as (house, place):
-        admin = await house.client("admin")
-        for _ in range(3):
-            await admin.get("Patient/ann")
-            await house.queue.flush()
-        expansion = house.record.audit_expansion(AuditRows(BASE))
-        # The last one first: it names the one before, which names the first.
-        assert await expansion.one(house.tenant, 2) == 1
-        assert await expansion.one(house.tenant, 1) == 1
-        await house.sealer([place]).once()
-        assert (await looked_at(house)).findings == []
-        assert await expansion.one(house.tenant) == 1
-        assert (await looked_at(house)).findings == []
-        await house.sealer([place]).once()
-        assert (await looked_at(house)).findings == []
-
-
-async def test_what_was_not_committed_is_not_missed(database: Database, tmp_path: Path) -> None:
-    """Two writes that fail in the database after their lines were made, among others that succeed."""
-    async with sealed(database, tmp_path) as (house, place):
-
-        async def failing() -> None:
-            async with house.record.transaction(house.tenant) as tx:
-                tx.audit(Happening(house.tenant, "read", tx.now, Actor(kind="system")))
-                tx.execute_later("SELECT 1 / 0", ())
-
-        admin = await house.client("admin")
-        for _ in range(2):
-            await admin.get("Patient/ann")
-            await house.queue.flush()
-            with pytest.raises(psycopg.errors.DivisionByZero):
-                await failing()
-        await admin.get("Patient/joe")
-        await house.settle()
-        await house.sealer([place]).once()
-        assert (await looked_at(house)).findings == []

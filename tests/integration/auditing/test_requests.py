@@ -124,6 +124,14 @@ async def test_a_refused_write_is_told_with_the_patient_it_named(house: House) -
     assert patients([event]) == ["Patient/joe"]
 
 
+async def test_a_refusal_to_take_a_request_for_later_is_told_too(house: House) -> None:
+    nurse = await house.client("practitioner", "Practitioner/nurse")
+    answer = await nurse.get("Nothing/joe", headers={"prefer": "respond-async"})
+    assert answer.status_code == 404
+    (event,) = await house.events(outcome="4")
+    assert (event["outcomeDesc"], query_of(event)) == ("404", "GET Nothing/joe")
+
+
 async def test_nobody_with_a_bad_token_goes_unnoticed(house: House) -> None:
     assert (await house.stranger("wrong").get("Patient/ann")).status_code == 401
     assert (await house.stranger().get("Patient/ann")).status_code == 401

@@ -12,9 +12,10 @@ from fhirserver import package_installation
 from fhirserver.__main__ import app
 from fhirserver.command_database import RefusedError
 from fhirserver.kernel.resource import Json
-from tests.conftest import ROLE_PASSWORDS, Database
+from tests.conftest import Database
 from tests.integration.catalogue.conftest import Process, open_process, until
 from tests.integration.rest.conftest import JSON
+from tests.terminal import at_terminal
 from tests.unit.definitions.test_package import archive
 from tests.unit.validation.profiles.builders import extension, profile, row
 
@@ -54,11 +55,7 @@ SIZE: Json = {
 @pytest.fixture
 def data(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A DATA directory whose secrets are those of the test's database."""
-    (tmp_path / "secrets").mkdir(mode=0o700)
-    for role, password in ROLE_PASSWORDS.items():
-        (tmp_path / "secrets" / f"database-{role}").write_text(password)
-    monkeypatch.setenv("DATA", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", database.dsn)
+    at_terminal(tmp_path, database, monkeypatch, ring=None)
     return tmp_path
 
 

@@ -173,6 +173,7 @@ def order(low: int, *, status: str = "active", unit: str = "mm[Hg]") -> Json:
     }
 
 
+SYSTOLIC = "150021"
 DEVICE_USE: Json = {
     "resourceType": "DeviceUseStatement",
     "id": "use",

@@ -1,33 +1,16 @@
-"""Rules, alerts and silence against a real database."""
+"""Readings, machine alarms and alerts against a real database."""
 
-from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal
-from typing import Any, LiteralString
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
-from fhirserver.kernel.errors import Forbidden, NotFound, Unprocessable
-from fhirserver.kernel.principal import Principal
-from subscriptions.evaluation import alerts, defaults
-from subscriptions.evaluation.every_second import WatchTime
-from subscriptions.evaluation.part import Evaluation
+from fhirserver.kernel.errors import Forbidden, NotFound
+from subscriptions.evaluation import alerts
 from tests.conftest import Database
-from tests.integration.evaluation.conftest import DEVICE_USE, Home, order
-
-SYSTOLIC = "150021"
-ADMIN = Principal(1, "admin", "")
-
-
-async def test_the_default_rules_are_seeded_once(home: Home) -> None:
-    async with home.record.transaction(1) as tx:
-        await defaults.ensure(tx)
-        plan = await tx.get_stored("PlanDefinition", "default-rules")
-    assert plan is not None
-    assert plan.version == 1
+from tests.integration.evaluation.conftest import DEVICE_USE, SYSTOLIC, Home, order
 
 
 async def test_a_breach_leaves_alert_event_and_flag_in_one_transaction(home: Home) -> None:
@@ -70,85 +53,6 @@ async def test_a_missing_second_reading_is_found_by_the_scan(home: Home) -> None
     assert await home.scan() == 0
 
 
-async def test_an_own_order_takes_effect_with_the_next_reading_and_ends_with_it(home: Home) -> None:
-    await home.measure(home.reading(SYSTOLIC, 105))
-    assert home.listener.told == []
-    await home.put(order(110))
-    await home.measure(home.reading(SYSTOLIC, 105))
-    assert home.listener.told[0][1].rule_version == "ServiceRequest/limits/_history/1"
-    await home.put(order(110, status="revoked"))
-    home.pass_time(10)
-    await home.measure(home.reading(SYSTOLIC, 105))
-    assert home.listener.causes == ["raised PM 196670", "condition-ended PM 196670"]
-
-
-async def test_an_order_beyond_the_floor_is_recorded_as_an_advisory(home: Home) -> None:
-    await home.put(order(60))
-    assert home.listener.causes == ["raised PL rule-ignored"]
-    await home.measure(home.reading(SYSTOLIC, 75))
-    assert home.listener.causes[-1] == "raised PH 196670"
-
-
-async def test_looser_than_a_floor_needs_two_signatures_on_the_draft(home: Home) -> None:
-    async with home.record.transaction(1) as tx:
-        with pytest.raises(Unprocessable) as refusal:
-            await home.evaluation.admit(tx, ADMIN, order(70), None)
-        await home.evaluation.admit(tx, ADMIN, order(70, status="draft"), None)
-    assert "hard floor" in refusal.value.problems[0].message
-    await home.put(order(70, status="draft"))
-    await home.put(
-        {
-            "resourceType": "Provenance",
-            "id": "signed",
-            "target": [{"reference": "ServiceRequest/limits/_history/1"}],
-            "recorded": "2026-08-01T09:00:00Z",
-            "agent": [{"who": {"reference": "Practitioner/dr"}}],
-            "signature": [
-                {"who": {"reference": f"Practitioner/{who}"}} for who in ("dr", "second")
-            ],
-        }
-    )
-    async with home.record.transaction(1) as tx:
-        await home.evaluation.admit(tx, ADMIN, order(70), None)
-        with pytest.raises(Unprocessable):
-            await home.evaluation.admit(tx, ADMIN, order(60), None)
-    await home.put(order(70))
-    await home.measure(home.reading(SYSTOLIC, 75))
-    assert home.listener.causes == []
-    await home.measure(home.reading(SYSTOLIC, 69))
-    assert home.listener.causes == ["raised PM 196670"]
-
-
-async def test_a_changed_rule_holds_in_every_process_with_the_next_reading(home: Home) -> None:
-    elsewhere = Evaluation(home.listener)
-    for low, value in ((110, 115), (120, 115), (100, 115)):
-        await home.put(order(low))
-        home.pass_time(1)
-        async with home.record.transaction(1) as tx:
-            await elsewhere.readings(tx, [home.reading(SYSTOLIC, value)])
-    assert home.listener.causes == ["raised PM 196670", "condition-ended PM 196670"]
-    assert home.listener.told[0][1].rule_version == "ServiceRequest/limits/_history/2"
-
-
-async def test_every_change_of_rules_is_recorded_in_a_provenance(home: Home) -> None:
-    await home.put(order(110))
-    await home.put(order(112))
-    await home.put(order(112, status="revoked"))
-    await home.put(order(112, status="revoked"))
-    found = await home.resources("Provenance")
-    recorded = [
-        (one["target"][0]["reference"], one["activity"]["coding"][0]["code"])
-        for one in sorted(found, key=lambda one: one["target"][0]["reference"])
-        if one["target"][0]["reference"].startswith("ServiceRequest")
-    ]
-    assert recorded == [
-        ("ServiceRequest/limits/_history/1", "CREATE"),
-        ("ServiceRequest/limits/_history/2", "UPDATE"),
-        ("ServiceRequest/limits/_history/3", "DELETE"),
-    ]
-    assert found[0]["agent"][0]["who"]["reference"] == "Practitioner/dr"
-
-
 async def test_an_import_of_old_vitals_makes_no_alert_at_all(home: Home) -> None:
     old = home.reading(SYSTOLIC, 60)._replace(age=86_401.0)
     await home.measure(old, old._replace(value=Decimal(500)))
@@ -171,15 +75,6 @@ async def test_a_slipped_needle_is_found_across_transactions(home: Home) -> None
     ((_, sealed),) = await home.query("SELECT version, state FROM evaluation")
     assert sealed is not None
     assert len(sealed) < 2000
-
-
-async def test_a_malformed_rule_is_refused_with_its_place(home: Home) -> None:
-    async with home.record.transaction(1) as tx:
-        with pytest.raises(Unprocessable) as refusal:
-            await home.evaluation.admit(tx, ADMIN, order(110, unit="kPa"), None)
-    (problem,) = refusal.value.problems
-    assert problem.expression == "ServiceRequest.extension[0].limit.low"
-    assert "mm[Hg]" in problem.message
 
 
 async def test_an_observation_over_rest_is_evaluated_and_pages_only_from_a_device_in_use(
@@ -252,70 +147,6 @@ async def test_an_alarm_of_an_unbound_device_is_stored_without_a_patient(home: H
         assert await alerts.load(tx, None, alert.id) == alert
 
 
-async def test_silence_in_treatment_is_told_twice_and_ends_with_a_sign_of_life(home: Home) -> None:
-    await home.put(DEVICE_USE)
-    await home.contact(home.sign())
-    home.pass_time(19)
-    assert await home.scan() == 0
-    home.pass_time(1.5)
-    assert await home.scan() == 1
-    home.pass_time(45)
-    assert await home.scan() == 1
-    assert await home.scan() == 0
-    await home.contact(home.sign())
-    assert home.listener.causes == [
-        "raised PM device-silent",
-        "priority-raised PH device-silent",
-        "condition-ended PH device-silent",
-    ]
-
-
-async def test_a_last_will_in_treatment_is_told_at_once(home: Home) -> None:
-    await home.put(DEVICE_USE)
-    await home.contact(home.sign())
-    home.pass_time(3)
-    await home.contact(home.sign(online=False, mode=None, patient=None))
-    assert home.listener.causes == ["raised PM device-silent"]
-
-
-@pytest.mark.parametrize("mode", ["IDL", "PRETX", None])
-async def test_outside_treatment_and_from_a_cuff_silence_is_nothing(
-    home: Home, mode: str | None
-) -> None:
-    await home.put(DEVICE_USE)
-    await home.contact(home.sign(mode=mode))  # type: ignore[arg-type]
-    await home.contact(home.sign(online=False, mode=None))
-    home.pass_time(300)
-    assert await home.scan() == 0
-
-
-async def test_a_device_nobody_uses_is_not_watched(home: Home) -> None:
-    await home.contact(home.sign(patient=None))
-    home.pass_time(300)
-    assert await home.scan() == 0
-
-
-async def test_the_servers_own_absence_is_not_the_devices(home: Home) -> None:
-    await home.put(DEVICE_USE)
-    await home.contact(home.sign())
-    home.pass_time(300)
-    assert await home.scan(listening_since=home.now) == 0
-
-
-async def test_a_returned_device_is_no_longer_watched(home: Home) -> None:
-    await home.put(DEVICE_USE)
-    await home.contact(home.sign())
-    await home.put(
-        {
-            **DEVICE_USE,
-            "status": "completed",
-            "timingPeriod": {"start": "2026-07-01", "end": "2026-07-31"},
-        }
-    )
-    home.pass_time(300)
-    assert await home.scan() == 0
-
-
 async def test_answers_move_the_alert_and_closing_ends_the_flag(home: Home) -> None:
     await home.measure(home.reading(SYSTOLIC, 70))
     alert = home.listener.told[0][1]
@@ -344,31 +175,6 @@ async def test_another_patients_alert_is_not_found(home: Home) -> None:
     async with home.record.transaction(1) as tx:
         with pytest.raises(NotFound):
             await alerts.load(tx, "eve", alert.id)
-
-
-async def test_every_second_every_tenant_is_watched_by_the_worker_role(
-    home: Home, database: Database
-) -> None:
-    await home.put(DEVICE_USE)
-    await home.contact(home.sign())
-    await home.measure(home.reading(SYSTOLIC, 88))
-    home.pass_time(121)
-    worker = await AsyncConnection.connect(database.dsn_as("fhir_worker"), autocommit=True)
-    async with worker:
-
-        async def execute(sql: LiteralString, args: Sequence[Any]) -> list[tuple[Any, ...]]:
-            return await (await worker.execute(sql, args)).fetchall()
-
-        tick = WatchTime(
-            home.evaluation,
-            home.record.transaction,
-            execute,
-            home.clock,
-            lambda: home.now - timedelta(hours=1),
-        )
-        await tick()
-        await tick()
-    assert home.listener.causes[1:] == ["priority-raised PH 196670", "raised PH device-silent"]
 
 
 async def test_another_tenant_sees_nothing_and_events_cannot_be_changed(

@@ -80,7 +80,7 @@ async def test_a_snapshot_becomes_the_same_observations_as_a_message_over_mqtt(h
     home.witness.values.clear()
     state = await take(home, snapshot(venous(), *PRESSURE))
     found = await home.observations()
-    made = [one for one in found if one["id"] in {id_ for _, id_ in state.made}]
+    made = [one for one in found if one["id"] in {made.id for made in state.made}]
     assert len(made) == 2
     assert all(without_identity(one) in over_mqtt for one in made)
     assert all(validate(one) == [] for one in made)

@@ -14,6 +14,7 @@ from adapters.hl7v2.listener import Door, Listener
 from adapters.hl7v2.sites import Sites
 from fhirserver import definitions
 from fhirserver.hl7v2_side import Behind, intake
+from fhirserver.kernel.hl7 import AlertAnswers
 from fhirserver.wire.hl7v2.mllp import Frame, FrameReader, framed
 from tests.integration.ingest.test_ingest import Home
 from tests.patience import PATIENCE_SECONDS
@@ -113,9 +114,13 @@ async def opened(
     *,
     site: Sites | None = None,
     connections: int = 20,
+    answers: AlertAnswers | None = None,
 ) -> AsyncIterator[Interface]:
     """Listen on a free port of this machine."""
-    parts = Behind(home.record, home.witness, lambda _: definitions.load(), "http://localhost/fhir")
+    base = "http://localhost/fhir"
+    parts = Behind(
+        home.record, home.witness, lambda _: definitions.load(), base, answers, home.clock
+    )
     async with intake(parts, site or sites.load(), (1, "home")) as taking:
         listener = Listener(Door("127.0.0.1", 0, None, connections, connections), taking, bounds)
         await listener.start()

@@ -1,7 +1,6 @@
 """Messages that become resources, other people's clients, TLS, and what the operator is told."""
 
 import asyncio
-import ssl
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,11 @@ from hl7.client import MLLPClient
 from typer.testing import CliRunner
 
 from adapters.hl7v2 import sites
-from adapters.hl7v2.listener import Door, Listener
 from fhirserver.__main__ import app
-from fhirserver.hl7v2_side import tls_of
 from fhirserver.settings import Settings, SettingsError
 from tests.integration.ingest.test_ingest import Home, clock, home, witness
-from tests.integration.interfaces.interface import OPEN, Sender, code, opened, original, snapshot
-from tests.patience import PATIENCE_SECONDS
+from tests.integration.interfaces.interface import code, opened, original, snapshot
+from tests.integration.interfaces.secured import guarded, secured
 
 __all__ = ["clock", "home", "witness"]  # fixtures are found by their names here
 ADMISSION = (
@@ -98,41 +95,18 @@ async def test_with_client_certificates_only_their_holders_come_in(
     home: Home, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
-    ours = authority.issue_cert("127.0.0.1")
-    chain, key, issuer = (tmp_path / one for one in ("chain.pem", "key.pem", "ca.pem"))
-    ours.private_key_pem.write_to_path(str(key))
-    for blob in ours.cert_chain_pems:
-        blob.write_to_path(str(chain), append=True)
-    authority.cert_pem.write_to_path(str(issuer))
-    settings = Settings.from_environment(
-        {
-            "TLS_CERT": str(chain),
-            "TLS_KEY": str(key),
-            "HL7_TLS": "client",
-            "HL7_CLIENT_CA": str(issuer),
-        }
-    )
     named = b"unknown: refuse\nsenders: [{name: engine, match: {certificate: CN=engine-1}}]"
-    async with opened(home, site=sites.load([("site.yaml", named)])) as interface:
-        door = Door("127.0.0.1", 0, tls_of(settings), 5, 5)
-        listener = Listener(door, interface.intake, OPEN)
-        await listener.start()
-        stranger = ssl.create_default_context(cafile=str(issuer))
-        sender = await _secured(listener.port, stranger)
+    async with (
+        opened(home, site=sites.load([("site.yaml", named)])) as interface,
+        guarded(interface, authority, tmp_path) as door,
+    ):
+        stranger = await secured(door, authority)
         with pytest.raises((OSError, EOFError)):
-            await sender.send(snapshot("m-1"))
-        sender.writer.close()
-        known = ssl.create_default_context(cafile=str(issuer))
-        authority.issue_cert("engine-1", common_name="engine-1").configure_cert(known)
-        sender = await _secured(listener.port, known)
+            await stranger.send(snapshot("m-1"))
+        stranger.writer.close()
+        sender = await secured(door, authority, of=authority, name="engine-1")
         assert code(await sender.send(snapshot("m-2"))) == ("CA", "m-2")
-        sender.writer.close()
-        await listener.stop()
-
-
-async def _secured(port: int, context: ssl.SSLContext) -> Sender:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        return Sender(*await asyncio.open_connection("127.0.0.1", port, ssl=context))
+        await sender.close()
 
 
 def test_plain_text_off_this_machine_must_be_said() -> None:

@@ -14,8 +14,9 @@ from fhirserver.command_database import RefusedError
 from fhirserver.crypto import keyring
 from fhirserver.store.key_works import Hanging
 from fhirserver.store.record import Record
-from tests.conftest import ROLE_PASSWORDS, Database
+from tests.conftest import Database
 from tests.integration.keys.conftest import ADMIN, RING, asked, found, patient, put, weight
+from tests.terminal import at_terminal
 
 
 class Terminal:
@@ -44,17 +45,10 @@ def terminal(
     record: Record, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> Terminal:
     """A DATA directory whose secrets are those of the test's database and record."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir(mode=0o700)
-    for role, password in ROLE_PASSWORDS.items():
-        (secrets / f"database-{role}").write_text(password)
-    one = Terminal(tmp_path)
-    one.keyring.write_bytes(keyring.render(RING))
-    monkeypatch.setenv("DATA", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", database.dsn)
+    at_terminal(tmp_path, database, monkeypatch, RING)
     # Nobody else is there to wait for.
     monkeypatch.setattr("fhirserver.parts.Hanging", partial(Hanging, settled_seconds=0.0))
-    return one
+    return Terminal(tmp_path)
 
 
 def _lines(text: str) -> Sequence[str]:

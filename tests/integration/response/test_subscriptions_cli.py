@@ -11,25 +11,18 @@ from typer.testing import CliRunner, Result
 
 from fhirserver.__main__ import app
 from fhirserver.command_database import RefusedError
-from fhirserver.crypto import keyring
 from subscriptions.channels.egress import Answer
-from tests.conftest import ROLE_PASSWORDS, Database
+from tests.conftest import Database
 from tests.integration.response.conftest import Place
 from tests.integration.response.test_engine import flags, numbers, posting
 from tests.integration.response.test_rest_hook import URL, subscribe, subscription
+from tests.terminal import at_terminal
 
 
 @pytest.fixture
-def at_terminal(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def server_machine(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A DATA directory whose secrets are those of the test's database and record."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir(mode=0o700)
-    for role, password in ROLE_PASSWORDS.items():
-        (secrets / f"database-{role}").write_text(password)
-    ring = keyring.create("test", bytes(range(32)))
-    (secrets / "keyring.json").write_text(keyring.render(ring).decode())
-    monkeypatch.setenv("DATA", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", database.dsn)
+    at_terminal(tmp_path, database, monkeypatch)
 
 
 async def run(place: Place, *arguments: str) -> Result:
@@ -38,7 +31,7 @@ async def run(place: Place, *arguments: str) -> Result:
     return await asyncio.to_thread(lambda: CliRunner().invoke(app, command))
 
 
-@pytest.mark.usefixtures("at_terminal")
+@pytest.mark.usefixtures("server_machine")
 async def test_list_show_and_replay(place: Place) -> None:
     await subscribe(place, subscription())
     await flags(place, 3)
@@ -74,7 +67,7 @@ async def test_list_show_and_replay(place: Place) -> None:
     assert numbers(place) == [1, 3, 2, 3]
 
 
-@pytest.mark.usefixtures("at_terminal")
+@pytest.mark.usefixtures("server_machine")
 async def test_what_is_not_there_is_refused_in_words(place: Place) -> None:
     for command in (["show", "nobody"], ["replay", "nobody"]):
         refused = await run(place, *command)

@@ -207,3 +207,13 @@ async def test_a_receipt_for_nothing_is_accepted_and_forgotten(
     unknown = f"{path}?attempt=018f0000-0000-7000-8000-000000000000"
     assert (await caller.post(unknown, {"MessageStatus": "delivered"})).status_code == 204
     assert (await caller.post(f"{path}?attempt=x", {})).status_code == 400
+
+
+@pytest.mark.parametrize("tenant", ["9" * 30, "9" * 5000])
+async def test_a_tenant_that_is_no_number_of_ours_is_refused_like_any_other(
+    caller: Caller, tenant: str
+) -> None:
+    fields = {"From": BOB, "Body": "y", "MessageSid": "SM-1"}
+    for token in (TOKEN, "guessed"):
+        answer = await caller.post(f"/telephony/{tenant}/sms", fields, token=token)
+        assert answer.status_code == 403

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -29,6 +30,9 @@ from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.supervisor.postgres import PostgresServer
 from tests.conftest import ROLE_PASSWORDS, Database, _database
+
+if TYPE_CHECKING:
+    from tests.integration.rest.relationships import Clinic
 
 BASE = "http://test/fhir"
 JSON = "application/fhir+json"
@@ -187,6 +191,14 @@ def shared_database(postgres_server: PostgresServer, template_database: str) -> 
     """A migrated database of this module."""
     with contextmanager(_database)(postgres_server, template_database) as database:
         yield database
+
+
+@pytest.fixture
+async def clinic(shared_database: Database) -> AsyncIterator["Clinic"]:
+    from tests.integration.rest.relationships import open_clinic  # it needs what stands here
+
+    async with open_clinic(shared_database) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Ann, Joe and Kim (a child), a clinic with an administrator, and whoever tests need beside them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from fhirserver.kernel.resource import Json
 from fhirserver.store.record import Record
 from tests.conftest import Database
 from tests.integration.rest.conftest import BASE, JSON, _homes, open_application, patient, put
+from tests.patience import unhurried
 
 FHIR = {"content-type": JSON}
 
@@ -75,6 +77,26 @@ def team(of: str, *members: Json, **more: Any) -> Json:
     }
 
 
+def on_call(*members: str, **more: object) -> Json:
+    return {
+        "resourceType": "CareTeam",
+        "id": "on-call",
+        "status": "active",
+        "category": [
+            {
+                "coding": [
+                    {
+                        "system": "https://w3id.org/fhirserver/CodeSystem/care-team-category",
+                        "code": "on-call",
+                    }
+                ]
+            }
+        ],
+        "participant": [{"member": {"reference": one}} for one in members],
+        **more,
+    }
+
+
 def works_at(role: str, practitioner: str, organization: str, **more: Any) -> Json:
     return {
         "resourceType": "PractitionerRole",
@@ -83,6 +105,45 @@ def works_at(role: str, practitioner: str, organization: str, **more: Any) -> Js
         "organization": {"reference": f"Organization/{organization}"},
         **more,
     }
+
+
+def privacy_consent(id_: str, of: str, provision: Json) -> Json:
+    """A Consent of a patient about who may see the record."""
+    return {
+        "resourceType": "Consent",
+        "id": id_,
+        "status": "active",
+        "scope": {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+                    "code": "patient-privacy",
+                }
+            ]
+        },
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{of}"},
+        "policyRule": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}
+            ]
+        },
+        "provision": provision,
+    }
+
+
+def denial(id_: str, of: str, reference: str) -> Json:
+    """A Consent of a patient that keeps `reference` out of the whole record."""
+    role = {
+        "coding": [
+            {
+                "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+                "code": "IRCP",
+            }
+        ]
+    }
+    actor = {"role": role, "reference": {"reference": reference}}
+    return privacy_consent(id_, of, {"type": "deny", "actor": [actor]})
 
 
 def flag(id_: str, of: str) -> Json:
@@ -115,6 +176,26 @@ def listed(answer: httpx.Response) -> list[dict[str, Any]]:
     """The groups of an answer."""
     assert answer.status_code == 200, answer.text
     return [_values(one["part"]) for one in answer.json().get("parameter", ())]
+
+
+async def sees(client: httpx.AsyncClient, url: str) -> bool:
+    answer = await client.get(url)
+    assert answer.status_code in (200, 403, 404), answer.text
+    return answer.status_code == 200
+
+
+async def until_sees(client: httpx.AsyncClient, url: str) -> None:
+    """Wait until `url` is open to `client`; a second is the promise."""
+    async with unhurried(1.0):
+        while not await sees(client, url):  # noqa: ASYNC110 - what a caller would do
+            await asyncio.sleep(0.02)
+
+
+async def until_not(client: httpx.AsyncClient, url: str) -> None:
+    """Wait until `url` is closed to `client`; a second is the promise."""
+    async with unhurried(1.0):
+        while await sees(client, url):  # noqa: ASYNC110 - what a caller would do
+            await asyncio.sleep(0.02)
 
 
 def _values(parameters: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.rest.conftest import Clients, observation, put
+from tests.integration.rest.relationships import denial
 
 
 def told(answer: Any) -> tuple[bool, list[dict[str, Any]]]:
@@ -59,27 +60,10 @@ async def test_it_names_what_decided(clients: Clients) -> None:
 
 
 async def test_a_consent_is_named(clients: Clients) -> None:
-    consent = {
-        "resourceType": "Consent",
-        "id": "no-bob",
-        "status": "active",
-        "scope": {
-            "coding": [
-                {
-                    "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-                    "code": "patient-privacy",
-                }
-            ]
-        },
-        "category": [{"text": "privacy"}],
-        "policyRule": {"text": "as provided"},
-        "patient": {"reference": "Patient/ann"},
-        "provision": {
-            "type": "deny",
-            "actor": [{"role": {"text": "kin"}, "reference": {"reference": "RelatedPerson/bob"}}],
-            "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}],
-        },
-    }
+    consent = denial("no-bob", "ann", "RelatedPerson/bob")
+    consent["provision"]["class"] = [
+        {"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}
+    ]
     await put(clients.admin, observation("bp", "ann"))
     assert (await clients.partner.get("Observation/bp")).status_code == 200
     assert (await put(clients.admin, consent)).is_success, consent

@@ -1,10 +1,16 @@
 """Whether somebody would hear an alarm: test pages, arming, lapsing, and treatment without it."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
+from fhirserver.auth import decide
+from fhirserver.kernel.principal import Access, Grant, Principal, Relations
 from fhirserver.kernel.resource import Json
+from fhirserver.rest import callers
 from tests.integration.evaluation.conftest import order
-from tests.integration.sessions.conftest import FIRST, Home, related, team
+from tests.integration.sessions.conftest import FIRST, Home, related, team, told
 
 NOT_ARMED = "PM monitoring-not-armed"
 
@@ -203,3 +209,52 @@ async def test_where_arming_is_off_nobody_is_told(home: Home) -> None:
     await home.wait(300)
     assert await home.alerts(still_open=False) == []
     assert (await home.armed())["state"] == "unarmed"
+
+
+async def test_who_sees_neither_team_nor_treatments_is_told_of_none(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await home.arm()
+    await home.say()
+    whole = told(await home.nurse.get("Patient/ann/$armed"))
+    assert (whole["by"], len(whole["treatment"])) == (["RelatedPerson/bob"], 1)
+    genuine = decide
+
+    def of_an_app(
+        principal: Principal, relations: Relations, now: datetime, grant: Grant
+    ) -> Access:
+        scopes = ("patient/Patient.r",)
+        return genuine(principal, relations, now, replace(grant, scopes=scopes, patient="ann"))
+
+    monkeypatch.setattr(callers, "decide", of_an_app)
+    # Who asked before is remembered with all rights.
+    little = told(await home.partner.get("Patient/ann/$armed"))
+    assert little == {**whole, "by": [], "treatment": []}
+
+
+async def test_nobody_arms_by_a_task_of_their_own(home: Home) -> None:
+    """A Task that reads like an answered test page, made by somebody who was not asked."""
+    await home.test_page()
+    (asked,) = (await home.test_tasks()).values()
+    ours = {name: value for name, value in asked.items() if name not in ("id", "meta", "text")}
+    made = await home.nurse.post("Task", json={**ours, "code": {"text": "call the supplier"}})
+    assert made.status_code == 201, made.text
+    id_ = made.json()["id"]
+
+    forged = await home.nurse.put(f"Task/{id_}", json={**ours, "id": id_, "status": "received"})
+
+    assert forged.status_code == 422, forged.text
+    assert (await home.armed())["state"] == "testing"
+
+
+async def test_a_task_about_no_incident_of_ours_is_only_a_task(home: Home) -> None:
+    task: Json = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "for": {"reference": "Patient/ann"},
+        "groupIdentifier": {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:nobodys"},
+    }
+    made = (await home.nurse.post("Task", json=task)).json()
+    done = await home.nurse.put(f"Task/{made['id']}", json={**made, "status": "completed"})
+    assert done.status_code == 200, done.text

@@ -10,7 +10,7 @@ from fhirserver.auditing.event import audit_event
 from fhirserver.auth import decide
 from fhirserver.crypto import keyring
 from fhirserver.crypto.signing import NotGenuineError, SigningKeys, verify
-from fhirserver.kernel.canonical import MONITORING_RULE
+from fhirserver.kernel.canonical import ALERT_IDENTIFIER, MONITORING_RULE
 from fhirserver.kernel.principal import Access, Principal, Relations
 from fhirserver.kernel.resource import Json
 from fhirserver.rest import callers
@@ -121,6 +121,9 @@ async def test_a_flag_of_somebody_else_has_no_why(home: Home) -> None:
             "subject": {"reference": "Patient/ann"},
         }
     )
+    assert (await home.admin.get("Flag/note/$why")).status_code == 404
+    named: Json = {"system": ALERT_IDENTIFIER, "value": "nobody's"}
+    await home.put({**await home.get("Flag", "note"), "identifier": [named]})
     assert (await home.admin.get("Flag/note/$why")).status_code == 404
 
 
@@ -278,3 +281,36 @@ async def test_the_signed_document_is_a_disclosure_of_her_record(home: Home) -> 
     assert event["type"]["code"] == "110106"
     assert event["agent"][1]["who"] == {"reference": "RelatedPerson/bob"}
     assert event["entity"][0]["what"] == {"reference": f"Flag/{flag['id']}"}
+
+
+async def test_who_sees_the_machine_fail_learns_of_no_other_alarm(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await home.say()
+    await home.wait(400)
+    (machine,) = await home.search("Flag?status=active&code=monitoring-not-armed")
+    await home.say(values={SYSTOLIC: 62})
+    (pressure,) = await home.search("Flag?status=active&code=196670")
+    # As a stopped pump and a low pressure are one incident.
+    await home.execute(
+        "UPDATE alert SET incident = (SELECT incident FROM alert WHERE tenant = %s AND flag = %s) "
+        "WHERE tenant = %s",
+        [home.tenant, pressure["id"], home.tenant],
+    )
+    assert "196670" in (await home.nurse.get(f"Flag/{machine['id']}/$why")).text
+    genuine = decide
+
+    def mends_machines(principal: Principal, relations: Relations, *more: Any) -> Access:
+        only = tuple(replace(one, role="technician") for one in relations.memberships)
+        return genuine(principal, Relations(only), *more)
+
+    monkeypatch.setattr(callers, "decide", mends_machines)
+    assert (await home.partner.get(f"Flag/{machine['id']}")).status_code == 200
+    assert (await home.partner.get(f"Flag/{pressure['id']}")).status_code == 404
+
+    for operation in ("$why", "$evidence"):
+        answer = await home.partner.get(f"Flag/{machine['id']}/{operation}")
+        assert answer.status_code == 200, answer.text
+        assert "monitoring-not-armed" in answer.text
+        assert "196670" not in answer.text
+        assert pressure["id"] not in answer.text

@@ -13,9 +13,10 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.smart.client import Client
-from fhirserver.smart.people import ConsentAsked, Decision, Launch, SignedIn
+from fhirserver.smart.people import ConsentAsked, Decision, EncounterAsked, Launch, SignedIn
 
 ISSUER = "http://test"
 FHIR_BASE = f"{ISSUER}/fhir"
@@ -43,6 +44,8 @@ class Somebody:
     launches: dict[str, Launch] = field(default_factory=dict)
     sessions: set[str] = field(default_factory=set)
     asked: ConsentAsked | None = None
+    asked_encounter: EncounterAsked | None = None
+    stays: bool = True
 
     async def signed_in(self, request: Request) -> SignedIn | None:
         return self.who
@@ -58,7 +61,7 @@ class Somebody:
         return PlainTextResponse("may it?")
 
     async def decision(self, request: Request) -> Decision | None:
-        fields = parse_qs((await request.body()).decode())
+        fields = parse_qs((await request.body()).decode(), keep_blank_values=True)
         if "csrf" not in fields or self.who is None:
             return None
         return Decision(
@@ -67,12 +70,22 @@ class Somebody:
             fields["decision"] == ["allow"],
             tuple(fields.get("scope", ())),
             fields.get("patient", [None])[0],
+            fields.get("encounter", [None])[0],
         )
+
+    async def ask_encounter(
+        self, request: Request, who: SignedIn, asked: EncounterAsked
+    ) -> Response:
+        self.asked_encounter = asked
+        return PlainTextResponse("which visit?")
 
     async def launch_context(
         self, tenant: int, handle: str, who: SignedIn, *, client: str, consume: bool
     ) -> Launch | None:
         return self.launches.pop(handle, None) if consume else self.launches.get(handle)
+
+    async def hold(self, tx: Transaction, who: SignedIn) -> bool:
+        return self.stays
 
     async def is_alive(self, tenant: int, session: str) -> bool:
         return session in self.sessions
@@ -117,6 +130,7 @@ class App:
         *,
         scopes: Sequence[str] | None = None,
         patient: str | None = "ann",
+        encounter: str | None = None,
         decision: str = "allow",
         **other: str | None,
     ) -> httpx.Response:
@@ -129,6 +143,8 @@ class App:
         fields += [("scope", one) for one in (asked.scopes if scopes is None else scopes)]
         if patient is not None and asked.needs_patient:
             fields.append(("patient", patient))
+        if encounter is not None:
+            fields.append(("encounter", encounter))
         return await self.http.post(
             asked.action,
             content=urlencode(fields),

@@ -94,6 +94,8 @@ def house(opened: House) -> House:
     opened.clock.ahead = timedelta()
     opened.people.who = opened.nina
     opened.people.asked = None
+    opened.people.asked_encounter = None
+    opened.people.stays = True
     opened.people.launches.clear()
     opened.people.sessions.clear()
     opened.documents.clear()

@@ -38,6 +38,17 @@ async def test_what_people_and_apps_do_is_told(house: House) -> None:
         assert secret not in repr(told)
 
 
+@pytest.mark.parametrize("path", ["introspect", "revoke"])
+async def test_who_guesses_a_secret_is_told_of_at_every_endpoint(house: House, path: str) -> None:
+    app = await house.app()
+    app.secret = "wrong"
+    answer = await house.http.post(f"/auth/{path}", data={"token": "x"}, headers=app.proof())
+    assert answer.status_code == 401
+    (told,) = house.told.happenings
+    assert (told.what, told.outcome, told.detail) == ("token-refused", REFUSED, "invalid_client")
+    assert told.actor.client == app.client.id
+
+
 async def test_a_registration_over_http_is_told(house: House) -> None:
     await house.http.post(
         "/auth/register",

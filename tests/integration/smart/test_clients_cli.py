@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from fhirserver.__main__ import app
 from fhirserver.command_database import RefusedError
-from fhirserver.crypto import keyring
-from tests.conftest import ROLE_PASSWORDS, Database
+from tests.conftest import Database
 from tests.integration.smart.app import REDIRECT, App
 from tests.integration.smart.conftest import House
+from tests.terminal import at_terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,14 +47,7 @@ async def terminal(
     house: House, tmp_path: Path, shared_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> Terminal:
     """A DATA directory whose secrets are those of the test's database and record."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir(mode=0o700)
-    for role, password in ROLE_PASSWORDS.items():
-        (secrets / f"database-{role}").write_text(password)
-    ring = keyring.create("test", bytes(range(32)))
-    (secrets / "keyring.json").write_text(keyring.render(ring).decode())
-    monkeypatch.setenv("DATA", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", shared_database.dsn)
+    at_terminal(tmp_path, shared_database, monkeypatch)
     return Terminal(dict(await house.record.tenants())[house.tenant])
 
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 
 import pytest
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Principal
-from fhirserver.smart.client_authentication import secret_digest
 from fhirserver.smart.family import Family, Known
 from fhirserver.store import clients, grants
-from tests.integration.smart.app import App
+from tests.integration.smart.app import App, answer_of
 from tests.integration.smart.conftest import House
 from tests.integration.smart.test_backend_services import program
 
@@ -65,7 +65,9 @@ async def test_a_grant_that_is_ended_while_it_is_refreshed(house: House) -> None
         assert found is not None
         return found.family
 
-    await ended_meanwhile(house, app, making, lambda tx: grants.end_account(tx, house.nina.account))
+    await ended_meanwhile(
+        house, app, making, lambda tx: grants.end_grants(tx, account=house.nina.account)
+    )
 
 
 async def test_a_grant_that_is_ended_while_its_code_is_taken(house: House) -> None:
@@ -96,3 +98,13 @@ async def test_a_program_that_is_disabled_while_it_gets_a_token(house: House) ->
     async with house.record.transaction(house.tenant) as tx:
         assert not await clients.hold_enabled(tx, app.client.id)
         assert not await clients.hold_enabled(tx, "nobody")
+
+
+async def test_who_is_gone_when_the_grant_is_made_allows_nothing(house: House) -> None:
+    app = await house.app()
+    house.people.stays = False
+    told = answer_of(await app.allow(scope=OFFLINE))
+    assert told["error"] == "access_denied"
+    async with house.record.transaction(house.tenant) as tx:
+        made = await tx.execute("SELECT 1 FROM smart_grant WHERE client = %s", (app.client.id,))
+    assert not made

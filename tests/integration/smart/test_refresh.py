@@ -109,7 +109,7 @@ async def test_what_an_account_allowed_dies_with_it_at_once(house: House) -> Non
     app = await house.app()
     tokens = await app.tokens(scope=OFFLINE)
     async with house.record.transaction(house.tenant) as tx:
-        await grants.end_account(tx, house.nina.account)
+        await grants.end_grants(tx, account=house.nina.account)
     assert (await app.read(tokens["access_token"], "Patient/ann")).status_code == 401
     assert (await app.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
     assert (await house.admin.get("Patient/ann")).status_code == 200

@@ -129,3 +129,62 @@ async def test_without_patient_scopes_no_patient_is_asked_for(house: House) -> N
     assert house.people.asked is not None
     assert not house.people.asked.needs_patient
     assert "patient" not in tokens
+
+
+VISIT = "launch/patient launch/encounter patient/Encounter.rs"
+
+
+async def test_who_launches_by_themselves_is_asked_for_the_encounter(house: House) -> None:
+    app = await house.app()
+    page = await app.allow(scope=VISIT)
+    assert page.text == "which visit?"
+    asked = house.people.asked_encounter
+    assert asked is not None
+    assert (asked.patient, asked.action) == ("ann", "/auth/authorize/decide")
+    assert set(asked.scopes) == set(VISIT.split())
+    tokens = await app.tokens(scope=VISIT, encounter="v1")
+    assert (tokens["patient"], tokens["encounter"]) == ("ann", "v1")
+    assert "launch/encounter" in tokens["scope"].split()
+    answer = await app.refresh(
+        (await app.tokens(scope=f"{VISIT} offline_access", encounter="v1"))["refresh_token"]
+    )
+    assert answer.json()["encounter"] == "v1"
+
+
+async def test_without_an_encounter_the_scope_that_promises_one_is_not_given(house: House) -> None:
+    app = await house.app()
+    tokens = await app.tokens(scope=VISIT, encounter="")
+    assert "encounter" not in tokens
+    assert set(tokens["scope"].split()) == {"launch/patient", "patient/Encounter.rs"}
+    told = answer_of(await app.allow(scope="launch/encounter", encounter=""))
+    assert told["error"] == "access_denied"
+
+
+async def test_nobody_is_asked_for_an_encounter_that_is_not_wanted(house: House) -> None:
+    app = await house.app()
+    assert "code" in answer_of(await app.allow(scope="launch/patient patient/*.rs"))
+    left_out = await app.allow(scope=VISIT, scopes=["launch/patient", "patient/Encounter.rs"])
+    assert "code" in answer_of(left_out), "the person left that scope out"
+    assert house.people.asked_encounter is None
+
+
+async def test_an_encounter_is_one_of_somebody(house: House) -> None:
+    """Whoever asks for an encounter alone is asked for the patient first."""
+    app = await house.app()
+    await app.authorize(scope="launch/encounter user/Encounter.rs")
+    assert house.people.asked is not None
+    assert house.people.asked.needs_patient
+    told = answer_of(await app.allow(scope="launch/encounter user/Encounter.rs", patient=None))
+    assert told["error"] == "access_denied"
+
+
+async def test_an_encounter_that_the_launch_names_is_not_asked_for(house: House) -> None:
+    app = await house.app()
+    house.people.launches["visit"] = Launch("ann", "Encounter/v1")
+    scope = "launch launch/encounter patient/*.rs"
+    tokens = await app.tokens(scope=scope, launch="visit", patient=None, encounter="v2")
+    assert tokens["encounter"] == "v1", "nor can another be chosen"
+    house.people.launches["no visit"] = Launch("ann")
+    page = await app.allow(scope=scope, launch="no visit", patient=None)
+    assert page.text == "which visit?"
+    assert "no visit" in house.people.launches, "it is good for the second page"

@@ -8,8 +8,14 @@ import pytest
 from fhirserver.kernel.principal import Principal, PrincipalKind, Relations
 from fhirserver.store.relations import relations_within
 from tests.conftest import Database
-from tests.integration.rest.relationships import Clinic, member, open_clinic, team, works_at
-from tests.integration.rest.test_relationships import on_call
+from tests.integration.rest.relationships import (
+    Clinic,
+    member,
+    on_call,
+    open_clinic,
+    team,
+    works_at,
+)
 
 
 @pytest.fixture

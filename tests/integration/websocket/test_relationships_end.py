@@ -1,11 +1,10 @@
 """However a relationship ends, the socket that lived on it is closed within a second."""
 
-import asyncio
-
 import httpx
 import pytest
 
 from fhirserver.kernel.resource import Json
+from tests.integration.rest.relationships import denial, on_call, until_sees
 from tests.integration.websocket.conftest import (
     Ward,
     alarm,
@@ -18,61 +17,13 @@ from tests.integration.websocket.conftest import (
 from tests.patience import unhurried
 
 OMAR = {"resourceType": "Practitioner", "id": "omar"}
-DUTY: Json = {
-    "resourceType": "CareTeam",
-    "id": "duty",
-    "status": "active",
-    "category": [
-        {
-            "coding": [
-                {
-                    "system": "https://w3id.org/fhirserver/CodeSystem/care-team-category",
-                    "code": "on-call",
-                }
-            ]
-        }
-    ],
-    "participant": [{"member": {"reference": "Practitioner/omar"}}],
-}
+DUTY = on_call("Practitioner/omar") | {"id": "duty"}
 ROLE: Json = {
     "resourceType": "PractitionerRole",
     "id": "ward-nurse",
     "practitioner": {"reference": "Practitioner/omar"},
 }
-DENIAL: Json = {
-    "resourceType": "Consent",
-    "id": "no-omar",
-    "status": "active",
-    "scope": {
-        "coding": [
-            {
-                "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-                "code": "patient-privacy",
-            }
-        ]
-    },
-    "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-    "patient": {"reference": "Patient/ann"},
-    "policyRule": {
-        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]
-    },
-    "provision": {
-        "type": "deny",
-        "actor": [
-            {
-                "role": {
-                    "coding": [
-                        {
-                            "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-                            "code": "IRCP",
-                        }
-                    ]
-                },
-                "reference": {"reference": "Practitioner/omar"},
-            }
-        ],
-    },
-}
+DENIAL = denial("no-omar", "ann", "Practitioner/omar")
 
 
 async def post(client: httpx.AsyncClient, url: str, **given: str) -> None:
@@ -113,7 +64,7 @@ async def end(ward: Ward, how: str, omar: httpx.AsyncClient) -> None:
 async def test_the_socket_is_closed_within_a_second(ward: Ward, how: str) -> None:
     omar = await ward.place.client_of("practitioner", "Practitioner/omar")
     await begin(ward, how, omar)
-    await asyncio.sleep(0.3)  # what every process learns within a quarter of a second
+    await until_sees(omar, "Patient/ann")
     await put(omar, subscription(content="full-resource"))
     got = await token_for(omar, "s1")
     async with listening(got["websocket-url"]) as subscriber:

@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fhirserver.accounts import passkeys
@@ -33,6 +33,12 @@ def _changed(credential: str, name: str, at: int, bit: int) -> str:
     field[at % len(field)] ^= 1 << bit
     response[name] = urlsafe_b64encode(bytes(field)).decode().rstrip("=")
     return json.dumps(said)
+
+
+def _challenge(credential: str) -> bytes:
+    """Return the challenge an answer names: two bits of its last letter mean nothing."""
+    client = urlsafe_b64decode(json.loads(credential)["response"]["clientDataJSON"] + "==")
+    return urlsafe_b64decode(json.loads(client)["challenge"] + "==")
 
 
 def _kept() -> tuple[Authenticator, Passkey]:
@@ -66,10 +72,14 @@ def test_no_changed_bit_is_accepted(name: str, at: int, bit: int) -> None:
     st.integers(0, 500),
     st.integers(0, 7),
 )
+@example("clientDataJSON", 84, 0)
+@example("attestationObject", 118, 0)
+@example("attestationObject", 120, 0)
+@example("attestationObject", 159, 0)
 def test_a_changed_creation_is_refused_or_another_key(name: str, at: int, bit: int) -> None:
     answer = _changed(Authenticator().create(_options()), name, at, bit)
     made = passkeys.created(SITE, CHALLENGE, answer)
-    assert made is None or name == "attestationObject"
+    assert made is None or name == "attestationObject" or _challenge(answer) == CHALLENGE
 
 
 @given(_JSON)

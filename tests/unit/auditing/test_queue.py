@@ -85,3 +85,27 @@ async def test_a_process_that_ends_does_not_wait_for_ever(monkeypatch: pytest.Mo
     stop.set()
     await queue.run(stop)
     assert written.details == []
+
+
+async def test_what_comes_while_a_batch_is_written_waits_for_its_turn() -> None:
+    """However long a write takes, those behind it are written together and not one by one."""
+    written, begun, end = Written(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(tenant: int, happenings: Sequence[Happening]) -> None:
+        begun.set()
+        await end.wait()
+        await written(tenant, happenings)
+
+    queue = AuditQueue(slowly, pause=3600)
+    stop = asyncio.Event()
+    running = asyncio.create_task(queue.run(stop))
+    await queue.report(*[happening(1)] * queueing.BATCH)
+    await begun.wait()
+    await queue.report(happening(1))
+    end.set()
+    while not written.batches:  # noqa: ASYNC110 - written by another task of this loop
+        await asyncio.sleep(0)
+    await queue.report(*[happening(1)] * (queueing.BATCH - 1))
+    stop.set()
+    await running
+    assert written.batches == [(1, queueing.BATCH), (1, queueing.BATCH)]

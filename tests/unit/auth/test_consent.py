@@ -147,6 +147,77 @@ def test_what_cannot_be_told_hides_too_much_rather_than_too_little() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"class": [{"system": "urn:else", "code": "letters"}]},
+        {"securityLabel": [{"code": "R"}]},
+        {"dataPeriod": {"start": "2020"}},
+        {"actor": [{"reference": {"display": "everybody at the clinic"}}]},
+    ],
+)
+def test_an_exception_stands_though_the_permission_around_it_cannot_be_told(unknown: Json) -> None:
+    inner = {"type": "deny", "actor": [actor()]}
+    resource = consent({"type": "permit", **unknown, "provision": [inner]})
+
+    assert denied(resource)
+    assert not denied(resource, who="RelatedPerson/else")
+
+
+def test_a_team_may_but_for_one_of_its_members() -> None:
+    inner = {"type": "deny", "actor": [actor()], "class": classes("Observation")}
+    outer = {"type": "permit", "actor": [actor("CareTeam/night")], "provision": [inner]}
+
+    def allowed(who: str, resource_type: str) -> bool:
+        membership = Membership("ann", who, None, None, None, source="CareTeam/night")
+        relations = Relations((membership,), provisions_of(consent(outer)))
+        access = decide(Principal(1, "related-person", who), relations, NOW)
+        return may(access, "read", resource_type, frozenset({"ann"}), "patient")
+
+    assert not allowed(BOB, "Observation")
+    assert allowed(BOB, "Flag")
+    assert allowed("RelatedPerson/eva", "Observation")
+
+
+def test_a_role_may_but_for_those_who_have_another_one_too() -> None:
+    inner = {"type": "deny", "actor": [{"role": {"coding": [{"code": "neighbour"}]}}]}
+    outer = {
+        "type": "permit",
+        "actor": [{"role": {"coding": [{"code": "related-person"}]}}],
+        "provision": [inner],
+    }
+    membership = Membership("ann", BOB, "neighbour", None, None)
+    relations = Relations((membership,), provisions_of(consent(outer)))
+    access = decide(Principal(1, "related-person", BOB), relations, NOW)
+
+    assert not may(access, "read", "Flag", frozenset({"ann"}), "patient")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [BOB, f"{BOB}/_history/3", f"https://fhir.example.org/fhir/{BOB}"],
+)
+def test_an_actor_is_known_however_the_reference_is_written(named: str) -> None:
+    assert denied(consent({"type": "deny", "actor": [actor(named)]}))
+
+
+def test_who_acts_in_one_of_several_roles_is_still_who_the_consent_names() -> None:
+    def allowed(named: str) -> bool:
+        resource = consent({"type": "deny", "actor": [actor(named)]})
+        relations = Relations(
+            (Membership("ann", "PractitionerRole/icu", None, None, None),),
+            provisions_of(resource),
+            names=frozenset({"Practitioner/nina", "Organization/north"}),
+        )
+        access = decide(Principal(1, "practitioner", "PractitionerRole/icu"), relations, NOW)
+        return may(access, "read", "Flag", frozenset({"ann"}), "patient")
+
+    assert not allowed("PractitionerRole/icu")
+    assert not allowed("Practitioner/nina")
+    assert not allowed("Organization/north")
+    assert allowed("Practitioner/olga")
+
+
 def test_who_is_silenced() -> None:
     def silenced(provision: Json, member: str = BOB) -> bool:
         return silences(provisions_of(consent(provision)), member, None, NOW)

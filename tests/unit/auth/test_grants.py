@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fhirserver.auth import allows, decide, may
-from fhirserver.auth.kept_scopes import grant_of, grant_with, text_of, with_scopes
+from fhirserver.auth.kept_scopes import grant_of, grant_with, narrowing, text_of, with_scopes
 from fhirserver.auth.policy_table import TABLE, TECHNICAL_ALARMS
 from fhirserver.kernel.principal import (
     Access,
@@ -207,3 +207,11 @@ def test_a_subscription_keeps_the_scopes_it_was_written_under() -> None:
     assert with_scopes({"resourceType": "Flag"}, found) == {"resourceType": "Flag"}
     assert text_of(grant_with(access())) == ""
     assert grant_of(with_scopes(forged, access(scopes="")), NINA).scopes == ()
+
+
+def test_a_subscription_keeps_which_app_wrote_it_with_whose_login() -> None:
+    held = Grant(NINA, ("user/Flag.rs",), None, "night app: 2%", "account-7")
+    written = with_scopes({"resourceType": "Subscription"}, decide(NINA, Relations(), NOW, held))
+
+    assert grant_of(written, NINA) == held
+    assert narrowing(held) == "- user/Flag.rs"

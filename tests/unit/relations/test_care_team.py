@@ -86,6 +86,14 @@ def test_nobody_else_changes_whom_it_lets_in(by: Writer, after: Json | None) -> 
     assert isinstance(refusal(by, after, BEFORE, Write(expected=True), NOW), Forbidden)
 
 
+def test_an_owner_does_not_make_it_another_patients_team() -> None:
+    """Whoever owns Ann's team may be a mere member of Eve's: nobody would have asked those who administer that."""
+    eves = {**BEFORE, "subject": {"reference": "Patient/eve"}}
+
+    assert isinstance(refusal(OWNER, eves, BEFORE, Write(expected=True), NOW), Forbidden)
+    assert refusal(ADMIN, eves, BEFORE, Write(), NOW) is None
+
+
 def test_a_member_corrects_what_gives_no_rights() -> None:
     after = {**BEFORE, "name": "Home team", "note": [{"text": "calls at nine"}]}
     assert refusal(MEMBER, after, BEFORE, Write(), NOW) is None

@@ -144,6 +144,20 @@ async def test_guessed_tokens_are_counted_by_address_and_never_ask_the_store_wit
         assert answers == [401] * 6 + [429] * 4
 
 
+@pytest.mark.parametrize(
+    "header", ["Basic YWRtaW46YWRtaW4=", "Bearer", "Bearer " + "x" * 5000, "?"]
+)
+async def test_headers_that_are_no_tokens_are_counted_by_address_too(
+    server: Server, header: str
+) -> None:
+    async with limited(server) as client:
+        statuses = [
+            (await client.get("Patient/ann", headers={"authorization": header})).status_code
+            for _ in range(8)
+        ]
+    assert statuses == [401] * 6 + [429] * 2
+
+
 async def test_who_is_known_is_let_in_while_the_address_is_flooded(server: Server) -> None:
     async with limited(server) as client:
         assert (await client.get("Patient/ann", headers=token("nurse"))).status_code == 200

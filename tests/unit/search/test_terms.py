@@ -197,3 +197,50 @@ def test_a_condition_asks_for_terms(type_: str, name: str, text: str, expected: 
 def test_numbers_are_not_asked_of_terms() -> None:
     with pytest.raises(TypeError):
         _asked("RiskAssessment", "probability", "1")
+
+
+@pytest.mark.parametrize(
+    ("entry", "texts"),
+    [
+        (TokenEntry("type", "s", "c"), {"cc"}),
+        (TokenEntry("action", "s", "c", True), {"cc"}),
+        (TokenEntry("type", "s", None), set()),
+        (LogicalEntry("agent", "s", "7"), {"ic7"}),
+        (ReferenceEntry("agent", "Patient/ann", "Patient", "ann"), {"Patient/ann"}),
+        (UriEntry("_profile", "urn:x"), {"uurn:x"}),
+        (StringEntry("address", "Änn"), {"gann"}),
+        (PresentEntry("policy"), set()),
+        (DateEntry("date", 0, 86_400_000_000), set()),
+        (TokenEntry("entity-type", "s", "c"), set()),
+        (LogicalEntry("source", "s", "7"), set()),
+    ],
+)
+def test_a_lean_type_keeps_a_key_for_what_nothing_stands_in_for(
+    entry: Entry, texts: set[str]
+) -> None:
+    assert {term.text for term in index_terms("AuditEvent", entry)} == texts
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (("type", "c"), AnyOf((Term("type", "cc"),), True)),
+        (("type", "s|c"), AnyOf((Term("type", "cc"),), False)),
+        (("type", "|c"), AnyOf((Term("type", "cc"),), False)),
+        (("type", "s|c,s|d"), AnyOf((Term("type", "cc"), Term("type", "cd")), False)),
+        (("type", "s|c,d,s|"), None),
+        (("type:missing", "true"), None),
+        (("type:not", "c"), AnyOf((Term("type", "cc"),), True)),
+        (("type:not", "s|c"), None),
+        (("agent:identifier", "s|7"), AnyOf((Term("agent", "ic7"),), False)),
+        (("agent", "Patient/ann"), AnyOf((Term("agent", "Patient/ann", True),), True)),
+        (("entity-type", "c"), None),
+        (("entity-type:not", "c"), None),
+        (("source:missing", "false"), None),
+    ],
+)
+def test_what_a_lean_type_is_asked_for_is_looked_up_by_the_keys_it_has(
+    query: tuple[str, str], expected: AnyOf | None
+) -> None:
+    (asked,) = parse("AuditEvent", [query], load()).conditions
+    assert query_terms("AuditEvent", asked) == expected

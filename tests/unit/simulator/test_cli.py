@@ -13,11 +13,23 @@ from simulator.cli import app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["demo", "fleet", "session", "phone-company"])
+@pytest.mark.parametrize("command", ["demo", "fleet", "session", "hl7v2", "phone-company"])
 def test_every_command_explains_itself(command: str) -> None:
     listed = RUNNER.invoke(app, ["--help"])
     assert command in listed.output
     assert RUNNER.invoke(app, [command, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [["nowhere"], ["127.0.0.1:1", "--scenario", "none"]])
+def test_what_cannot_be_played_over_hl7v2_is_refused(words: list[str]) -> None:
+    assert RUNNER.invoke(app, ["hl7v2", *words]).exit_code == 2
+
+
+def test_nobody_is_enrolled_without_a_demonstration(tmp_path: Path) -> None:
+    words = ["hl7v2", "127.0.0.1:1", "--demo-json", str(tmp_path / "demo.json")]
+    answer = RUNNER.invoke(app, words)
+    assert answer.exit_code == 2
+    assert "cannot enrol" in answer.output
 
 
 def test_a_session_is_written_as_json_lines() -> None:

@@ -13,6 +13,7 @@ from authlib.oauth2.rfc6749.errors import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.smart import assertion, client_authentication, form, token_request
 from fhirserver.smart.authorization_request import redirect_with
 from fhirserver.smart.client import AUTHENTICATIONS, Client, origin_of
@@ -35,7 +36,7 @@ def client(**other: Any) -> Client:
         "redirect_uris": ("https://App.example.org:8443/back", "com.example.app:/back"),
         "scopes": ("system/Patient.rs",),
         "registered": NOW,
-        "secret": client_authentication.secret_digest("s"),
+        "secret": secret_digest("s"),
     }
     return Client(**(usual | other))
 
@@ -63,6 +64,21 @@ def test_any_credentials_are_read_or_refused(header: str, fields: dict[str, str]
         except (InvalidClientError, InvalidRequestError):
             continue
         assert found.method in AUTHENTICATIONS
+
+
+@pytest.mark.parametrize("deep", ["header", "payload"])
+def test_an_assertion_nested_without_end_is_none(deep: str) -> None:
+    parts = {
+        "header": b'{"alg": "RS384", "kid": "1"}',
+        "payload": b'{"sub": "app"}',
+        deep: b'{"a":' * 2000 + b"1" + b"}" * 2000,
+    }
+    text = ".".join(
+        base64.urlsafe_b64encode(parts[name]).decode().rstrip("=") for name in ("header", "payload")
+    )
+
+    with pytest.raises(InvalidClientError):
+        assertion.claimed(f"{text}.c2ln")
 
 
 @given(st.text())

@@ -12,7 +12,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from fhirserver.kernel.errors import Forbidden
+from fhirserver.kernel.errors import Forbidden, Unprocessable
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.readings import Mode
 from fhirserver.kernel.resource import Json
@@ -149,6 +149,16 @@ def test_defect_4_a_nurse_far_away_is_not_at_the_patients_side() -> None:
         task_to_store(nina, {**page(), "status": "completed"}, page(), START)
     colleagues = {**page(), "owner": {"reference": "PractitionerRole/duty"}}
     assert task_to_store(nina, {**colleagues, "status": "accepted"}, colleagues, START)
+
+
+@pytest.mark.parametrize("ours", [page(), parent()])
+def test_defect_4_no_task_becomes_one_of_an_incident(ours: Json) -> None:
+    """What nobody may create is not made in two steps either."""
+    nina = Principal(1, "practitioner", "Practitioner/nina")
+    plain = {**ours, "code": {"text": "call the supplier"}}
+    assert task_to_store(nina, plain, None, START) == plain
+    with pytest.raises(Unprocessable):
+        task_to_store(nina, {**ours, "status": "received"}, plain, START)
 
 
 # 5. Nobody waits for seven minutes

@@ -11,6 +11,8 @@ from adapters.hl7v2.joining import as_of, is_older, joined, new
 from adapters.hl7v2.mapping.mapped import MappedResource, Mode
 from adapters.hl7v2.mapping.steps import escaped
 from adapters.hl7v2.merging import ended, going_on, heir_of, identifier_of, with_former
+from fhirserver import definitions
+from fhirserver.interactions.admission import content_problems
 from fhirserver.kernel.resource import Json
 
 EARLY, LATE = datetime(2026, 8, 1, 9, tzinfo=UTC), datetime(2026, 8, 1, 10, tzinfo=UTC)
@@ -95,3 +97,16 @@ def test_a_search_says_which_identifier_it_is_for(value: str) -> None:
     assert identifier_of(search) == ("urn:x", value)
     known = with_former({"resourceType": "Patient"}, [search])
     assert with_former(known, [search]) == known
+
+
+@pytest.mark.parametrize("type_", ["Patient", "MedicationRequest"])
+def test_what_it_is_stamped_with_is_defined(type_: str) -> None:
+    def told(resource: Json) -> list[str]:
+        found = content_problems(resource, definitions.load())
+        return [one.severity for one in found if "extension" in one.expression]
+
+    stamped = new(made(type_, resourceType=type_), LATE)
+    assert told(stamped) == []
+    (stamp,) = stamped["extension"]
+    wrong = {"url": stamp["url"], "valueString": "now"}
+    assert "error" in told({**stamped, "extension": [wrong]})

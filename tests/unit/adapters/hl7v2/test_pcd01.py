@@ -13,6 +13,7 @@ from adapters.hl7v2.device.reported import BOOT, DeviceReport, PatientId
 from adapters.hl7v2.report import RefusedPart
 from adapters.metrics import METRICS
 from adapters.mqtt.messages import Sample, Telemetry
+from fhirserver.wire.hl7v2.acknowledgement import Place
 from tests.unit.adapters.hl7v2.machine_messages import (
     EUI,
     MACHINE,
@@ -175,10 +176,22 @@ def test_a_status_nobody_knows_is_told_and_changes_nothing() -> None:
     assert found.devices[0].telemetry[0].samples[0].values == {"158776": Decimal(162)}
 
 
-def test_a_correction_is_told_and_is_no_reading() -> None:
-    found = read_machine([venous(result="C")])
-    assert found.report.unread
-    assert found.devices[0].telemetry[0].samples == (Sample(-1000, {}),)
+@pytest.mark.parametrize("result", ["C", "D", "W"])
+def test_a_correction_is_no_reading_and_is_refused(result: str) -> None:
+    other = obx("158744^^MDC", "12", unit=MMHG)
+    found = read_machine([venous(result=result), other])
+    assert found.refusal is None
+    assert found.devices[0].telemetry[0].samples == (Sample(-1000, {"158744": Decimal(12)}),)
+    assert [*found.report.refused] == [RefusedPart("correction", "158776")]
+
+
+def test_a_message_of_corrections_alone_is_an_error() -> None:
+    found = read_machine([mode(), venous(result="W")])
+    assert found.refusal is not None
+    assert (found.refusal.verdict, found.refusal.reason) == ("error", "correction")
+    (fault,) = found.refusal.faults
+    assert (fault.code, str(fault.place)) == ("103", str(Place("OBX", 1, 11)))
+    assert read_machine([mode()]).refusal is None
 
 
 @pytest.mark.parametrize(

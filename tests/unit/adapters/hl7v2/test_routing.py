@@ -121,6 +121,9 @@ def test_any_heap_of_segments_means_something_or_is_refused(pieces: list[str], t
 def test_another_reader_agrees_or_the_place_is_told() -> None:
     text = message(header(), PATIENT, MACHINE, venous())
     assert differences(text, read(text)) == []
-    broken = text + "NTE|1||a\x0bb\rNTE|2|| \r"
-    assert isinstance(differences(broken, read(broken)), list)
+    odd = text + "NTE|1||a\x0bb\rNTE|2|| \r"
+    assert differences(odd, read(odd)) == []
+    other = read(text.replace("|158776", "|158777"))
+    assert differences(text, other) == ["OBX-3 (segment 1 of its kind)"]
+    assert differences(text + "NTE|1\r", read(text)) == ["4 segments here, 5 there"]
     assert differences("MSH", read("MSH|^~\\&|")) == ["the other reader refuses it: IndexError"]

@@ -3,9 +3,11 @@
 import pytest
 
 from adapters.hl7v2 import sites
+from adapters.hl7v2.device.sender import Sender
 from adapters.hl7v2.mapping.errors import MappingError
+from adapters.hl7v2.routing import interpret
 from adapters.hl7v2.sites import Peer
-from fhirserver.wire.hl7v2.message import read
+from fhirserver.wire.hl7v2.message import Part, read
 
 SENDERS = b"""
 senders:
@@ -97,3 +99,35 @@ def test_everything_wrong_is_told_at_once() -> None:
             [("s", b"senders: [{name: a, clock: fast, zone: x}]\nunknown: perhaps\ntables: {t: 1}")]
         )
     assert len(refused.value.problems) == 4
+
+
+def test_what_one_sender_means_is_not_what_another_means() -> None:
+    text = b"senders: [{name: a, match: {MSH-3: A}}, {name: b, match: {MSH-3: B}, units: {cm: 'mm[Hg]'}}]"
+    first, second = sites.load([("s", text)]).senders[:2]
+    (line,) = read("MSH|^~\\&|A\rOBX|1|NM|158776^^MDC||12|cm").all("OBX")
+
+    def unit_of(part: Part, sender: Sender) -> str:
+        return sender.unit(part.raw)
+
+    assert first.meaning(line.field(6), "unit", unit_of) == "cm"
+    assert second.meaning(line.field(6), "unit", unit_of) == "mm[Hg]"
+
+
+def test_a_sender_may_be_believed_for_some_kinds_of_messages_only() -> None:
+    text = b"senders: [{name: lab, match: {MSH-3: LAB}, accepts: [ORU^R01, 'SIU^*']}]"
+    lab, everybody = sites.load([("s", text)]).senders
+    kinds = ("ORU^R01", "ORU^R40", "SIU^S12", "ADT^A40")
+    assert [lab.may_send(one) for one in kinds] == [True, False, True, False]
+    assert all(everybody.may_send(one) for one in kinds)
+    with pytest.raises(MappingError, match="accepts"):
+        sites.load([("s", text.replace(b"[ORU^R01, 'SIU^*']", b"ORU^R01"))])
+
+
+def test_what_is_not_agreed_is_rejected() -> None:
+    text = b"senders: [{name: lab, match: {MSH-3: LAB}, accepts: [ORU^R01]}]"
+    known = sites.load([("s", text)])
+    merge = read("MSH|^~\\&|LAB|X|||20260801||ADT^A40|1|P|2.6\rPID|1||1\rMRG|2")
+    refusal = interpret(merge, known.senders[0], known.plans).refusal
+    assert refusal is not None
+    assert (refusal.verdict, refusal.reason) == ("rejected", "not-agreed")
+    assert interpret(merge, known.senders[1], known.plans).refusal is None

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.errors import Unavailable
@@ -20,7 +21,7 @@ from subscriptions.core.client_subscription import with_owner
 from subscriptions.core.delivery import Cursor
 from subscriptions.response.notifications import Told
 from subscriptions.store import binding_rows, cursor_rows, event_rows, socket_rows
-from subscriptions.store.binding_rows import BindingToken, Changed, Held, digest
+from subscriptions.store.binding_rows import BindingToken, Changed, Held
 from subscriptions.store.cursor_rows import Claim, Lease
 from subscriptions.store.event_rows import EventRow, Wanted
 
@@ -220,7 +221,7 @@ def token(id_: str) -> str:
 def offer(store: Store, id_: str, max_count: int | None = None) -> None:
     store.resources[id_] = subscription(id_, max_count)
     store.cursors[id_] = Cursor(status="active", topic=TOPIC_DEVICE_ALERT, by_socket=True)
-    store.tokens[digest(token(id_))] = BindingToken(NINA, (id_,), T0 + timedelta(hours=1))
+    store.tokens[secret_digest(token(id_))] = BindingToken(NINA, (id_,), T0 + timedelta(hours=1))
 
 
 def process(store: Any) -> Sockets:

@@ -9,6 +9,7 @@ from fhirserver.kernel.errors import Problem
 from subscriptions.channels.channel import Failure, Parcel
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import MailServer
+from subscriptions.channels.hl7v2 import CODE as HL7V2
 from subscriptions.channels.registry import BadChannel, Tools, by_code, custom, shipped
 from subscriptions.core.endpoint import EndpointPolicy
 
@@ -50,14 +51,20 @@ def plain(tools: Tools) -> Pager:
 
 
 def test_the_channels_of_the_product() -> None:
-    assert [c.code for c in shipped(TOOLS, None)] == ["rest-hook", "message"]
-    assert [c.code for c in shipped(TOOLS, SERVER)] == ["rest-hook", "message", "email"]
-    assert not any(c.custom for c in shipped(TOOLS, SERVER))
+    always = ["rest-hook", "message", HL7V2]
+    assert [c.code for c in shipped(TOOLS, None)] == always
+    assert [c.code for c in shipped(TOOLS, SERVER)] == [*always, "email"]
+    assert [c.code for c in shipped(TOOLS, SERVER) if c.custom] == [HL7V2]
 
 
 def test_a_channel_of_somebody_elses() -> None:
     (made,) = custom([f"{__name__}:pager"], TOOLS)
-    assert list(by_code(shipped(TOOLS, None), [made])) == ["rest-hook", "message", made.code]
+    assert list(by_code(shipped(TOOLS, None), [made])) == [
+        "rest-hook",
+        "message",
+        HL7V2,
+        made.code,
+    ]
 
 
 @pytest.mark.parametrize(

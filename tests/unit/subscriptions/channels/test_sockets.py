@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from fhirserver.crypto.secret_digest import secret_digest
 from fhirserver.kernel.errors import Unavailable
 from subscriptions.channels import sockets
 from subscriptions.channels.bound import Socket
@@ -17,7 +18,7 @@ from subscriptions.core.websocket_binding import (
     TAKEN_OVER,
     UNFIT,
 )
-from subscriptions.store.binding_rows import BindingToken, digest
+from subscriptions.store.binding_rows import BindingToken
 from tests.unit.subscriptions.channels.memory import (
     NINA,
     T0,
@@ -224,7 +225,7 @@ async def test_who_may_not_see_the_subscription_any_more_binds_nothing(store: St
 
 async def test_a_token_for_several_binds_those_that_are_left(store: Store) -> None:
     hub = process(store)
-    store.tokens[digest("all")] = BindingToken(NINA, ("s1", "s2"), T0 + timedelta(hours=1))
+    store.tokens[secret_digest("all")] = BindingToken(NINA, ("s1", "s2"), T0 + timedelta(hours=1))
     store.resources["s1"]["status"] = "off"
     socket = hub.open()
     assert socket is not None

@@ -67,6 +67,9 @@ class Play:
 
     def do(self, event: Event) -> list[Command]:
         before = {str(kind): at for kind, at in timers(self.ladder).items()}
+        if isinstance(event, Due):
+            # What has come due is carried out in the transaction that removes its row.
+            before = {kind: at for kind, at in before.items() if at > self.now}
         self.ladder, commands = step(self.ladder, event, self.now)
         self._check_timers(before, commands)
         self.log += [(self.seconds, command) for command in commands]

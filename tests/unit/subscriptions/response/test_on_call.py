@@ -177,6 +177,8 @@ def test_without_a_schedule_the_period_is_the_shift() -> None:
         team(rotation("ada", length=Decimal("1E+999999999"))),
         team(rotation("ada"), override("ben", "2026-01-13T00:00:00Z", "2026-01-12T00:00:00Z")),
         team(rotation("ada"), {"url": "override", "extension": []}),
+        team(rotation("ann", start="9999-12-31", handover="23:00:00", zone="America/Los_Angeles")),
+        team(rotation("ann", start="0001-01-01")),
     ],
 )
 def test_a_schedule_that_says_nothing_sensible_is_unreadable(broken: Json) -> None:

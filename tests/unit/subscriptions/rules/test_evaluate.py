@@ -72,6 +72,14 @@ def test_one_alert_of_two_pressures_ends_only_with_the_last() -> None:
     ]
 
 
+def test_a_breach_that_has_yet_to_last_keeps_no_alert_of_another_pressure_open() -> None:
+    world = World(own=(rule(low=110, priority="PM", sustained=60.0),))
+    world.measure(reading(MEAN, 48, 0), reading(SYSTOLIC, 105, 0))
+    assert world.measure(reading(MEAN, 80, 30)) == ["condition-ended PH mean blood pressure low"]
+    assert world.measure(reading(SYSTOLIC, 120, 40)) == []
+    assert [alert.condition for alert in world.open] == ["absent"]
+
+
 def test_sustained_for_waits_and_an_interruption_starts_anew() -> None:
     world = World()
     assert world.measure(*(reading(VENOUS, 15, second) for second in range(10))) == []
@@ -203,6 +211,18 @@ def test_under_an_own_limit_the_default_limit_still_stands() -> None:
 def test_an_own_limit_may_loosen_down_to_the_floor() -> None:
     world = World(own=(rule(low=85),))
     assert world.measure(reading(SYSTOLIC, 87, 0)) == []
+
+
+def test_an_own_limit_for_rinse_back_loosens_nothing_in_treatment() -> None:
+    world = World(own=(rule(low=82, modes=("POSTTX",)),))
+    assert world.measure(reading(SYSTOLIC, 88, 0)) == ["raised PM systolic blood pressure low"]
+
+
+def test_an_own_limit_for_preparation_is_none_in_treatment() -> None:
+    world = World(own=(rule(low=130, modes=("PRETX",)),))
+    assert world.measure(reading(SYSTOLIC, 120, 0)) == []
+    assert world.measure(reading(SYSTOLIC, 120, 10, mode="PRETX")) != []
+    assert World(own=world.own).measure(reading(SYSTOLIC, 120, 0, mode=None)) != []
 
 
 def test_an_own_limit_beyond_the_floor_is_ignored_and_recorded() -> None:

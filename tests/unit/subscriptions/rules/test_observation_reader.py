@@ -42,6 +42,12 @@ def test_age_is_receipt_minus_effective() -> None:
     assert (one.age, one.effective, one.device) == (30.0, at(0), "cuff")
 
 
+def test_what_claims_to_be_of_tomorrow_is_of_now() -> None:
+    tomorrow = observation(effectiveDateTime="2026-08-02T09:00:00Z")
+    (one,) = read_observation(tomorrow, patient="ann", received=at(30), bound=True, mode=None)
+    assert (one.age, one.effective) == (0.0, at(30))
+
+
 def test_components_are_read_and_absent_ones_are_missing() -> None:
     component = [
         {

@@ -35,7 +35,7 @@ def test_a_text_comes_back_as_it_was_written(text: str) -> None:
     found = message(segment("NTE", {3: text, 4: "x"})).first("NTE")
     assert found is not None
     assert (found.text(3) or "") == text
-    assert found.is_null_at(3) is False
+    assert found.field(3).is_null is False
     assert found.text(4) == "x"
 
 
@@ -75,10 +75,10 @@ def test_another_reader_sees_the_same(rows: list[tuple[str, str, str]]) -> None:
 def test_null_is_not_absent_and_absent_is_not_null() -> None:
     found = message(segment("PID", {5: NULL, 6: components("a", NULL), 7: '""'})).first("PID")
     assert found is not None
-    assert (found.text(5), found.is_null_at(5)) == ("", True)
+    assert (found.text(5), found.field(5).is_null) == ("", True)
     assert (found.text(6), found.text(6, 2), found.text(6, 3)) == ("a", "", None)
-    assert (found.text(8), found.is_null_at(8)) == (None, False)
-    assert (found.text(7), found.is_null_at(7)) == ('""', False)
+    assert (found.text(8), found.field(8).is_null) == (None, False)
+    assert (found.text(7), found.field(7).is_null) == ('""', False)
 
 
 def test_what_is_asked_for_deeper_than_it_was_sent_is_its_first_part() -> None:

@@ -206,6 +206,31 @@ def test_two_panels_of_one_accession_are_two_reports_each_with_its_own_results()
     assert made["specimen"]["identifier"] == [{"system": AUTHORITY + "LAB", "value": "S-1"}]
 
 
+@pytest.mark.parametrize(
+    ("kind", "sent", "form"),
+    [
+        ("ED", "^AP^PDF^Base64^JVBERg==", {"contentType": "application/pdf", "data": "JVBERg=="}),
+        ("ED", "^TEXT^PLAIN^A^Well", {"contentType": "text/plain", "data": "V2VsbA=="}),
+        ("RP", "https://pacs/1^PACS^AP^PDF", {"contentType": "application/pdf", "url": "https://pacs/1"}),
+    ],
+)  # fmt: skip
+def test_a_document_among_the_results_is_a_form_of_the_report(
+    kind: str, sent: str, form: dict[str, Any]
+) -> None:
+    document = f"OBX|2|{kind}|11502-2^Laboratory report^LN||{sent}||||||F"
+    made = resources("ORU^R01", PID, OBR, POTASSIUM, document)
+    assert made["report"]["presentedForm"] == [{**form, "title": "Laboratory report"}]
+    assert "presentedForm" not in resources("ORU^R01", PID, OBR, POTASSIUM)["report"]
+    assert "dataAbsentReason" in made["observation.2"]
+
+
+def test_a_pointer_to_a_place_nobody_can_open_is_not_taken_over() -> None:
+    pointer = "OBX|2|RP|11502-2^Laboratory report^LN||C:/reports/1.pdf^PACS^AP^PDF||||||F"
+    made = resources("ORU^R01", PID, OBR, POTASSIUM, pointer)
+    assert "presentedForm" not in made["report"]
+    assert made["observation.2"]["dataAbsentReason"]["coding"][0]["code"] == "unsupported"
+
+
 def test_what_no_rule_reads_is_reported() -> None:
     found = interpreted("ORU^R01", PID, OBR, POTASSIUM, "ZLB|1|local")
     assert "ZLB" in found.report.unread
