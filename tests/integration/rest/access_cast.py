@@ -237,14 +237,14 @@ def _of_patient(of: str) -> Iterator[Json]:
         "status": "completed",
         "subject": _ref(of),
     }
+    yield {"resourceType": "Device", "id": f"machine-{of}", "patient": _ref(of)}
     yield {
         "resourceType": "DeviceUseStatement",
         "id": f"use-{of}",
         "status": "active",
         "subject": _ref(of),
-        "device": {"reference": "Device/clinic"},
+        "device": {"reference": f"Device/machine-{of}"},
     }
-    yield {"resourceType": "Device", "id": f"machine-{of}", "patient": _ref(of)}
     yield {"resourceType": "RelatedPerson", "id": f"kin-{of}", "patient": _ref(of)}
     yield {
         "resourceType": "Provenance",
