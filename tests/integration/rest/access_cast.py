@@ -216,7 +216,7 @@ def _category(code: str) -> Json:
     return {"category": [{"coding": [{"system": system, "code": code}]}]}
 
 
-def _of_patient(of: str) -> Iterator[Json]:
+def _of_patient(of: str, place: int) -> Iterator[Json]:
     yield patient(of)
     yield observation(f"vital-{of}", of, **_category("vital-signs"))
     yield observation(f"lab-{of}", of, **_category("laboratory"))
@@ -237,14 +237,16 @@ def _of_patient(of: str) -> Iterator[Json]:
         "status": "completed",
         "subject": _ref(of),
     }
-    yield {"resourceType": "Device", "id": f"machine-{of}", "patient": _ref(of)}
     yield {
         "resourceType": "DeviceUseStatement",
         "id": f"use-{of}",
         "status": "active",
         "subject": _ref(of),
-        "device": {"reference": f"Device/machine-{of}"},
+        # One after the other: nobody binds a machine that a stranger uses.
+        "timingPeriod": {"start": f"202{place}-01-01", "end": f"202{place}-12-31"},
+        "device": {"reference": "Device/clinic"},
     }
+    yield {"resourceType": "Device", "id": f"machine-{of}", "patient": _ref(of)}
     yield {"resourceType": "RelatedPerson", "id": f"kin-{of}", "patient": _ref(of)}
     yield {
         "resourceType": "Provenance",
@@ -282,7 +284,7 @@ RESOURCES: tuple[Json, ...] = (
         "payloadType": [{"text": "any"}],
         "address": "https://example.org",
     },
-    *(one for of in PATIENTS for one in _of_patient(of)),
+    *(one for place, of in enumerate(PATIENTS) for one in _of_patient(of, place)),
     observation("lost", None, **_category("vital-signs")),
     CONSENT,
     {
