@@ -108,6 +108,7 @@ class Home:
         self._habit = habit
         self._silence: Silence | None = None
         self._mono_ms = float(mono_ms)
+        self._mono_at: datetime | None = None
         self._machine_due_s = 0.0
         self._machine_every_s = machine.identity.interval_s
         self._cuff_due_s = 0.0
@@ -132,16 +133,24 @@ class Home:
 
     def birth(self, eui64: str, now: datetime) -> Message:
         """The birth message of the device `eui64` as of `now`, with the limits in force."""
+        self._live_until(now, 0.0)
         if self.cuff is not None and self.cuff.identity.eui64 == eui64:
             return self._birth(self.cuff, now, CUFF_UNITS)
         return self._birth(self.machine, now, MACHINE_UNITS)
+
+    def _live_until(self, now: datetime, dt_s: float) -> None:
+        """Let the devices' uptime go on to `now`: it does so too while nobody moves the home."""
+        if self._mono_at is not None:
+            dt_s = max(0.0, (now - self._mono_at).total_seconds())
+        self._mono_ms += dt_s * 1000.0
+        self._mono_at = now
 
     def tick(self, dt_s: float, now: datetime) -> list[Command]:
         """Advance by `dt_s` seconds to the wall-clock time `now`; return what the devices want
         done.
         """
         self.now = now
-        self._mono_ms += dt_s * 1000.0
+        self._live_until(now, dt_s)
         treatment = self.treatment
         treatment.step(dt_s, treating=self.mode == "TX")
         values = self.values = treatment.readings()

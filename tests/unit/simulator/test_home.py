@@ -308,3 +308,12 @@ def test_a_watched_reading_is_noted_once_or_when_it_comes_again() -> None:
     assert noted == [[], ["limit"], [], [], [], ["confirmed"], []]
     assert home.since("limit") == 0.0
     assert home.since("never") is None
+
+
+def test_uptime_goes_on_while_nobody_moves_the_home() -> None:
+    home = a_home()
+    born = json.loads(home.birth(home.machine.identity.eui64, NOW).payload)
+    waited = NOW + timedelta(seconds=400)
+    said = [(1, command) for _ in range(30) for command in home.tick(1.0, waited)]
+    first = bodies(said, "tel")[0]
+    assert first["mono_ms"] - born["mono_ms"] == 400_000
