@@ -15,16 +15,10 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from adapters.mqtt import broker_time
-from adapters.mqtt.worker import (
-    MEASURED_CONSUMER,
-    MEASUREMENT_LEAVES,
-    URGENT_CONSUMER,
-    URGENT_LEAVES,
-)
+from adapters.mqtt.worker import MEASURED, URGENT
 from fhirserver.supervisor.broker_stream import DEVICE_STREAM, device_subject
 
 _PATIENCE_SECONDS: Final = 2.0
-_CONSUMERS: Final = ((URGENT_CONSUMER, URGENT_LEAVES), (MEASURED_CONSUMER, MEASUREMENT_LEAVES))
 _NOT_FOUND: Final = 404
 
 
@@ -40,10 +34,12 @@ async def lag(client: Client, now: datetime) -> timedelta:
     oldest: list[datetime] = []
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            for consumer, leaves in _CONSUMERS:
-                info = await _ask(client, f"CONSUMER.INFO.{DEVICE_STREAM}.{consumer}", {})
+            for lane in (URGENT, MEASURED):
+                info = await _ask(client, f"CONSUMER.INFO.{DEVICE_STREAM}.{lane.consumer}", {})
                 if info["num_pending"] + info["num_ack_pending"]:
-                    oldest += await _waiting(client, int(info["ack_floor"]["stream_seq"]), leaves)
+                    oldest += await _waiting(
+                        client, int(info["ack_floor"]["stream_seq"]), lane.leaves
+                    )
     except (TimeoutError, NatsError, OSError) as problem:
         raise CannotTell(type(problem).__name__) from problem
     return max(timedelta(0), now - min(oldest)) if oldest else timedelta(0)

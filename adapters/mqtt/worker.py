@@ -11,6 +11,7 @@ import json
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -27,21 +28,8 @@ from fhirserver.kernel.telemetry import TelemetryStore
 from fhirserver.supervisor.broker_stream import device_subject
 
 PARTITION: Final = 0
-URGENT_LEAVES: Final = ("evt", "status")
-BIRTH_LEAVES: Final = ("birth",)
-MEASUREMENT_LEAVES: Final = ("tel",)
-URGENT_CONSUMER: Final = "ingest-urgent"
-BIRTH_CONSUMER: Final = "ingest-births"
-MEASURED_CONSUMER: Final = "ingest-measured"
 UNSTORABLE: Final = "unstorable"
 
-_URGENT_BATCH: Final = 256
-_MEASUREMENT_BATCH: Final = 256
-# A birth writes a machine's whole tree the first time, and holds what it writes until all of its batch are done.
-_BIRTH_BATCH: Final = 32
-_URGENT_ACK_WAIT: Final = 2.0
-_MEASUREMENT_ACK_WAIT: Final = 5.0
-_BIRTH_ACK_WAIT: Final = 5.0
 _LEASE_BEAT: Final = 0.7
 _LEASE_RETRY: Final = 0.25
 _FETCH_WAIT: Final = 1.0
@@ -53,6 +41,27 @@ _Result = TypeVar("_Result")
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Messages that wait for none of another lane: their durable consumer and topic leaves.
+
+    At most `batch` are committed together; what is not acknowledged within `ack_wait` seconds comes again.
+    """
+
+    consumer: str
+    leaves: tuple[str, ...]
+    batch: int
+    ack_wait: float
+
+
+URGENT: Final = Lane("ingest-urgent", ("evt", "status"), 256, 2.0)
+# A birth writes a machine's whole tree the first time, and holds what it writes until all of its batch are done.
+BIRTHS: Final = Lane("ingest-births", ("birth",), 32, 5.0)
+MEASURED: Final = Lane("ingest-measured", ("tel",), 256, 5.0)
+# Births come before the lane that had them once: a stream keeps only what some consumer is owed.
+_LANES: Final = (BIRTHS, URGENT, MEASURED)
+
+
 class IngestWorker:
     """Runs until cancelled."""
 
@@ -62,37 +71,24 @@ class IngestWorker:
         self._store = store
         self._ingest = ingest
         self._holder = f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"
-        self._urgent = StreamConsumer(
-            client,
-            stream,
-            URGENT_CONSUMER,
-            [device_subject(one) for one in URGENT_LEAVES],
-            _URGENT_ACK_WAIT,
-        )
-        self._births = StreamConsumer(
-            client,
-            stream,
-            BIRTH_CONSUMER,
-            [device_subject(one) for one in BIRTH_LEAVES],
-            _BIRTH_ACK_WAIT,
-        )
-        self._measured = StreamConsumer(
-            client,
-            stream,
-            MEASURED_CONSUMER,
-            [device_subject(one) for one in MEASUREMENT_LEAVES],
-            _MEASUREMENT_ACK_WAIT,
-        )
+        self._consumers = {
+            lane: StreamConsumer(
+                client,
+                stream,
+                lane.consumer,
+                [device_subject(one) for one in lane.leaves],
+                lane.ack_wait,
+            )
+            for lane in _LANES
+        }
         self._ahead = BirthsAhead(client, stream)
         self._tenants: dict[str, int] = {}
 
     async def prepare(self) -> None:
         """Make the durable consumers; devices may only be let in after this."""
         streams = self._client.jetstream()
-        # Before the one that had them once: a stream keeps only what some consumer is owed.
-        await self._births.create(streams, _BIRTH_BATCH * 8)
-        await self._urgent.create(streams, _URGENT_BATCH * 8)
-        await self._measured.create(streams, _MEASUREMENT_BATCH * 8)
+        for lane, consumer in self._consumers.items():
+            await consumer.create(streams, lane.batch * 8)
 
     async def run(self) -> None:
         """Take the lease, then consume while it is held."""
@@ -100,19 +96,14 @@ class IngestWorker:
         while not await self._store.hold_ingest(PARTITION, self._holder):  # noqa: ASYNC110
             await asyncio.sleep(_LEASE_RETRY)
         log.info("ingest holds its partition", partition=PARTITION)
-        lanes = (
-            (self._urgent, _URGENT_BATCH),
-            (self._births, _BIRTH_BATCH),
-            (self._measured, _MEASUREMENT_BATCH),
-        )
-        for consumer, _ in lanes:
+        for consumer in self._consumers.values():
             await consumer.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_lease())
-                for consumer, most in lanes:
+                for lane, consumer in self._consumers.items():
                     tasks.create_task(consumer.keep())
-                    tasks.create_task(self._consume(consumer, most))
+                    tasks.create_task(self._consume(lane, consumer))
         finally:
             await self._store.release_ingest(PARTITION, self._holder)
 
@@ -128,11 +119,11 @@ class IngestWorker:
                 msg = "another worker holds the ingest partition"
                 raise RuntimeError(msg)
 
-    async def _consume(self, consumer: StreamConsumer, most: int) -> None:
+    async def _consume(self, lane: Lane, consumer: StreamConsumer) -> None:
         while True:
-            delivered = await consumer.fetch(most, _FETCH_WAIT)
+            delivered = await consumer.fetch(lane.batch, _FETCH_WAIT)
             if delivered:
-                ahead = await self._ahead.before(delivered)
+                ahead = await self._ahead.before(delivered) if lane is URGENT else ()
                 await self.process([*ahead, *delivered])
                 await consumer.acknowledge(delivered[-1])
 

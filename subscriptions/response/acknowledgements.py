@@ -11,6 +11,7 @@ from uuid import UUID
 from fhirserver.auth.kept_scopes import grant_of
 from fhirserver.kernel.canonical import ALERT_IDENTIFIER
 from fhirserver.kernel.ports import Transaction
+from fhirserver.kernel.principal import Grant
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core.client_subscription import owner_of
@@ -42,7 +43,7 @@ class Acknowledgements:
         owner = None if subscription is None else owner_of(subscription, tx.tenant)
         if subscription is None or owner is None:
             return False
-        flag = await self._flag(tx, subscription, named)
+        flag = await self._flag(tx, grant_of(subscription, owner), named)
         alert = None if flag is None else _alert_of(flag)
         if flag is None or alert is None:
             return False
@@ -54,18 +55,17 @@ class Acknowledgements:
         await self._ladders.acknowledged(tx, patient, alert, by)
         return True
 
-    async def _flag(self, tx: Transaction, subscription: Json, named: ControlId) -> Json | None:
-        """Return the Flag that the message told of, as it is now, if the owner of `subscription` may see it."""
+    async def _flag(self, tx: Transaction, whose: Grant, named: ControlId) -> Json | None:
+        """Return the Flag that the message told of, as it is now, if whoever was told of it may see it."""
         rows = await event_rows.numbered(tx, named.subscription, named.first - 1, named.first, 1)
-        owner = owner_of(subscription, tx.tenant)
-        if not rows or owner is None:
+        if not rows:
             return None
         (row,) = rows
         if row.focus_type != "Flag" or milliseconds(row.at) != milliseconds(named.at):
             return None
         place = (row.focus_type, row.focus_id)
         versions = (await tx.versions({place: frozenset[int]()})).get(place, ())
-        access = await self._visibility.access(tx, grant_of(subscription, owner))
+        access = await self._visibility.access(tx, whose)
         if not versions or not self._visibility.sees(access, versions[0]):
             return None
         return fhir_json.read_own(versions[0].content)

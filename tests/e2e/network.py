@@ -60,13 +60,15 @@ class Cable:
 def cable() -> Iterator[Cable]:
     """Lay a cable. Skips the test where nobody may, or where there is no `ip`."""
     if shutil.which("ip") is None or os.geteuid() != 0:
+        # Nobody else may lay one; broken connections are tested everywhere (tests/integration/interfaces/test_cut.py).
         pytest.skip("a network that can be cut needs root and iproute2")
     name = f"hl7{secrets.token_hex(3)}"
     subnet = f"10.{secrets.randbelow(120) + 100}.{secrets.randbelow(250)}"
     try:
         _ip("netns", "add", name)
-    except subprocess.CalledProcessError:
-        pytest.skip("namespaces cannot be made here")
+    except subprocess.CalledProcessError as refused:
+        # Root of a container has not every right of root; what else can fail below is an error of this test.
+        pytest.skip(f"namespaces cannot be made here: {refused.stderr.decode().strip()}")
     try:
         _ip("link", "add", f"{name}n", "type", "veth", "peer", "name", f"{name}f", "netns", name)
         _ip("addr", "add", f"{subnet}.1/30", "dev", f"{name}n")

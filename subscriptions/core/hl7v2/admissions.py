@@ -16,11 +16,10 @@ from fhirserver.kernel.resource import Json
 from fhirserver.wire.hl7v2.building import Components, components, repeated, segment, text_of
 from subscriptions.core.hl7v2 import header, person
 from subscriptions.core.hl7v2.asked import Asked
-from subscriptions.core.hl7v2.control_id import ControlId
 from subscriptions.core.hl7v2.header import Outgoing
 from subscriptions.core.hl7v2.measures import Fields, is_test
 from subscriptions.core.hl7v2.moments import dtm
-from subscriptions.core.hl7v2.told import Told, ToldEvent
+from subscriptions.core.hl7v2.told import Told, ToldEvent, control_id_of
 
 _STRUCTURES: Final = {
     "A01": "ADT_A01",
@@ -64,9 +63,7 @@ def admissions(told: Told, asked: Asked, subscription: str, sent: datetime) -> I
             continue
         if patient is None or patient["resourceType"] != "Patient":
             continue
-        control_id = str(
-            ControlId(subscription, event.number, event.number, datetime.fromisoformat(event.at))
-        )
+        control_id = control_id_of(subscription, event, event)
         head = header.header(
             asked,
             ("ADT", trigger, _STRUCTURES[trigger]),

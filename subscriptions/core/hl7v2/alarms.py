@@ -34,13 +34,12 @@ from fhirserver.wire.hl7v2.nomenclature import (
 )
 from subscriptions.core.hl7v2 import header, person
 from subscriptions.core.hl7v2.asked import Asked
-from subscriptions.core.hl7v2.control_id import ControlId
 from subscriptions.core.hl7v2.header import Outgoing
 from subscriptions.core.hl7v2.machine import Machine, machine_of, mdc_of, origin_of
 from subscriptions.core.hl7v2.measures import Fields, code_of, is_test, measures
 from subscriptions.core.hl7v2.moments import dtm
 from subscriptions.core.hl7v2.results import numbered
-from subscriptions.core.hl7v2.told import Told, ToldEvent
+from subscriptions.core.hl7v2.told import Told, ToldEvent, control_id_of
 
 _KIND: Final = ("ORU", "R40", "ORU_R40")
 _BOUNDS: Final = {LOW: "L", HIGH: "H"}
@@ -54,8 +53,7 @@ def alarms(told: Told, asked: Asked, subscription: str, sent: datetime) -> Itera
         alert = _alert_id(flag)
         if alert is None:
             continue
-        at = datetime.fromisoformat(event.at)
-        control_id = str(ControlId(subscription, event.number, event.number, at))
+        control_id = control_id_of(subscription, event, event)
         yield Outgoing(control_id, _message(event, alert, told, asked, control_id, sent))
 
 

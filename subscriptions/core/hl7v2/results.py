@@ -17,11 +17,10 @@ from fhirserver.wire.hl7v2.building import Components, components, segment, text
 from fhirserver.wire.hl7v2.nomenclature import CHANNELS
 from subscriptions.core.hl7v2 import header, person
 from subscriptions.core.hl7v2.asked import Asked
-from subscriptions.core.hl7v2.control_id import ControlId
 from subscriptions.core.hl7v2.header import Outgoing
 from subscriptions.core.hl7v2.machine import Machine, Origin, container, origin_of
 from subscriptions.core.hl7v2.measures import Fields, code_of, is_of_11073, is_test, measures
-from subscriptions.core.hl7v2.told import Told, ToldEvent
+from subscriptions.core.hl7v2.told import Told, ToldEvent, control_id_of
 
 _KIND: Final = ("ORU", "R01", "ORU_R01")
 _MOST_EVENTS: Final = 100
@@ -41,8 +40,7 @@ def results(told: Told, asked: Asked, subscription: str, sent: datetime) -> Iter
         first, last = report.events[0], report.events[-1]
         lines = list(_lines(report.events, told))
         if lines:
-            at = datetime.fromisoformat(first.at)
-            control_id = str(ControlId(subscription, first.number, last.number, at))
+            control_id = control_id_of(subscription, first, last)
             yield Outgoing(
                 control_id, _message(report.events, lines, told, asked, control_id, sent)
             )

@@ -6,9 +6,11 @@ see, or that tell of a deletion, have nothing that HL7 v2 could carry: they are 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from fhirserver.kernel.resource import Json
+from subscriptions.core.hl7v2.control_id import ControlId
 from subscriptions.core.notification import Action
 
 _ACTIONS: Final[Mapping[str, Action]] = {"201": "create", "200": "update", "204": "delete"}
@@ -22,6 +24,12 @@ class ToldEvent:
     at: str
     action: Action
     resource: Json
+
+
+def control_id_of(subscription: str, first: ToldEvent, last: ToldEvent) -> str:
+    """Return MSH-10 of the message that tells of the events `first` to `last` of `subscription`."""
+    at = datetime.fromisoformat(first.at)
+    return str(ControlId(subscription, first.number, last.number, at))
 
 
 @dataclass(frozen=True, slots=True)

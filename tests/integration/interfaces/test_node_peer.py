@@ -22,6 +22,7 @@ def node() -> str:
     """Where node is; skips the test where there is none, or not the package."""
     found = shutil.which("node")
     if found is None or not PACKAGE.is_dir():
+        # `make test` brings the package where there is npm; a server needs neither, so a machine without runs the rest.
         pytest.skip(
             "node is missing"
             if found is None

@@ -10,12 +10,7 @@ from nats.aio.client import Client
 from adapters.mqtt import backlog
 from adapters.mqtt.connection import connect
 from adapters.mqtt.consumer import StreamConsumer
-from adapters.mqtt.worker import (
-    MEASURED_CONSUMER,
-    MEASUREMENT_LEAVES,
-    URGENT_CONSUMER,
-    URGENT_LEAVES,
-)
+from adapters.mqtt.worker import MEASURED, URGENT
 from fhirserver.supervisor.broker import Broker
 from fhirserver.supervisor.broker_stream import (
     DEVICE_PREFIX,
@@ -34,9 +29,9 @@ async def test_the_oldest_message_nobody_committed_says_how_late_it_is(
         await backlog.lag(client, datetime.now(UTC))
     await ensure_device_stream(client.jetstream())
     readers = []
-    for name, leaves in ((URGENT_CONSUMER, URGENT_LEAVES), (MEASURED_CONSUMER, MEASUREMENT_LEAVES)):
-        subjects = [device_subject(leaf) for leaf in leaves]
-        reader = StreamConsumer(client, DEVICE_STREAM, name, subjects, 30.0)
+    for lane in (URGENT, MEASURED):
+        subjects = [device_subject(leaf) for leaf in lane.leaves]
+        reader = StreamConsumer(client, DEVICE_STREAM, lane.consumer, subjects, 30.0)
         await reader.create(client.jetstream(), 100)
         await reader.start()
         readers.append(reader)
