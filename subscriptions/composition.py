@@ -40,11 +40,13 @@ from subscriptions.operations.events import events_operation
 from subscriptions.operations.evidence import evidence_operation
 from subscriptions.operations.get_ws_binding_token import get_ws_binding_token
 from subscriptions.operations.monitoring_rules import monitoring_rules_operation
+from subscriptions.operations.preview_rules import PREVIEW_RULES
 from subscriptions.operations.status import status_operation
 from subscriptions.operations.why import WHY
 from subscriptions.operations.why_not import WHY_NOT
 from subscriptions.response import shipped_topics
 from subscriptions.response.acknowledgements import Acknowledgements
+from subscriptions.response.enclosures import AlarmSource, Enclosures
 from subscriptions.response.notifications import Notifications
 from subscriptions.response.ports import OwnerSearch, Visibility
 from subscriptions.response.response import Response
@@ -89,7 +91,8 @@ class Options:
 class RecordAccess:
     """What workers and routes need of the record.
 
-    `grant` returns what a bearer token stands for, `figures` sums up what was measured.
+    `grant` returns what a bearer token stands for, `figures` sums up what was measured, `alarm_source` says which
+    message of HL7 v2 told of an alarm.
     """
 
     transactions: Transactions
@@ -98,6 +101,7 @@ class RecordAccess:
     tenants: Callable[[], Mapping[str, int]]
     grant: Callable[[str], Awaitable[Grant | None]]
     figures: FiguresOf
+    alarm_source: AlarmSource
 
 
 class Subscriptions:
@@ -181,6 +185,7 @@ class Subscriptions:
             WHY,
             WHY_NOT,
             monitoring_rules_operation(self._rules),
+            PREVIEW_RULES,
             *(
                 ()
                 if self._options.signing is None
@@ -256,6 +261,7 @@ class Subscriptions:
         for channel in self._channels.values():
             if isinstance(channel, HL7v2):
                 channel.listen(status_back)
+                channel.enclose(Enclosures(self.notifications, record.alarm_source))
         telephones = self._telephones(record, around)
         if telephones is not None:
             managed["sms"] = telephones.channel

@@ -40,7 +40,6 @@ _TENANT: Final = 1
 # Whoever waits for the end of a patient must not wait for a full buffer.
 _ENDED: Final = b'{"kind":"ended"'
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = timedelta(seconds=1)
 _PARAMETERS: Final = {parameter.name: parameter for parameter in PARAMETERS}
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -158,7 +157,7 @@ class Patient:
     def take(self, line: Line) -> list[Decided]:
         """Let time pass until `line` arrived, then act on it."""
         now = _moment(line.at)
-        decided = self._time_passes(now)
+        decided = self.monitored.time_passes(now)
         match line:
             case Readings():
                 decided += self._readings(line, now)
@@ -185,20 +184,6 @@ class Patient:
         rules = read_order(order, version).rules if holds(order) else ()
         self._orders[str(order.get("id", ""))] = rules
         self.monitored.rules_changed([one for some in self._orders.values() for one in some])
-
-    def _time_passes(self, now: datetime) -> list[Decided]:
-        """Tick as the server does: at the whole seconds, where anything may be due."""
-        decided: list[Decided] = []
-        ticked: datetime | None = None
-        while (due := self.monitored.due) is not None:
-            tick = _whole_second(due)
-            if ticked is not None and tick <= ticked:
-                tick = ticked + _SECOND
-            if tick > now:
-                break
-            decided += self.monitored.tick(tick)
-            ticked = tick
-        return decided
 
     def _readings(self, line: Readings, now: datetime) -> list[Decided]:
         taken = _moment(line.taken)
@@ -345,11 +330,6 @@ def _moment(millis: int) -> datetime:
 
 def _millis(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
-
-
-def _whole_second(moment: datetime) -> datetime:
-    whole = moment.replace(microsecond=0)
-    return whole if whole == moment else whole + _SECOND
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,17 +20,18 @@ Spec: https://hl7.org/fhir/R4/security.html#rbac
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple, get_args
+from urllib.parse import quote
 
 from fhirserver.auth.consent import denial
 from fhirserver.auth.decide import own_patient
-from fhirserver.auth.policy_table import ROLES, TABLE, Audience, Interaction, Row
+from fhirserver.auth.policy_table import CALLER, ROLES, TABLE, Audience, Interaction, Row
 from fhirserver.auth.scopes import filters_for
 from fhirserver.definitions.patient_of import Kind as BelongsKind
-from fhirserver.kernel.principal import Access, Bond, Provision
+from fhirserver.kernel.principal import Access, Bond, Principal, Provision
 from fhirserver.kernel.scope import Letter, Scope
 
 # The element that says who is speaking; care partners and patients may speak only as themselves.
-SPEAKER = {"Communication": "sender", "QuestionnaireResponse": "author"}
+SPEAKER = {"Communication": "sender", "QuestionnaireResponse": "author", "Task": "owner"}
 INTERACTIONS: tuple[Interaction, ...] = get_args(Interaction)
 
 # Searches of which a resource must meet one: none of them, so refused; the empty one, so whatever it says.
@@ -181,7 +182,9 @@ def by_bond(
     audience = audience_of(access, bond)
     if audience is None:
         return NEVER
-    found = _allowed(audience, interaction, resource_type, kind, named=True)
+    found = _as_asked(
+        access.principal, _allowed(audience, interaction, resource_type, kind, named=True)
+    )
     limit = ROLES.get(bond.role or "")
     if limit is None or audience == "self":
         return found
@@ -258,6 +261,14 @@ def _ever_scoped(access: Access, interaction: Interaction, resource_type: str) -
     return any(
         scoped(access, interaction, resource_type, one, "shared") for one in (patients, frozenset())
     )
+
+
+def _as_asked(principal: Principal, filters: Filters) -> Filters:
+    """Return `filters` with who asks in the place of `CALLER`."""
+    if not any(CALLER in one for one in filters):
+        return filters
+    caller = quote(f"{principal.kind} {principal.reference}", safe="")
+    return frozenset(one.replace(CALLER, caller) for one in filters)
 
 
 def _audiences(access: Access) -> tuple[Audience, ...]:

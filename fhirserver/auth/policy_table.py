@@ -25,6 +25,8 @@ Audience = Literal[
 
 _READ = frozenset[Interaction]({"read"})
 _CREATE = frozenset[Interaction]({"create"})
+_DELETE = frozenset[Interaction]({"delete"})
+_UPDATE = frozenset[Interaction]({"update"})
 _WRITE = frozenset[Interaction]({"create", "update"})
 _ALL = frozenset[Interaction]({"read", "create", "update", "delete"})
 
@@ -35,7 +37,7 @@ class Row:
 
     `types` None means every type of that kind except those in `but`. Rows of the kind ``patient``,
     and those with `needs_patient`, hold only for resources that name a patient. `only` is a search
-    (``code=1,2``) that the resource must meet, "" for none. To search is to read.
+    (``code=1,2``) that the resource must meet, "" for none; `CALLER` in it is who asks. To search is to read.
     """
 
     audience: Audience
@@ -77,7 +79,11 @@ _ALARM_VIEW = frozenset(
 )
 _OWN_WORDS = frozenset({"Communication", "QuestionnaireResponse"})
 
+_TASK = frozenset({"Task"})
+# Stands for kind and reference of the caller in a search of a row.
+CALLER: Final = "{caller}"
 _SUBSCRIPTION = frozenset({"Subscription"})
+_OWN_SUBSCRIPTION = f"owner={CALLER}"
 _ROSTER = frozenset(
     {
         "Appointment",
@@ -120,7 +126,7 @@ TABLE: tuple[Row, ...] = (
         "practitioner",
         "patient",
         frozenset({"Patient"}),
-        frozenset({"update"}),
+        _UPDATE,
         "demographics are corrected by the team; a new patient comes from administration, which "
         "also makes the first CareTeam",
     ),
@@ -190,9 +196,30 @@ TABLE: tuple[Row, ...] = (
         "patient",
         _OWN_WORDS,
         _CREATE,
-        "a care partner answers forms and writes messages; measurements come from devices, and "
-        "alarms are answered by "
-        "phone, where the answer is proven",
+        "a care partner answers forms and writes messages; measurements come from devices",
+    ),
+    Row(
+        "related-person",
+        "patient",
+        _TASK,
+        _UPDATE,
+        "whoever is called answers the Task they were given, by phone or here",
+    ),
+    Row(
+        "related-person",
+        "patient",
+        _SUBSCRIPTION,
+        _WRITE,
+        "whoever may see may be told, and what is told is decided again at each event; of others' "
+        "Subscriptions none is changed (`subscriptions.response.admission`)",
+    ),
+    Row(
+        "related-person",
+        "patient",
+        _SUBSCRIPTION,
+        _READ | _DELETE,
+        "their own Subscriptions; those of others are not theirs",
+        only=_OWN_SUBSCRIPTION,
     ),
     Row(
         "related-person",
@@ -218,6 +245,29 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "self",
+        "patient",
+        _TASK,
+        _UPDATE,
+        "patients are called about themselves, and answer the Task they were given",
+    ),
+    Row(
+        "self",
+        "patient",
+        _SUBSCRIPTION,
+        _WRITE,
+        "whoever may see may be told, and what is told is decided again at each event; of others' "
+        "Subscriptions none is changed (`subscriptions.response.admission`)",
+    ),
+    Row(
+        "self",
+        "patient",
+        _SUBSCRIPTION,
+        _DELETE,
+        "their own Subscriptions; those of others are not theirs",
+        only=_OWN_SUBSCRIPTION,
+    ),
+    Row(
+        "self",
         "staff",
         frozenset({"Device"}),
         _READ,
@@ -232,6 +282,29 @@ TABLE: tuple[Row, ...] = (
         _READ,
         "a fellow patient in the team learns that there is an alarm and who is called, and no "
         "vital signs",
+    ),
+    Row(
+        "peer",
+        "patient",
+        _TASK,
+        _UPDATE,
+        "a fellow patient who is called answers the Task they were given",
+    ),
+    Row(
+        "peer",
+        "patient",
+        _SUBSCRIPTION,
+        _WRITE,
+        "whoever may see may be told, and what is told is decided again at each event; of others' "
+        "Subscriptions none is changed (`subscriptions.response.admission`)",
+    ),
+    Row(
+        "peer",
+        "patient",
+        _SUBSCRIPTION,
+        _READ | _DELETE,
+        "their own Subscriptions; those of others are not theirs",
+        only=_OWN_SUBSCRIPTION,
     ),
     Row(
         "technician",
@@ -287,7 +360,7 @@ TABLE: tuple[Row, ...] = (
         "clinic-admin",
         "patient",
         frozenset({"Patient"}),
-        frozenset({"update"}),
+        _UPDATE,
         "demographics are corrected by the clinic's office; a new patient comes from administration",
     ),
     Row(
@@ -317,6 +390,29 @@ TABLE: tuple[Row, ...] = (
         _OWN_WORDS,
         _CREATE,
         "who has the care of a minor answers forms and writes messages for them",
+    ),
+    Row(
+        "guardian",
+        "patient",
+        _TASK,
+        _UPDATE,
+        "who has the care of a minor is called, and answers the Task they were given",
+    ),
+    Row(
+        "guardian",
+        "patient",
+        _SUBSCRIPTION,
+        _WRITE,
+        "whoever may see may be told, and what is told is decided again at each event; of others' "
+        "Subscriptions none is changed (`subscriptions.response.admission`)",
+    ),
+    Row(
+        "guardian",
+        "patient",
+        _SUBSCRIPTION,
+        _DELETE,
+        "their own Subscriptions; those of others are not theirs",
+        only=_OWN_SUBSCRIPTION,
     ),
     Row(
         "guardian",

@@ -11,6 +11,7 @@ from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.changes import Change
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobQueue
+from fhirserver.kernel.measured import Measured
 from fhirserver.kernel.principal import Access, Grant, Principal, Relations
 from fhirserver.kernel.readings import (
     Contact,
@@ -203,6 +204,21 @@ class RecordStore(Protocol):
         Only what `access` may see is in it, counts in its total or has a say in what matches. Raises `BadRequest` for a
         cursor that is not of this search, `TooCostly` for more work than one search may make, `Forbidden` when somebody
         but an administrator asks for an explanation, `Unavailable`.
+        """
+
+    async def series(
+        self,
+        tenant: int,
+        patient: str,
+        codes: Mapping[str, str | None],
+        since: datetime,
+        until: datetime,
+        most: int,
+    ) -> Sequence[Measured]:
+        """Return the first `most` values of `codes` that `patient` had in [since, until), in the order of their times.
+
+        `codes` maps MDC codes to the code of the panel they are a component of, None where they are measured alone.
+        Whoever asks has made sure that the caller reads every Observation of the patient.
         """
 
     def transaction(self, tenant: int) -> AbstractAsyncContextManager[Transaction]:

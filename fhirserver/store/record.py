@@ -19,6 +19,7 @@ from fhirserver.kernel.errors import NotFound, Unavailable
 from fhirserver.kernel.figures import Figures
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobWork
+from fhirserver.kernel.measured import Measured
 from fhirserver.kernel.ports import ChangeObserver, DeadLetterCount, Result, Transaction
 from fhirserver.kernel.principal import Access, Grant, Principal, Relations
 from fhirserver.kernel.resource import Page, Stored
@@ -46,7 +47,7 @@ from fhirserver.store.data_keys import DataKeys
 from fhirserver.store.database import Database
 from fhirserver.store.device_access import ChangedDevice, DeviceCredential
 from fhirserver.store.expunge import Expunge
-from fhirserver.store.figures import figures
+from fhirserver.store.figures import figures, series
 from fhirserver.store.history import Histories
 from fhirserver.store.job_worker import JobWorker
 from fhirserver.store.jobs import JobRows
@@ -233,6 +234,20 @@ class Record:
         own = await self._work.keys.tenant(tenant)
         async with self.work(tenant) as tx:
             return await figures(tx, own.blinds, patient, codes, since, until)
+
+    async def series(
+        self,
+        tenant: int,
+        patient: str,
+        codes: Mapping[str, str | None],
+        since: datetime,
+        until: datetime,
+        most: int,
+    ) -> Sequence[Measured]:
+        """Return the first `most` values of `patient` in [since, until); see `fhirserver.store.figures`."""
+        own = await self._work.keys.tenant(tenant)
+        async with self.work(tenant) as tx:
+            return await series(tx, own.blinds, patient, codes, since, until, most)
 
     async def file_relations(self, tenant: int) -> int:
         """Make the rows of relationships for what was stored before there were any; see `relationships.backfill`."""

@@ -46,6 +46,7 @@ from subscriptions.core.silence import Watched
 from subscriptions.core.window import Window
 
 _TENANT: Final = 1
+_SECOND: Final = timedelta(seconds=1)
 _NAMES: Final = UUID("8d0f3a54-6a3e-5a2e-9a39-6f4f6e0b6f11")
 _RINGING: Final = frozenset(("raised", "priority-raised", "rang-again"))
 
@@ -152,6 +153,20 @@ class Monitored:
         moments += self._look_at.values()
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def time_passes(self, now: datetime) -> list[Decided]:
+        """Tick as the server does until `now`: at the whole seconds, where anything may be due."""
+        decided: list[Decided] = []
+        ticked: datetime | None = None
+        while (due := self.due) is not None:
+            tick = _whole_second(due)
+            if ticked is not None and tick <= ticked:
+                tick = ticked + _SECOND
+            if tick > now:
+                break
+            decided += self.tick(tick)
+            ticked = tick
+        return decided
+
     def tick(self, now: datetime) -> list[Decided]:
         """Raise what time itself raises; the server does so once a second."""
         findings = overdue.time_passed(self.window, self._in_force(now), self.patient, now)
@@ -251,6 +266,11 @@ def _rings(outcome: Outcome, alerts: Sequence[Alert]) -> bool:
         for other in alerts
     )
     return alert.priority != "PL" and not called_already
+
+
+def _whole_second(moment: datetime) -> datetime:
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + _SECOND
 
 
 def _next_silence(watched: Watched) -> datetime | None:

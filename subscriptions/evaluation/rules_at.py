@@ -1,6 +1,7 @@
 """The rules of one patient at a moment: now as the engine holds them, earlier as they were written then."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fhirserver.interactions.context import Context
@@ -11,7 +12,7 @@ from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.resource import Json, Stored
 from fhirserver.wire import fhir_json
 from subscriptions.core.dry_weight import lightest
-from subscriptions.core.rule import Rule, RuleSet
+from subscriptions.core.rule import DryWeight, Rule, RuleSet
 from subscriptions.core.rule_reader import holds, is_monitoring_order, read_defaults, read_order
 from subscriptions.core.rules import compile_rules
 from subscriptions.core.treatment_plan import dry_weight, goals_of, plans_treatments
@@ -31,11 +32,26 @@ async def rules_now(context: Context, book: RuleBook, patient: str) -> tuple[Rul
         return (await book.of(tx, rows))[patient], tx.now
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What orders, plans and the default set say: the patient's `own` rules, the `defaults`, the dry `weight`."""
+
+    own: list[Rule]
+    defaults: Sequence[Rule]
+    weight: DryWeight | None
+
+
 async def rules_then(context: Context, patient: str, at: datetime) -> RuleSet:
     """Return the rules that orders, plans and default set, as they stood at `at`, made for `patient`.
 
     What was deleted since is not found any more; what machines limited then is not known.
     """
+    said = await written(context, patient, at)
+    return compile_rules(said.own, said.defaults, at, said.weight)
+
+
+async def written(context: Context, patient: str, at: datetime) -> Written:
+    """Return what was written at `at` about `patient`, as far as the caller may see it."""
     own: list[Rule] = []
     found = await search(
         context, "ServiceRequest", [("patient", patient), ("_count", str(_ORDERS_AT_MOST))]
@@ -46,7 +62,7 @@ async def rules_then(context: Context, patient: str, at: datetime) -> RuleSet:
         if stored is not None and order is not None and is_monitoring_order(order) and holds(order):
             own += read_order(order, stored.version).rules
     weight = lightest(await _aims(context, patient, at))
-    return compile_rules(own, await _defaults(context, at), at, weight)
+    return Written(own, await _defaults(context, at), weight)
 
 
 async def _aims(context: Context, patient: str, at: datetime) -> list[Json]:

@@ -1,12 +1,13 @@
 """The role policy table, cell by cell where it matters, and its rules as properties."""
 
 from typing import get_args
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhirserver.auth.policy import INTERACTIONS, may, may_ever, speaks_as
+from fhirserver.auth.policy import ALWAYS, INTERACTIONS, judged, may, may_ever, speaks_as
 from fhirserver.auth.policy_table import TABLE, Interaction
 from fhirserver.definitions import load
 from fhirserver.definitions.patient_of import Kind as BelongsKind
@@ -56,18 +57,28 @@ CELLS: list[tuple[Access, Interaction, str, frozenset[str], bool]] = [
     (PARTNER, "create", "Communication", ANN, True),
     (PARTNER, "create", "Observation", ANN, False),
     (PARTNER, "update", "CareTeam", ANN, False),
-    (PARTNER, "update", "Task", ANN, False),
+    (PARTNER, "update", "Task", ANN, True),
+    (PARTNER, "create", "Task", ANN, False),
+    (PARTNER, "create", "Subscription", ANN, True),
+    (PARTNER, "create", "Subscription", NONE, False),
+    (PARTNER, "delete", "Subscription", ANN, True),
+    (PARTNER, "delete", "Task", ANN, False),
     (PARTNER, "update", "Flag", ANN, False),
     (PATIENT, "read", "Condition", ANN, True),
     (PATIENT, "read", "Condition", BOTH, False),
     (PATIENT, "create", "QuestionnaireResponse", ANN, True),
     (PATIENT, "create", "ServiceRequest", ANN, False),
     (PATIENT, "update", "CareTeam", ANN, False),
+    (PATIENT, "update", "Task", ANN, True),
+    (PATIENT, "create", "Subscription", ANN, True),
+    (PATIENT, "create", "Subscription", BOTH, False),
     (PEER, "read", "Observation", frozenset({"joe"}), False),
     (PEER, "read", "Observation", BOTH, False),
     (PEER, "read", "Observation", ANN, True),
     (PEER, "read", "Flag", frozenset({"joe"}), True),
     (PEER, "create", "Communication", frozenset({"joe"}), False),
+    (PEER, "update", "Task", frozenset({"joe"}), True),
+    (PEER, "create", "Subscription", frozenset({"joe"}), True),
     (DEVICE, "read", "Device", NONE, False),
     (DEVICE, "create", "Observation", NONE, False),
 ]
@@ -142,9 +153,20 @@ def test_every_row_gives_its_reason_and_names_types_of_its_kind() -> None:
 def test_care_partners_and_patients_speak_only_as_themselves() -> None:
     assert speaks_as(PARTNER, "Communication") == ("sender", "RelatedPerson/bob")
     assert speaks_as(PATIENT, "QuestionnaireResponse") == ("author", "Patient/ann")
+    assert speaks_as(PARTNER, "Task") == ("owner", "RelatedPerson/bob")
     assert speaks_as(NURSE, "Communication") is None
     assert speaks_as(ADMIN, "Communication") is None
     assert speaks_as(PARTNER, "Observation") is None
+
+
+def test_what_is_told_to_others_is_nobodys_business() -> None:
+    for one in (PARTNER, PATIENT):
+        whose = quote(f"{one.principal.kind} {one.principal.reference}", safe="")
+        assert judged(one, "delete", "Subscription", ANN, "patient") == {f"owner={whose}"}
+    assert judged(PARTNER, "read", "Subscription", ANN, "patient") == {
+        "owner=related-person%20RelatedPerson%2Fbob"
+    }
+    assert judged(PATIENT, "read", "Subscription", ANN, "patient") == ALWAYS
 
 
 kinds = st.sampled_from(["practitioner", "related-person", "patient", "device"])

@@ -160,6 +160,7 @@ def test_the_document_lists_every_operation() -> None:
         "get-ws-binding-token",
         "launch",
         "monitoring-rules",
+        "preview-rules",
         "status",
         "test-page",
         "why",

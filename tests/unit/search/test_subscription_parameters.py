@@ -6,16 +6,18 @@ import pytest
 
 from fhirserver.definitions import load
 from fhirserver.definitions.shipped import further_parameters
-from fhirserver.kernel.canonical import BACKPORT, BACKPORT_GUIDE
+from fhirserver.kernel.canonical import BACKPORT, BACKPORT_GUIDE, BASE
 from fhirserver.search.match import matches
 from fhirserver.search.query import parse, supported_parameters
 from fhirserver.validation import validate
 
+OWNER = BASE + "StructureDefinition/subscription-owner"
 SUBSCRIPTION: dict[str, Any] = {
     "resourceType": "Subscription",
     "id": "s1",
     "status": "active",
     "reason": "alerts",
+    "extension": [{"url": OWNER, "valueString": "related-person RelatedPerson/bob"}],
     "criteria": "https://t/alert",
     "_criteria": {
         "extension": [
@@ -64,6 +66,9 @@ BARE: dict[str, Any] = {
         ("payload-type", "id-only", True),
         ("payload-type", "empty", False),
         ("payload-type:missing", "false", True),
+        ("owner", "related-person RelatedPerson/bob", True),
+        ("owner", "related-person RelatedPerson/bo", False),
+        ("owner", "patient RelatedPerson/bob", False),
     ],
 )
 def test_by_meaning(name: str, value: str, found: bool) -> None:
@@ -74,13 +79,14 @@ def test_by_meaning(name: str, value: str, found: bool) -> None:
 
 def test_plain_subscriptions_have_none_of_it() -> None:
     definitions = load()
-    for name in ("filter-criteria", "custom-channel", "payload-type"):
+    for name in ("filter-criteria", "custom-channel", "payload-type", "owner"):
         query = parse("Subscription", [(f"{name}:missing", "true")], definitions)
         assert matches(BARE, query, definitions, None)
 
 
-def test_they_are_the_guides_own() -> None:
+def test_they_are_the_guides_own_but_for_the_owner() -> None:
     found = {one["code"]: one for one in further_parameters() if one["base"] == ["Subscription"]}
+    assert validate(found.pop("owner")) == []
     assert sorted(found) == ["custom-channel", "filter-criteria", "payload-type", "topic"]
     for code, one in found.items():
         assert one["url"] == f"{BACKPORT_GUIDE}SearchParameter/Subscription-{code}"
