@@ -9,19 +9,24 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
+from uuid import uuid4
 
 from starlette.routing import BaseRoute
 
 from fhirserver.crypto.signing import SigningKeys
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.operation import Operation
+from fhirserver.kernel.hl7 import Line
 from fhirserver.kernel.ports import ChangeObserver, Transaction
 from fhirserver.kernel.principal import Grant
+from subscriptions.channels.client_certificate import ClientCertificate
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import MailServer
 from subscriptions.channels.hl7v2 import HL7v2
 from subscriptions.channels.managed import ManagedChannel
+from subscriptions.channels.presences import Presences
 from subscriptions.channels.registry import Tools, by_code, custom, shipped
 from subscriptions.channels.sockets import Sockets
 from subscriptions.channels.status_back import StatusBack
@@ -60,12 +65,16 @@ from subscriptions.store.watch_rows import Execute
 from subscriptions.telephones import Companies, Telephones
 from subscriptions.watching import synthetic_patient
 from subscriptions.watching.beats import Pulse
+from subscriptions.worker.pace import periodically
 from subscriptions.worker.parcels import Parcels
 from subscriptions.worker.ports import Clock, EverySecond, Scan, Surroundings, Transactions
 from subscriptions.worker.worker import Worker
 
 _CODE_BYTES: Final = 16
 _TOKEN_BYTES: Final = 32
+_LINES_SECONDS: Final = 5.0
+# Keeps how many connections of HL7 v2 this process has open.
+TellLines = Callable[[Mapping[Line, int]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,8 @@ class Options:
     """What an operator decided about deliveries.
 
     `arming_required`: a treatment without an acknowledged test page is an alarm. `signing` holds the
-    keys of evidence documents; without them $evidence is not offered.
+    keys of evidence documents; without them $evidence is not offered. `hl7_certificate` is shown to
+    receivers of HL7 v2 who ask for one.
     """
 
     companies: Companies
@@ -85,6 +95,7 @@ class Options:
     channel_factories: Sequence[str] = ()
     arming_required: bool = True
     signing: SigningKeys | None = None
+    hl7_certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ class RecordAccess:
     """What workers and routes need of the record.
 
     `grant` returns what a bearer token stands for, `figures` sums up what was measured, `alarm_source` says which
-    message of HL7 v2 told of an alarm.
+    message of HL7 v2 told of an alarm, `tell_lines` keeps how many connections are open.
     """
 
     transactions: Transactions
@@ -102,6 +113,7 @@ class RecordAccess:
     grant: Callable[[str], Awaitable[Grant | None]]
     figures: FiguresOf
     alarm_source: AlarmSource
+    tell_lines: TellLines
 
 
 class Subscriptions:
@@ -129,7 +141,8 @@ class Subscriptions:
         self._egress = Egress(options.endpoints)
         tools = Tools(self._egress, options.fhir_base)
         self._channels = by_code(
-            shipped(tools, options.mail_server), custom(options.channel_factories, tools)
+            shipped(tools, options.mail_server, options.hl7_certificate),
+            custom(options.channel_factories, tools),
         )
         self.response = Response(
             token=_reply_code,
@@ -236,6 +249,17 @@ class Subscriptions:
             is_well=is_well,
         )
 
+    def presences(self, record: RecordAccess, access_epoch: Callable[[], int]) -> Presences:
+        """Return who has which chart open, to be run beside the websockets of this process."""
+        return Presences(
+            transactions=record.transactions,
+            scan=record.scan,
+            clock=record.clock,
+            visibility=self._visibility,
+            access_epoch=access_epoch,
+            new_id=uuid4,
+        )
+
     async def run(self, record: RecordAccess, roles: Collection[str], stop: asyncio.Event) -> None:
         """Run the loops of `roles` (``engine``, ``deliver``) until `stop` is set."""
         managed: dict[str, ManagedChannel[Any]] = {}
@@ -284,6 +308,12 @@ class Subscriptions:
                 if telephones is not None and "deliver" in roles:
                     lines.create_task(telephones.serve(landed))
                 lines.create_task(pulse.run(stop))
+                if "deliver" in roles:
+                    lines.create_task(
+                        periodically(
+                            "lines", _LINES_SECONDS, partial(self._tell_lines, record), stop
+                        )
+                    )
                 await worker.run(roles, stop)
                 landed.set()  # what was being sent went over these lines
         finally:
@@ -312,6 +342,11 @@ class Subscriptions:
             to_sink=bool(self._options.companies.accounts),
         )
         return synthetic_patient.SyntheticPatient(way, every, secrets.token_hex(8))
+
+    async def _tell_lines(self, record: RecordAccess) -> None:
+        for channel in self._channels.values():
+            if isinstance(channel, HL7v2):
+                await record.tell_lines(channel.lines())
 
     def _telephones(self, record: RecordAccess, around: Surroundings) -> Telephones | None:
         if not self._options.companies.accounts:

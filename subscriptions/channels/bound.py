@@ -46,12 +46,17 @@ _log = structlog.get_logger("websocket")
 
 @dataclass(eq=False, slots=True)
 class Socket:
-    """One open socket: what was agreed on it, and how it is woken and ended by others."""
+    """One open socket: what was agreed on it, and how it is woken and ended by others.
+
+    `whose` is what the owner of what it was bound to first had in hand; `note` is to be sent and not kept.
+    """
 
     conversation: Conversation
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     close: Close | None = None
+    whose: Grant | None = None
+    note: str | None = None
 
     def end(self, why: Close) -> None:
         """Have it closed; the first reason counts."""

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from subscriptions.core.channel_kind import ChannelKind
 from subscriptions.core.notification import Content, Kind
+from subscriptions.response.notifications import Told
 
 Verdict = Literal["try-again", "never-this", "never-here"]
 
@@ -26,7 +28,8 @@ class Parcel:
     stand; `title` is the topic's and holds nothing of anybody's health; `first` and `last` are the
     event numbers inside and `happened` is when the first of them did, all None in a handshake and a
     heartbeat; `content` None means plain R4 criteria without topic. `timeout_seconds` bounds the
-    whole exchange, name lookup included. `tenant` is whose Subscription it is.
+    whole exchange, name lookup included. `tenant` is whose Subscription it is. `enclosed` is what the
+    channel asked the record for beside the notification (`Encloses`).
     """
 
     subscription: str
@@ -46,6 +49,7 @@ class Parcel:
     timeout_seconds: float
     secret: str | None = field(default=None, repr=False)
     tenant: int = 0
+    enclosed: object = field(default=None, repr=False)
 
     @property
     def message_id(self) -> UUID:
@@ -98,3 +102,14 @@ class TellsMore(Protocol):
 
     def beside(self, resource: Json) -> Iterator[str]:
         """Yield what goes with a focus, or with what goes with it, as ``Type/id``; rights are asked for each."""
+
+
+@runtime_checkable
+class Encloses(Protocol):
+    """What a `Channel` has as well that needs more of the record than a notification holds."""
+
+    async def enclosed(self, tx: Transaction, told: Told, bundle: Json) -> object:
+        """Return what goes with `bundle`, which tells `told`: it comes back as `Parcel.enclosed`.
+
+        None: there is nothing to send.
+        """

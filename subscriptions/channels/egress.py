@@ -115,10 +115,13 @@ class Egress:
             raise EndpointFailed("the answer is too long or did not come to its end")
         return body
 
-    async def connected(self, url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connected(
+        self, url: str, shown: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return an open connection to the host and port of `url`, with TLS for https, for another protocol than HTTP.
 
-        Raises `EndpointFailed`; takes as long as it takes.
+        `shown` judges certificates instead of ours, and has one to show. Raises `EndpointFailed`; takes as long as it
+        takes.
         """
         if (reason := endpoint_fault(url, self._policy)) is not None:
             raise EndpointFailed(reason)
@@ -126,6 +129,8 @@ class Egress:
         try:
             places = await self._places(parts)
             tls = await self._judge(parts)
+            if tls is not None and shown is not None:
+                tls = shown
             *others, last = places[:_ADDRESSES_TRIED]
             for place in others:
                 with suppress(ConnectionError):
@@ -318,6 +323,11 @@ def _in_words(problem: Exception) -> str:
 @cache
 def _public_tls() -> ssl.SSLContext:
     """Return the judge of certificates. Reading the authorities blocks for a while: once is enough."""
+    return trusting()
+
+
+def trusting() -> ssl.SSLContext:
+    """Return a new judge of certificates, by the authorities of the system, else the public ones."""
     tls = ssl.create_default_context()
     if not tls.cert_store_stats()["x509_ca"]:  # no store of the system, as in small containers
         tls.load_verify_locations(certifi.where())

@@ -4,24 +4,29 @@ A destination (a tenant's endpoint) has one connection, which is kept, and one m
 order of their events, also those of several Subscriptions. A notification of many events is many messages; when one of them
 fails, those that were taken are not sent again with the rest, so that a slow receiver gets on.
 
+Alarms that go on are told again at each heartbeat, as they are then. What becomes of that ends nothing and is not tried
+again: the next heartbeat tells what is newer.
+
 Codes and policies: `subscriptions.core.hl7v2`. https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/channels.html#custom-channels
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
-from fhirserver.kernel.canonical import CHANNEL_TYPES
 from fhirserver.kernel.errors import Problem
+from fhirserver.kernel.hl7 import Line
+from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from fhirserver.wire.hl7v2.alarm_status import AlarmStatus
 from fhirserver.wire.hl7v2.message import Message
 from subscriptions.channels.channel import Failure, Parcel
+from subscriptions.channels.client_certificate import ClientCertificate
 from subscriptions.channels.egress import Egress, EndpointFailed
 from subscriptions.channels.mllp_line import Heard, LineFailed, MllpLine
 from subscriptions.core.channel_kind import fault, signature_fault
@@ -30,14 +35,19 @@ from subscriptions.core.endpoint import EndpointPolicy
 from subscriptions.core.hl7v2.answer import refused
 from subscriptions.core.hl7v2.asked import Asked, asked, header_faults
 from subscriptions.core.hl7v2.beside import leads_to
+from subscriptions.core.hl7v2.enclosed import NOTHING, Enclosed
 from subscriptions.core.hl7v2.endpoint import as_url, mllp_fault
 from subscriptions.core.hl7v2.header import Outgoing
-from subscriptions.core.hl7v2.messages import messages
+from subscriptions.core.hl7v2.keep_alive import CODE, LONGEST, SHORTEST, period_of
+from subscriptions.core.hl7v2.messages import going_on, messages
+from subscriptions.response.enclosures import Enclosures
+from subscriptions.response.notifications import Told
 
-CODE: Final = f"{CHANNEL_TYPES}|hl7v2"
 PAYLOAD: Final = "x-application/hl7-v2+er7"
 # A receiver that hears nothing for so long is called anew; engines end idle connections themselves.
 KEPT_SECONDS: Final = 600.0
+# For all alarms that go on together: one that has just begun waits behind them no longer than this.
+_AGAIN_SECONDS: Final = 3.0
 _UNFINISHED: Final = 1000
 
 _log = structlog.get_logger("delivery")
@@ -72,18 +82,29 @@ class HL7v2:
     custom = True
     needs_handshake = True
 
-    def __init__(self, egress: Egress) -> None:
-        """Connect through `egress`, which belongs to whoever made it."""
+    def __init__(self, egress: Egress, certificate: ClientCertificate | None = None) -> None:
+        """Connect through `egress`, which belongs to whoever made it, and show `certificate` to those who ask."""
         self._egress = egress
+        self._certificate = certificate
         self._destinations: dict[Place, _Destination] = {}
         # What became of the messages of notifications that were not taken whole, by Subscription and MSH-10.
         self._unfinished: OrderedDict[_Notified, dict[str, Failure | None]] = OrderedDict()
         self._status_back: StatusBack | None = None
+        self._enclosures: Enclosures | None = None
         self._next_look = 0.0
 
     def listen(self, status_back: StatusBack) -> None:
         """Tell `status_back` of alarms that somebody acknowledged at a receiver."""
         self._status_back = status_back
+
+    def enclose(self, enclosures: Enclosures) -> None:
+        """Have `enclosures` look up what messages need beside a notification."""
+        self._enclosures = enclosures
+
+    async def enclosed(self, tx: Transaction, told: Told, bundle: Json) -> Enclosed | None:
+        """See `subscriptions.channels.channel.Encloses`. A heartbeat without an alarm that goes on says nothing."""
+        found = NOTHING if self._enclosures is None else await self._enclosures.of(tx, told, bundle)
+        return None if told.kind == "heartbeat" and found.going_on is None else found
 
     def faults(self, wishes: Wishes, policy: EndpointPolicy) -> Iterator[Problem]:
         """See `ChannelKind.faults`."""
@@ -97,10 +118,7 @@ class HL7v2:
             yield fault("payload", "a message carries its resource: ask for full-resource")
         for reason in header_faults(wishes.headers, wishes.topic):
             yield fault("header", reason)
-        if wishes.heartbeat is not None:
-            yield fault(
-                "extension", "HL7 v2 has no heartbeats: leave backport-heartbeat-period out"
-            )
+        yield from _heartbeat_fault(wishes)
         yield from signature_fault(wishes)
 
     def written_as(self, payload: str | None) -> str | None:
@@ -116,11 +134,24 @@ class HL7v2:
         await self._hang_up_unused()
         place = (parcel.tenant, parcel.endpoint)
         destination = self._destinations.setdefault(place, _Destination())
-        try:
-            async with asyncio.timeout(parcel.timeout_seconds), destination.turn:
-                return await self._in_turn(destination, parcel)
-        except TimeoutError:
-            return Failure("no answer in time")
+        failure = None
+        if parcel.kind != "heartbeat":
+            try:
+                async with asyncio.timeout(parcel.timeout_seconds), destination.turn:
+                    failure = await self._in_turn(destination, parcel)
+            except TimeoutError:
+                failure = Failure("no answer in time")
+        if failure is None:
+            await self._tell_again(destination, parcel)
+        return failure
+
+    def lines(self) -> Mapping[Line, int]:
+        """Return how many connections are open to each destination that was called lately."""
+        found: Counter[Line] = Counter()
+        for (tenant, endpoint), destination in self._destinations.items():
+            is_open = destination.line is not None and destination.line.is_open
+            found[Line(tenant, "out", endpoint.rpartition("/")[2])] += is_open
+        return found
 
     async def close(self) -> None:
         """See `Channel.close`."""
@@ -138,6 +169,26 @@ class HL7v2:
         except (EndpointFailed, LineFailed) as problem:
             return Failure(str(problem))
 
+    async def _tell_again(self, destination: _Destination, parcel: Parcel) -> None:
+        """Tell of alarms that go on, as many as there is time for."""
+        if not isinstance(parcel.enclosed, Enclosed) or parcel.enclosed.going_on is None:
+            return
+        outgoing = going_on(parcel.enclosed, asked(parcel.headers), parcel.subscription, parcel.at)
+        taken = 0
+        try:
+            async with (
+                asyncio.timeout(_AGAIN_SECONDS),
+                destination.turn,
+                self._connected(destination, parcel) as line,
+            ):
+                for message in outgoing:
+                    answer = await line.ask(message.text, message.control_id)
+                    taken += answer.is_taken
+        except (EndpointFailed, LineFailed, TimeoutError) as problem:
+            _log.info("alarms that go on were not told again", problem=type(problem).__name__)
+        if taken < len(outgoing):
+            _log.info("alarms that go on were not taken", taken=taken, told=len(outgoing))
+
     @asynccontextmanager
     async def _connected(
         self, destination: _Destination, parcel: Parcel
@@ -145,7 +196,8 @@ class HL7v2:
         """Give the open connection, a new one where there is none; it is closed when anything fails."""
         if destination.line is None or not destination.line.is_open:
             await destination.hang_up()
-            streams = await self._egress.connected(as_url(parcel.endpoint))
+            shown = None if self._certificate is None else await self._certificate.context()
+            streams = await self._egress.connected(as_url(parcel.endpoint), shown)
             destination.line = MllpLine(*streams, self._heard(parcel.tenant))
         try:
             yield destination.line
@@ -214,4 +266,19 @@ class HL7v2:
 
 
 def _written(parcel: Parcel, wanted: Asked) -> Sequence[Outgoing]:
-    return messages(fhir_json.read_own(parcel.body), wanted, parcel.subscription, parcel.at)
+    enclosed = parcel.enclosed if isinstance(parcel.enclosed, Enclosed) else NOTHING
+    bundle = fhir_json.read_own(parcel.body)
+    return messages(bundle, wanted, parcel.subscription, parcel.at, enclosed)
+
+
+def _heartbeat_fault(wishes: Wishes) -> Iterator[Problem]:
+    if wishes.heartbeat is None:
+        return
+    if period_of(wishes) is None:
+        yield fault(
+            "extension",
+            "only alarms that go on are told again: leave backport-heartbeat-period out",
+        )
+    elif not SHORTEST <= wishes.heartbeat <= LONGEST:
+        reason = f"alarms are told again every {SHORTEST} to {LONGEST} seconds"
+        yield fault("extension", f"{reason}: backport-heartbeat-period")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from subscriptions.channels.channel import Channel
+from subscriptions.channels.client_certificate import ClientCertificate
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import Email, MailServer
 from subscriptions.channels.hl7v2 import HL7v2
@@ -36,12 +37,17 @@ class Tools:
     base: str
 
 
-def shipped(tools: Tools, mail_server: MailServer | None) -> tuple[Channel, ...]:
-    """Return the product's own channels; email only where there is a mail server."""
+def shipped(
+    tools: Tools, mail_server: MailServer | None, certificate: ClientCertificate | None = None
+) -> tuple[Channel, ...]:
+    """Return the product's own channels; email only where there is a mail server.
+
+    `certificate` is shown to receivers of HL7 v2 who ask for one.
+    """
     always: tuple[Channel, ...] = (
         RestHook(tools.egress),
         Message(tools.egress, tools.base),
-        HL7v2(tools.egress),
+        HL7v2(tools.egress, certificate),
     )
     return always if mail_server is None else (*always, Email(mail_server))
 

@@ -180,6 +180,7 @@ class Sockets:
             if older is not None:
                 older.end(TAKEN_OVER)
             self._bound[one.bound.key] = one.bound
+            socket.whose = socket.whose or one.bound.owner
             # What the last look found of it was nobody's; and it is held from now on.
             self._behind, self._held = {}, None
             conversation.bind(
@@ -246,7 +247,6 @@ class Sockets:
         try:
             await self.record()
         except (Conflict, Unavailable) as problem:
-            # It will be sent again, under the numbers it had.
             _log.warning("not recorded", problem=type(problem).__name__)
 
     async def look(self) -> None:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from subscriptions.core.notification import Kind
+from subscriptions.core.presence import Look, look_in
 
 Key = tuple[int, str]  # tenant, Subscription id
 
@@ -134,7 +135,7 @@ class Conversation:
         self._sent = 0
         self._progress: dict[Key, int] = {}
 
-    def received(self, text: str | None, now: datetime) -> Bind | Close:
+    def received(self, text: str | None, now: datetime) -> Bind | Look | Close:
         """Return what a message of the client means; None for a binary one."""
         elapsed = max(0.0, (now - self._heard).total_seconds())
         self._heard = now
@@ -147,7 +148,7 @@ class Conversation:
         if len(text) > self._limits.longest_message:
             return TOO_BIG
         token = token_of(text)
-        return NOT_UNDERSTOOD if token is None else Bind(token)
+        return (look_in(text) or NOT_UNDERSTOOD) if token is None else Bind(token)
 
     @property
     def bound(self) -> frozenset[Key]:

@@ -27,7 +27,7 @@ from subscriptions.store import (
     try_counts,
     watch_rows,
 )
-from subscriptions.store.interface_counts import LetterCount, MessageCount
+from subscriptions.store.interface_counts import LetterCount, LineCount, MessageCount
 from subscriptions.store.standing_rows import Standing
 from subscriptions.store.synthetic_rows import Runs
 from subscriptions.store.try_counts import TryCount
@@ -39,6 +39,7 @@ from subscriptions.worker.ports import Clock, Scan
 STATUSES = ("requested", "active", "error", "off")
 _RUNS_OF = timedelta(hours=1)
 _MESSAGES_OF = timedelta(minutes=5)
+_LINES_OF = timedelta(seconds=30)
 _LABELS = ("tenant", "subscription", "topic", "channel")
 
 
@@ -171,9 +172,14 @@ class Interfaces(Collector):
     """Tells Prometheus what came over HL7 v2 in the last minutes, and what no door could process."""
 
     def __init__(
-        self, tenant: str, messages: Iterable[MessageCount], letters: Iterable[LetterCount]
+        self,
+        tenant: str,
+        messages: Iterable[MessageCount],
+        letters: Iterable[LetterCount],
+        lines: Iterable[LineCount],
     ) -> None:
-        """Tell of the `messages` and `letters` of one tenant."""
+        """Tell of the `messages`, `letters` and `lines` of one tenant."""
+        self._lines = list(lines)
         self._tenant = tenant
         self._messages = list(messages)
         self._letters = list(letters)
@@ -196,6 +202,14 @@ class Interfaces(Collector):
         for letter in self._letters:
             letters.add_metric([self._tenant, letter.door, letter.reason], letter.number)
         yield letters
+        lines = GaugeMetricFamily(
+            "fhir_hl7v2_connections",
+            "Open connections of HL7 v2: in at a port of ours, out to a receiver.",
+            labels=("tenant", "side", "place"),
+        )
+        for line in self._lines:
+            lines.add_metric([self._tenant, line.side, line.place], line.open)
+        yield lines
 
 
 def route(
@@ -223,6 +237,7 @@ def route(
             tries = await scan(try_counts.OF_TENANT, (caller.tenant, now - _RUNS_OF))
             came = await scan(interface_counts.MESSAGES, (caller.tenant, now - _MESSAGES_OF))
             letters = await scan(interface_counts.LETTERS, (caller.tenant,))
+            lines = await scan(interface_counts.LINES, (caller.tenant, now - _LINES_OF))
         except Unavailable:
             return Response(status_code=503)
         names = {number: name for name, number in tenants().items()}
@@ -231,7 +246,11 @@ def route(
         registry.register(Standings(standings, names, clock()))
         registry.register(ServerHealth(health, runs, clock()))
         registry.register(Tries(map(try_counts.try_count, tries)))
-        counts = [MessageCount(*row) for row in came], [LetterCount(*row) for row in letters]
+        counts = (
+            [MessageCount(*row) for row in came],
+            [LetterCount(*row) for row in letters],
+            [LineCount(*row) for row in lines],
+        )
         registry.register(Interfaces(names.get(caller.tenant, str(caller.tenant)), *counts))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -20,7 +20,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fhirserver.kernel.audit import REFUSED_WITH
 from subscriptions.channels.bound import Socket
+from subscriptions.channels.presences import Presences
 from subscriptions.channels.sockets import Sockets
+from subscriptions.core.presence import Look
 from subscriptions.core.websocket_binding import PATH, Bind, Close
 
 LINE: Final = "fhirserver.line"
@@ -40,7 +42,7 @@ class Line(Protocol):
         """Close without waiting for a client that does not read."""
 
 
-def route(sockets: Sockets, origins: Sequence[str]) -> WebSocketRoute:
+def route(sockets: Sockets, presences: Presences, origins: Sequence[str]) -> WebSocketRoute:
     """Return the route; pages of `origins` (``*``: of any) may connect, and whoever is no page."""
     allowed = frozenset(origin.rstrip("/") for origin in origins)
 
@@ -59,10 +61,11 @@ def route(sockets: Sockets, origins: Sequence[str]) -> WebSocketRoute:
             return
         try:
             await websocket.accept()
-            await _Session(websocket, sockets, socket).run()
+            await _Session(websocket, sockets, presences, socket).run()
         except (WebSocketDisconnect, OSError):
             pass  # the client has gone: what it was not sent, its next socket gets
         finally:
+            presences.gone(socket)
             sockets.gone(socket)
 
     return WebSocketRoute(PATH, endpoint)
@@ -71,9 +74,12 @@ def route(sockets: Sockets, origins: Sequence[str]) -> WebSocketRoute:
 class _Session:
     """Serves one socket until either side ends it."""
 
-    def __init__(self, websocket: WebSocket, sockets: Sockets, socket: Socket) -> None:
+    def __init__(
+        self, websocket: WebSocket, sockets: Sockets, presences: Presences, socket: Socket
+    ) -> None:
         self._websocket = websocket
         self._sockets = sockets
+        self._presences = presences
         self._socket = socket
         extensions: dict[str, Any] = websocket.scope.get("extensions") or {}
         self._line: Line | None = extensions.get(LINE)
@@ -104,11 +110,13 @@ class _Session:
             if message["type"] == "websocket.disconnect":
                 return
             meant = conversation.received(message.get("text"), clock())
-            why = (
-                await self._sockets.bind(self._socket, meant.token)
-                if isinstance(meant, Bind)
-                else meant
-            )
+            match meant:
+                case Bind():
+                    why = await self._sockets.bind(self._socket, meant.token)
+                case Look():
+                    why = self._presences.look(self._socket, meant)
+                case Close():
+                    why = meant
             if why is not None:
                 self._socket.end(why)
                 return
@@ -120,14 +128,23 @@ class _Session:
             await wake.wait()
             wake.clear()
             now = clock()
+            note, self._socket.note = self._socket.note, None
+            if note is not None:
+                await self._send(note)
             while (frame := conversation.next(now)) is not None:
                 mark = conversation.mark
-                if self._line is None:
-                    await self._websocket.send_text(frame.text)
+                answer = await self._send(frame.text)
+                if answer is None:
                     self._have_arrived(mark)
                 else:
-                    answer = await self._line.post(frame.text)
                     answer.add_done_callback(partial(self._answered, mark))
+
+    async def _send(self, text: str) -> "asyncio.Future[None] | None":
+        """Send `text`; return what is done once it has arrived, None where nobody can tell."""
+        if self._line is None:
+            await self._websocket.send_text(text)
+            return None
+        return await self._line.post(text)
 
     def _answered(self, mark: int, answer: "asyncio.Future[None]") -> None:
         if not answer.cancelled():

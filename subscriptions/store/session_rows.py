@@ -46,14 +46,14 @@ async def of_devices(tx: Transaction, devices: Sequence[str]) -> dict[str, Sessi
     return {session.device: session for session in (Session(*row) for row in found)}
 
 
-async def lock_of_device(tx: Transaction, device: str) -> Session | None:
-    """Lock and return the treatment `device` is busy with."""
+async def lock_of_devices(tx: Transaction, devices: Sequence[str]) -> dict[str, Session]:
+    """Lock and return the treatments `devices` are busy with, by device."""
     found = await tx.execute(
-        "SELECT " + _COLUMNS + " FROM treatment WHERE tenant = %s AND device = %s "
-        "AND ended IS NULL FOR UPDATE",
-        (tx.tenant, device),
+        "SELECT " + _COLUMNS + " FROM treatment WHERE tenant = %s AND device = ANY(%s::text[]) "
+        "AND ended IS NULL ORDER BY device FOR UPDATE",
+        (tx.tenant, list(devices)),
     )
-    return Session(*found[0]) if found else None
+    return {session.device: session for session in (Session(*row) for row in found)}
 
 
 async def unsettled(tx: Transaction, patient: str) -> list[Treatment]:
@@ -86,40 +86,57 @@ async def lock(tx: Transaction, patient: str, procedure: str) -> Session | None:
     return Session(*found[0]) if found else None
 
 
-async def ended(tx: Transaction, patient: str, procedure: str) -> tuple[datetime, bool] | None:
-    """Return when that treatment was over and whether somebody said so; None for one that never was."""
+async def ended(
+    tx: Transaction, wanted: Sequence[tuple[str, str]]
+) -> dict[str, tuple[datetime, bool]]:
+    """Return when those treatments (patient, Procedure) were over, and whether somebody said so, by Procedure.
+
+    One that never was over is left out.
+    """
     found = await tx.execute(
-        "SELECT ended, final FROM treatment WHERE bucket = %s AND tenant = %s AND procedure = %s "
-        "AND ended IS NOT NULL",
-        (_bucket(tx, patient), tx.tenant, procedure),
+        "SELECT t.procedure, t.ended, t.final FROM treatment t "
+        "JOIN unnest(%s::smallint[], %s::text[]) AS w(b, p) ON t.bucket = w.b AND t.procedure = w.p "
+        "WHERE t.tenant = %s AND t.ended IS NOT NULL",
+        (
+            [_bucket(tx, patient) for patient, _ in wanted],
+            [procedure for _, procedure in wanted],
+            tx.tenant,
+        ),
     )
-    return (found[0][0], bool(found[0][1])) if found else None
+    return {procedure: (at, bool(final)) for procedure, at, final in found}
 
 
-async def save(tx: Transaction, session: Session, due: datetime | None) -> None:
-    """Store a treatment that goes on: a new one, a change, or one taken up again."""
+async def save(tx: Transaction, due: datetime | None, *sessions: Session) -> None:
+    """Store treatments that go on, due then: new ones, changes, or those taken up again."""
+    columns = zip(
+        *(
+            (
+                _bucket(tx, one.patient),
+                one.procedure,
+                one.patient,
+                one.device,
+                one.therapy,
+                one.started,
+                one.planned_end,
+                one.paused,
+                one.live,
+                one.told,
+                one.end_told,
+                one.simulated,
+            )
+            for one in sessions
+        ),
+        strict=True,
+    )
     await tx.execute(
-        "INSERT INTO treatment (bucket, tenant, due, " + _COLUMNS + ") "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+        "INSERT INTO treatment (tenant, due, bucket, " + _COLUMNS + ") "
+        "SELECT %s::int, %s::timestamptz, n.* FROM unnest(%s::smallint[], %s::text[], %s::text[], %s::text[], "
+        "%s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::boolean[], "
+        "%s::boolean[], %s::boolean[]) AS n "
         "ON CONFLICT (bucket, tenant, procedure) DO UPDATE SET due = excluded.due, "
         "paused = excluded.paused, live = excluded.live, told = excluded.told, "
         "end_told = excluded.end_told, ended = NULL, reported = NULL",
-        (
-            _bucket(tx, session.patient),
-            tx.tenant,
-            due,
-            session.procedure,
-            session.patient,
-            session.device,
-            session.therapy,
-            session.started,
-            session.planned_end,
-            session.paused,
-            session.live,
-            session.told,
-            session.end_told,
-            session.simulated,
-        ),
+        (tx.tenant, due, *(list(column) for column in columns)),
     )
 
 
@@ -292,14 +309,15 @@ async def take_tests(tx: Transaction, patient: str, but: UUID | None) -> list[st
     return sorted(task for (task,) in found)
 
 
-async def planned_seconds(tx: Transaction, patient: str) -> tuple[int, str] | None:
-    """Return how long the patient's treatments are planned to take, and by which CarePlan."""
+async def planned_seconds(tx: Transaction, patients: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return how long treatments of those `patients` are planned to take, and by which CarePlan, where one says so."""
     found = await tx.execute(
-        "SELECT seconds, care_plan FROM treatment_plan WHERE bucket = %s AND tenant = %s "
-        "AND patient = %s ORDER BY updated DESC, care_plan LIMIT 1",
-        (_bucket(tx, patient), tx.tenant, patient),
+        "SELECT DISTINCT ON (p.patient) p.patient, p.seconds, p.care_plan FROM treatment_plan p "
+        "JOIN unnest(%s::smallint[], %s::text[]) AS w(b, p) ON p.bucket = w.b AND p.patient = w.p "
+        "WHERE p.tenant = %s ORDER BY p.patient, p.updated DESC, p.care_plan",
+        ([_bucket(tx, patient) for patient in patients], list(patients), tx.tenant),
     )
-    return (int(found[0][0]), str(found[0][1])) if found else None
+    return {patient: (int(seconds), str(care_plan)) for patient, seconds, care_plan in found}
 
 
 async def save_plan(tx: Transaction, patient: str, care_plan: str, seconds: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -21,8 +22,10 @@ from fhirserver.auditing.queue import AuditQueue
 from fhirserver.crypto import keyring
 from fhirserver.http_server import HttpServer, http_server
 from fhirserver.kernel.principal import Principal
+from fhirserver.parts import tell_lines
 from fhirserver.rest import Services, application
 from fhirserver.rest.rate_limits import Rates
+from fhirserver.store import hl7_alarms
 from fhirserver.store.audit_spool import AuditSpool
 from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
@@ -145,10 +148,18 @@ async def served(
         tenant = await record.ensure_tenant(name)
         tenants = {name: tenant}
         access = RecordAccess(
-            record.work, record.scan, clock, lambda: tenants, record.grant, record.figures
+            record.work,
+            record.scan,
+            clock,
+            lambda: tenants,
+            record.grant,
+            record.figures,
+            hl7_alarms.told_by,
+            partial(tell_lines, record),
         )
         epoch = Epoch(record)
         sockets = parts.sockets(access, lambda: epoch.now, lambda: True)
+        presences = parts.presences(access, lambda: epoch.now)
         if limits is not None:
             sockets._limits = limits
         audit = AuditQueue(record.audit_writer(tenant).write)
@@ -163,7 +174,7 @@ async def served(
             topics=parts.topics_of,
             operations=parts.operations(),
             definitions_of=catalogue.definitions_of,
-            extra_routes=[*parts.routes(access), websocket.route(sockets, origins)],
+            extra_routes=[*parts.routes(access), websocket.route(sockets, presences, origins)],
             origins=origins,
             rates=rates or Rates(),
             auditing=audit if audited else None,
@@ -175,6 +186,7 @@ async def served(
             following = tasks.create_task(epoch.follow())
             serving = tasks.create_task(http.serve([listening]))
             tasks.create_task(sockets.run(stop))
+            tasks.create_task(presences.run(stop))
             tasks.create_task(parts.run(access, {"engine", "deliver"}, stop))
             while not http.started:  # noqa: ASYNC110 - uvicorn has no event
                 await asyncio.sleep(0.01)

@@ -25,7 +25,7 @@ async def partner(ward: Ward) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def patient(ward: Ward, partner: httpx.AsyncClient) -> httpx.AsyncClient:
-    assert partner
+    assert not partner.is_closed
     return await ward.place.client_of("patient", "Patient/ann")
 
 

@@ -16,6 +16,7 @@ from fhirserver.kernel.canonical import BACKPORT, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.errors import Unavailable
 from fhirserver.kernel.principal import Access, Grant, Principal
 from fhirserver.kernel.resource import Json
+from subscriptions.channels.presences import Presences
 from subscriptions.channels.sockets import Sockets
 from subscriptions.core.client_subscription import with_owner
 from subscriptions.core.delivery import Cursor
@@ -222,6 +223,18 @@ def offer(store: Store, id_: str, max_count: int | None = None) -> None:
     store.resources[id_] = subscription(id_, max_count)
     store.cursors[id_] = Cursor(status="active", topic=TOPIC_DEVICE_ALERT, by_socket=True)
     store.tokens[secret_digest(token(id_))] = BindingToken(NINA, (id_,), T0 + timedelta(hours=1))
+
+
+def presences(store: Any) -> Presences:
+    """Who has which chart open in a process that works on `store`."""
+    return Presences(
+        transactions=store.transaction,
+        scan=store.scan,
+        clock=lambda: store.now,
+        visibility=store,
+        access_epoch=lambda: store.epoch,
+        new_id=lambda: UUID(int=next(store.ids)),
+    )
 
 
 def process(store: Any) -> Sockets:

@@ -9,9 +9,9 @@ from fhirserver.kernel.errors import Problem
 from subscriptions.channels.channel import Failure, Parcel
 from subscriptions.channels.egress import Egress
 from subscriptions.channels.email import MailServer
-from subscriptions.channels.hl7v2 import CODE as HL7V2
 from subscriptions.channels.registry import BadChannel, Tools, by_code, custom, shipped
 from subscriptions.core.endpoint import EndpointPolicy
+from subscriptions.core.hl7v2.keep_alive import CODE as HL7V2
 
 TOOLS = Tools(Egress(EndpointPolicy(allow_insecure=False)), "https://fhir.example.org/fhir")
 SERVER = MailServer("mail.example.org", 587, "starttls", "a@example.org", "us", "hunter2")

@@ -9,7 +9,7 @@ import pytest
 from subscriptions.channels import sockets
 from subscriptions.channels.sockets import Sockets
 from subscriptions.rest.websocket import route
-from tests.unit.subscriptions.channels.memory import Store, process, stored, token
+from tests.unit.subscriptions.channels.memory import Store, presences, process, stored, token
 
 
 @pytest.fixture
@@ -34,9 +34,8 @@ class Client:
         self.heard: list[Any] = []
         self.news = asyncio.Event()
         self.inbox.put_nowait({"type": "websocket.connect"})
-        self.task = asyncio.ensure_future(
-            route(hub, origins).handle(self.scope, self.inbox.get, self._out)
-        )
+        door = route(hub, presences(Store()), origins)
+        self.task = asyncio.ensure_future(door.handle(self.scope, self.inbox.get, self._out))
 
     async def _out(self, message: Any) -> None:
         self.heard.append(message)
@@ -99,4 +98,26 @@ async def test_a_client_that_says_something_else_is_told_why(store: Store) -> No
     heard = await client.until(2)
     assert heard[1]["code"] == 1008
     assert "bind-with-token" in heard[1]["reason"]
+    await client.task
+
+
+async def test_a_note_is_sent_and_not_counted(store: Store) -> None:
+    hub = process(store)
+    client = Client(hub)
+    await client.until(1)
+    (socket,) = hub._sockets
+    socket.note = "somebody else has this chart open"
+    socket.wake.set()
+    _, note = await client.until(2)
+    assert note["text"] == "somebody else has this chart open"
+    assert socket.conversation.mark == 0
+    client.leave()
+    await client.task
+
+
+async def test_a_chart_is_opened_on_what_is_bound_alone(store: Store) -> None:
+    client = Client(process(store))
+    client.say("presence: Patient/ann")
+    _, closed = await client.until(2)
+    assert closed["code"] == 4408
     await client.task
