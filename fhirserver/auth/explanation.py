@@ -20,7 +20,8 @@ from fhirserver.auth.policy import (
     rows_for,
     scopes_about,
 )
-from fhirserver.auth.policy_table import ROLES, Audience, Interaction, Row
+from fhirserver.auth.policy_table import Audience, Interaction, Row
+from fhirserver.auth.role_limits import ROLES
 from fhirserver.auth.scopes import filters_for, meets_filter
 from fhirserver.auth.visibility import allows
 from fhirserver.definitions.patient_of import Kind, belongs_to, patients_of

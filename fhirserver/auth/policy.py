@@ -24,7 +24,8 @@ from urllib.parse import quote
 
 from fhirserver.auth.consent import denial
 from fhirserver.auth.decide import own_patient
-from fhirserver.auth.policy_table import CALLER, ROLES, TABLE, Audience, Interaction, Row
+from fhirserver.auth.policy_table import CALLER, TABLE, Audience, Interaction, Row
+from fhirserver.auth.role_limits import ROLES
 from fhirserver.auth.scopes import filters_for
 from fhirserver.definitions.patient_of import Kind as BelongsKind
 from fhirserver.kernel.principal import Access, Bond, Principal, Provision

@@ -9,6 +9,7 @@ Spec: https://hl7.org/fhir/R4/security.html#rbac
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from fhirserver.auth.technical_alarms import TECHNICAL_ALARMS
 from fhirserver.definitions.patient_of import Kind as BelongsKind
 
 Interaction = Literal["read", "search", "create", "update", "delete"]
@@ -23,12 +24,12 @@ Audience = Literal[
     "client",
 ]
 
-_READ = frozenset[Interaction]({"read"})
+READ = frozenset[Interaction]({"read"})
 _CREATE = frozenset[Interaction]({"create"})
 _DELETE = frozenset[Interaction]({"delete"})
 _UPDATE = frozenset[Interaction]({"update"})
 _WRITE = frozenset[Interaction]({"create", "update"})
-_ALL = frozenset[Interaction]({"read", "create", "update", "delete"})
+ALL = frozenset[Interaction]({"read", "create", "update", "delete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,11 @@ _ALARM_VIEW = frozenset(
 )
 _OWN_WORDS = frozenset({"Communication", "QuestionnaireResponse"})
 
-_TASK = frozenset({"Task"})
 # Stands for kind and reference of the caller in a search of a row.
 CALLER: Final = "{caller}"
+# SNOMED CT: what a treatment is recorded as (`subscriptions.core.treatment_procedure`).
+_HEMODIALYSIS = "302497006"
 _SUBSCRIPTION = frozenset({"Subscription"})
-_OWN_SUBSCRIPTION = f"owner={CALLER}"
 _ROSTER = frozenset(
     {
         "Appointment",
@@ -95,22 +96,46 @@ _ROSTER = frozenset(
         "RelatedPerson",
     }
 )
-# Alarms that say something about a machine and nothing about a body: the codes of kind ``technical``
-# (11073-10101 events and those of our own).
-TECHNICAL_ALARMS: Final = (
-    "196616", "196638", "196802", "198216", "198236", "198238", "198240", "198242", "198244",
-    "198252", "198254", "198256", "198258", "198260", "198262", "198264", "198266", "198268",
-    "198270", "198272", "198274", "198276", "198278", "blood-pressure-overdue", "clock-wrong",
-    "data-quality", "device-silent", "evaluation-late", "monitoring-not-armed", "power-lost",
-    "reading-not-credible", "readings-missing", "session-end-missing",
-)  # fmt: skip
+
+
+def _called(audience: Audience, *, reads_all: bool = False) -> tuple[Row, ...]:
+    """Return the rows of people without a profession here, who are called and told like professionals.
+
+    `reads_all`: others of their rows let them read every Subscription.
+    """
+    return (
+        Row(
+            audience,
+            "patient",
+            frozenset({"Task"}),
+            _UPDATE,
+            "whoever is called answers the Task they were given, by phone or here",
+        ),
+        Row(
+            audience,
+            "patient",
+            _SUBSCRIPTION,
+            _WRITE,
+            "whoever may see may be told, and what is told is decided again at each event; of others' "
+            "Subscriptions none is changed (`subscriptions.response.admission`)",
+        ),
+        Row(
+            audience,
+            "patient",
+            _SUBSCRIPTION,
+            _DELETE if reads_all else READ | _DELETE,
+            "their own Subscriptions; those of others are not theirs",
+            only=f"owner={CALLER}",
+        ),
+    )
+
 
 TABLE: tuple[Row, ...] = (
     Row(
         "practitioner",
         "patient",
         None,
-        _READ,
+        READ,
         "whoever treats a patient needs the whole record of that patient",
     ),
     Row(
@@ -148,7 +173,7 @@ TABLE: tuple[Row, ...] = (
         "practitioner",
         "shared",
         None,
-        _READ,
+        READ,
         "terminology, forms and directories are for everybody",
     ),
     Row(
@@ -162,7 +187,7 @@ TABLE: tuple[Row, ...] = (
         "practitioner",
         "staff",
         None,
-        _READ,
+        READ,
         "the clinic's own machines and calendars; a Group lists patients of others, so it is not "
         "among them",
         but=frozenset({"Group"}),
@@ -178,16 +203,24 @@ TABLE: tuple[Row, ...] = (
         "related-person",
         "patient",
         _ALARM_VIEW,
-        _READ,
+        READ,
         "a care partner sees alarms, vital signs and who else is called; notes, diagnoses and "
         "orders stay between "
         "patient and clinic",
     ),
     Row(
         "related-person",
+        "patient",
+        frozenset({"Procedure"}),
+        READ,
+        "a care partner knows whether a treatment goes on; other procedures stay between patient and clinic",
+        only=f"code={_HEMODIALYSIS}",
+    ),
+    Row(
+        "related-person",
         "staff",
         frozenset({"Device"}),
-        _READ,
+        READ,
         "the machine that is the patient's own; the clinic's inventory is not",
         needs_patient=True,
     ),
@@ -198,41 +231,19 @@ TABLE: tuple[Row, ...] = (
         _CREATE,
         "a care partner answers forms and writes messages; measurements come from devices",
     ),
-    Row(
-        "related-person",
-        "patient",
-        _TASK,
-        _UPDATE,
-        "whoever is called answers the Task they were given, by phone or here",
-    ),
-    Row(
-        "related-person",
-        "patient",
-        _SUBSCRIPTION,
-        _WRITE,
-        "whoever may see may be told, and what is told is decided again at each event; of others' "
-        "Subscriptions none is changed (`subscriptions.response.admission`)",
-    ),
-    Row(
-        "related-person",
-        "patient",
-        _SUBSCRIPTION,
-        _READ | _DELETE,
-        "their own Subscriptions; those of others are not theirs",
-        only=_OWN_SUBSCRIPTION,
-    ),
+    *_called("related-person"),
     Row(
         "related-person",
         "shared",
         None,
-        _READ,
+        READ,
         "terminology, forms and directories are for everybody",
     ),
     Row(
         "self",
         "patient",
         None,
-        _READ,
+        READ,
         "patients have a right to their whole record (45 CFR 164.524)",
     ),
     Row(
@@ -243,81 +254,37 @@ TABLE: tuple[Row, ...] = (
         "patients answer forms and write messages; the care plan and the alarm limits are the "
         "clinic's",
     ),
-    Row(
-        "self",
-        "patient",
-        _TASK,
-        _UPDATE,
-        "patients are called about themselves, and answer the Task they were given",
-    ),
-    Row(
-        "self",
-        "patient",
-        _SUBSCRIPTION,
-        _WRITE,
-        "whoever may see may be told, and what is told is decided again at each event; of others' "
-        "Subscriptions none is changed (`subscriptions.response.admission`)",
-    ),
-    Row(
-        "self",
-        "patient",
-        _SUBSCRIPTION,
-        _DELETE,
-        "their own Subscriptions; those of others are not theirs",
-        only=_OWN_SUBSCRIPTION,
-    ),
+    *_called("self", reads_all=True),
     Row(
         "self",
         "staff",
         frozenset({"Device"}),
-        _READ,
+        READ,
         "the machine that is the patient's own; the clinic's inventory is not",
         needs_patient=True,
     ),
-    Row("self", "shared", None, _READ, "terminology, forms and directories are for everybody"),
+    Row("self", "shared", None, READ, "terminology, forms and directories are for everybody"),
     Row(
         "peer",
         "patient",
         frozenset({"CareTeam", "Flag", "Task"}),
-        _READ,
+        READ,
         "a fellow patient in the team learns that there is an alarm and who is called, and no "
         "vital signs",
     ),
-    Row(
-        "peer",
-        "patient",
-        _TASK,
-        _UPDATE,
-        "a fellow patient who is called answers the Task they were given",
-    ),
-    Row(
-        "peer",
-        "patient",
-        _SUBSCRIPTION,
-        _WRITE,
-        "whoever may see may be told, and what is told is decided again at each event; of others' "
-        "Subscriptions none is changed (`subscriptions.response.admission`)",
-    ),
-    Row(
-        "peer",
-        "patient",
-        _SUBSCRIPTION,
-        _READ | _DELETE,
-        "their own Subscriptions; those of others are not theirs",
-        only=_OWN_SUBSCRIPTION,
-    ),
+    *_called("peer"),
     Row(
         "technician",
         "patient",
         frozenset({"DeviceUseStatement"}),
-        _READ | _WRITE,
+        READ | _WRITE,
         "a technician binds machines to the people they stand with, and takes them back",
     ),
     Row(
         "technician",
         "patient",
         frozenset({"Flag"}),
-        _READ,
+        READ,
         "a technician sees that a machine fails, and neither vital signs nor what follows from them",
         only=f"code={','.join(TECHNICAL_ALARMS)}",
     ),
@@ -325,28 +292,28 @@ TABLE: tuple[Row, ...] = (
         "technician",
         "patient",
         _SUBSCRIPTION,
-        _ALL,
+        ALL,
         "a technician is told of what they may see, and can end that",
     ),
     Row(
         "technician",
         "staff",
         _HARDWARE,
-        _READ | _WRITE,
+        READ | _WRITE,
         "devices and their metrics are a technician's work",
     ),
     Row(
         "technician",
         "shared",
         None,
-        _READ,
+        READ,
         "terminology, forms and directories are for everybody",
     ),
     Row(
         "clinic-admin",
         "patient",
         _ROSTER,
-        _READ,
+        READ,
         "an administrator of a clinic keeps its rosters, and sees nothing clinical",
     ),
     Row(
@@ -367,21 +334,21 @@ TABLE: tuple[Row, ...] = (
         "clinic-admin",
         "staff",
         _HARDWARE | {"Schedule", "Slot"},
-        _READ | _WRITE,
+        READ | _WRITE,
         "the clinic's machines and calendars are kept by its office",
     ),
     Row(
         "clinic-admin",
         "shared",
         None,
-        _READ,
+        READ,
         "terminology, forms and directories are for everybody",
     ),
     Row(
         "guardian",
         "patient",
         None,
-        _READ,
+        READ,
         "who has the care of a minor reads for them (45 CFR 164.502(g)(3))",
     ),
     Row(
@@ -391,34 +358,12 @@ TABLE: tuple[Row, ...] = (
         _CREATE,
         "who has the care of a minor answers forms and writes messages for them",
     ),
-    Row(
-        "guardian",
-        "patient",
-        _TASK,
-        _UPDATE,
-        "who has the care of a minor is called, and answers the Task they were given",
-    ),
-    Row(
-        "guardian",
-        "patient",
-        _SUBSCRIPTION,
-        _WRITE,
-        "whoever may see may be told, and what is told is decided again at each event; of others' "
-        "Subscriptions none is changed (`subscriptions.response.admission`)",
-    ),
-    Row(
-        "guardian",
-        "patient",
-        _SUBSCRIPTION,
-        _DELETE,
-        "their own Subscriptions; those of others are not theirs",
-        only=_OWN_SUBSCRIPTION,
-    ),
+    *_called("guardian", reads_all=True),
     Row(
         "guardian",
         "staff",
         frozenset({"Device"}),
-        _READ,
+        READ,
         "the machine that is the patient's own; the clinic's inventory is not",
         needs_patient=True,
     ),
@@ -426,7 +371,7 @@ TABLE: tuple[Row, ...] = (
         "client",
         "patient",
         None,
-        _ALL,
+        ALL,
         "a program acts for the tenant, as far as its system scopes say",
         but=_EVIDENCE,
     ),
@@ -434,49 +379,21 @@ TABLE: tuple[Row, ...] = (
         "client",
         "patient",
         _EVIDENCE,
-        _READ | _CREATE,
+        READ | _CREATE,
         "evidence is added and read, never changed",
     ),
     Row(
         "client",
         "staff",
         None,
-        _ALL,
+        ALL,
         "a program acts for the tenant, as far as its system scopes say",
     ),
     Row(
         "client",
         "shared",
         None,
-        _ALL,
+        ALL,
         "a program acts for the tenant, as far as its system scopes say",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RoleLimit:
-    """What a role in a CareTeam leaves of what its holder might do otherwise.
-
-    The rows of `audience` must allow it too (None: no matter), it is one of `interactions`, and about one of
-    `types` (None: any).
-    """
-
-    reason: str
-    audience: Audience | None = None
-    interactions: frozenset[Interaction] = _ALL
-    types: frozenset[str] | None = None
-
-
-# By CareTeam.participant.role code. A role that is not here takes nothing away, and none ever adds.
-ROLES: Final[dict[str, RoleLimit]] = {
-    "technician": RoleLimit(
-        "whoever is in a team for its machines sees no more than a technician",
-        audience="technician",
-    ),
-    "viewer": RoleLimit("a viewer changes nothing", interactions=_READ),
-    "alarm-contact": RoleLimit(
-        "somebody who is only called sees the alarm, for whom, and who else is called",
-        types=frozenset({"CareTeam", "Communication", "Flag", "Patient", "Subscription", "Task"}),
-    ),
-}

@@ -1,13 +1,15 @@
 """The last look at what a client writes, inside the transaction that stores it.
 
 Who belongs to a care team is the business of those who administer it (`fhirserver.relations.care_team`), whose a
-machine is that of those around its patients (`fhirserver.interactions.machine_use`);
-everything else is asked of the observer.
+machine is that of those around its patients (`fhirserver.interactions.machine_use`), and so is which records are of
+one patient (`fhirserver.interactions.merged_patients`); everything else is asked of the observer.
 """
 
 from fhirserver.auth.kept_scopes import with_scopes
 from fhirserver.interactions.context import Context
+from fhirserver.interactions.emergency_review import require_no_review
 from fhirserver.interactions.machine_use import require_nobody_elses
+from fhirserver.interactions.merged_patients import require_relation_with_both
 from fhirserver.kernel.ports import RecordStore, Transaction
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.resource import Json
@@ -24,12 +26,17 @@ async def admitted(
     """Return `resource` as it shall be stored in the place of `previous`.
 
     Raises `Forbidden`, `PreconditionFailed` and `Unprocessable` for a CareTeam that this caller may not
-    write so, `Forbidden` for the use of a machine that is a stranger's, and whatever the observer refuses.
+    write so, `Forbidden` for the use of a machine that is a stranger's, for the Task of a review and for a
+    link to a patient who is a stranger's, and whatever the observer refuses.
     """
     if resource["resourceType"] == "CareTeam":
         await _require_team_rights(context, tx, resource, previous, write or Write())
     if resource["resourceType"] == "DeviceUseStatement":
         await require_nobody_elses(context, tx, resource, previous)
+    if resource["resourceType"] == "Patient":
+        require_relation_with_both(context, resource, previous)
+    if resource["resourceType"] == "Task":
+        require_no_review(resource, previous)
     kept = with_scopes(resource, context.access)
     return await context.observer.admit(tx, context.principal, kept, previous)
 

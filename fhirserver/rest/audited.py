@@ -99,19 +99,15 @@ class Audited:
             address = address or around.actor.address
             request_id = request_id or around.request_id
         actor, emergencies = _who(access, address)
-        return Trail(
-            access.principal.tenant,
-            "operation",
-            self._clock(),
-            actor,
-            request_id,
-            emergencies=emergencies,
-        )
+        trail = Trail(access.principal.tenant, "operation", self._clock(), actor, request_id)
+        if emergencies:
+            trail.emergencies = emergencies
+        return trail
 
     async def _refused(self, trail: Trail, request: Request, path: str, status: int) -> None:
         outcome: Outcome = FAILED if status >= _FAULT else REFUSED
         query = _line(request, path)
-        patients = frozenset(trail.named) | _named(query)
+        patients = trail.named | _named(query)
         thing = f"{request.resource_type}/{request.id}" if request.id else ""
         if request.resource_type == "Patient" and request.id:
             thing, patients = "", patients | {request.id}

@@ -26,7 +26,10 @@ async def post_bundle(request: Request, context: Context) -> Reply:
     request.no_parameters()
     bundle = await request.resource(MAX_BUNDLE)
     assert request.door is not None
-    if kind_of(bundle) == "batch":
+    kind = kind_of(bundle)
+    # The bundle itself was counted at the door.
+    request.door.count(len(entries_of(bundle)) - 1)
+    if kind == "batch":
         return await _batch(request, context, request.door, bundle)
     return await _transaction(request, context, request.door, bundle)
 

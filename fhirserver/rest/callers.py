@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -23,8 +22,8 @@ from fhirserver.kernel.principal import Access
 from fhirserver.rest.rate_limits import Limits, Rates
 
 MAX_TOKENS: Final = 10_000
-_LONGEST_TOKEN = 4096
-_REMEMBERED: Final = 1024
+_LONGEST_HEADER: Final = 4096
+_LONGEST: Final = lasting.LONGEST.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,9 @@ class Callers:
         self._clock = clock
         self._monotonic = monotonic
         self._limits = limits or Limits(Rates(), monotonic)
-        self._known: dict[str, _Known] = {}
-        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # By the header as it came: taking it apart would cost each request as much as all the rest of this.
+        self._known: dict[bytes | None, _Known] = {}
+        self._asking: WeakValueDictionary[bytes | None, asyncio.Lock] = WeakValueDictionary()
 
     async def admit(self, authorization: bytes | None, address: str) -> Access:
         """Return the access of the caller at `address`, and count the request.
@@ -66,11 +66,16 @@ class Callers:
         Raises `Unauthenticated` like `access`, and `TooManyRequests` for an account, an app or, where
         the token is none that was good lately, an address that asks too often.
         """
-        if not self._was_good(authorization):
+        if authorization not in self._known:
             self._limits.stranger(address)
         access = await self.access(authorization)
         self._limits.caller(access)
         return access
+
+    def count(self, access: Access, requests: int) -> None:
+        """Count `requests` more of somebody who was admitted. Raises `TooManyRequests`."""
+        if requests > 0:
+            self._limits.caller(access, requests)
 
     def admit_stranger(self, address: str) -> None:
         """Count a request that needs no token. Raises `TooManyRequests`."""
@@ -82,49 +87,43 @@ class Callers:
         Raises `Unauthenticated` when it is missing, not a bearer token, or one nobody holds (any
         more).
         """
+        known = self._known.get(authorization)
+        if known is not None and self._holds(known):
+            return known.access
         token = bearer_token(authorization)
-        found = self._fresh(token)
-        if found is not None:
-            return found
-        lock = self._asking.get(token)
+        lock = self._asking.get(authorization)
         if lock is None:
-            lock = self._asking[token] = asyncio.Lock()
+            lock = self._asking[authorization] = asyncio.Lock()
         # Many requests of one caller at once ask the store once.
         async with lock:
-            return self._fresh(token) or await self._ask(token)
+            known = self._known.get(authorization)
+            if known is not None and self._holds(known):
+                return known.access
+            return await self._ask(authorization, token)
 
-    def _was_good(self, authorization: bytes | None) -> bool:
-        try:
-            return bearer_token(authorization) in self._known
-        except Unauthenticated:
-            return False
+    def _holds(self, known: _Known) -> bool:
+        return (
+            known.epoch == self._access_epoch()
+            and self._monotonic() - known.asked <= _LONGEST
+            and self._clock() < known.until
+        )
 
-    def _fresh(self, token: str) -> Access | None:
-        known = self._known.get(token)
-        if (
-            known is None
-            or known.epoch != self._access_epoch()
-            or self._clock() >= known.until
-            or self._monotonic() - known.asked > lasting.LONGEST.total_seconds()
-        ):
-            return None
-        return known.access
-
-    async def _ask(self, token: str) -> Access:
+    async def _ask(self, authorization: bytes | None, token: str) -> Access:
         # The epoch is the one of before the question: what changes meanwhile must count as changed.
         epoch, asked = self._access_epoch(), self._monotonic()
         grant = await self._store.grant(token)
         if grant is None:
-            self._known.pop(token, None)
+            self._known.pop(authorization, None)
             message = "The bearer token is unknown, expired or revoked."
             raise Unauthenticated(message)
         relations = await self._store.relations(grant.principal)
         now = self._clock()
         access = decide(grant.principal, relations, now, grant)
-        self._remember(token, _Known(access, epoch, holds_until(relations, now, grant), asked))
+        known = _Known(access, epoch, holds_until(relations, now, grant), asked)
+        self._remember(authorization, known)
         return access
 
-    def _remember(self, token: str, known: _Known) -> None:
+    def _remember(self, authorization: bytes | None, known: _Known) -> None:
         if len(self._known) >= MAX_TOKENS:
             now = self._clock()
             old = [key for key, one in self._known.items() if now >= one.until]
@@ -132,18 +131,19 @@ class Callers:
                 del self._known[key]
             if len(self._known) >= MAX_TOKENS:
                 self._known.clear()
-        self._known[token] = known
+        self._known[authorization] = known
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def bearer_token(authorization: bytes | None) -> str:
     """Return the token of an Authorization header. Raises `Unauthenticated` when there is none."""
     if authorization is None:
         message = "This needs an Authorization header with a bearer token."
         raise Unauthenticated(message)
-    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    # No longer one is kept either, whatever spaces it has.
+    is_short = len(authorization) <= _LONGEST_HEADER
+    scheme, _, token = authorization[:_LONGEST_HEADER].decode("latin-1").partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+    if scheme.lower() != "bearer" or not token or not is_short:
         message = "The Authorization header must be: Bearer <token>."
         raise Unauthenticated(message)
     return token

@@ -1,7 +1,8 @@
 """Prefer: respond-async: the request is kept as a job, carried out by a worker, and its answer fetched later.
 
-It runs with the rights its owner has then. The outcome is a batch-response with the one answer. A request that may
-have changed something is not carried out a second time when the worker died over it: its answer says so.
+It runs with the rights its owner has then, entry by entry, and is given out by those of whoever asks for it. The
+outcome is a batch-response with the one answer. A request that may have changed something is not carried
+out a second time when the worker died over it: its answer says so.
 
 Spec: https://hl7.org/fhir/R4/async.html
 """
@@ -11,6 +12,7 @@ import json
 from typing import Any, Final
 
 from fhirserver.auth.kept_scopes import grant_in, grant_with, text_of
+from fhirserver.interactions import deferred_outcome
 from fhirserver.interactions.context import Context
 from fhirserver.interactions.operations.job import job_location
 from fhirserver.kernel.errors import Conflict, FhirError
@@ -22,7 +24,7 @@ from fhirserver.rest.inner import Door, received
 from fhirserver.rest.replies import Reply
 from fhirserver.rest.requests import MAX_BUNDLE, Request
 
-KIND: Final = "request"
+KIND: Final = deferred_outcome.KIND
 _BEGUN: Final = b"begun"
 # What a request means depends on these; credentials are not among them.
 _KEPT: Final = (b"content-type", b"if-match", b"if-none-match", b"if-none-exist",
@@ -70,6 +72,8 @@ async def run(running: Running, door: Door) -> bytes:
         base64.b64decode(kept["query"]),
         received(base64.b64decode(kept["body"])),
     )
+    # Entries of a bundle come through the same door, which asks each time what the owner may do now.
+    request.door = door
     reply = await _answer(running, door, request, kept["path"])
     return bundles.responses("batch-response", [reply]).body
 

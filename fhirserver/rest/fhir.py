@@ -9,13 +9,13 @@ Spec: https://hl7.org/fhir/R4/http.html
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from fhirserver.definitions import Definitions
-from fhirserver.interactions.access_now import access_of
 from fhirserver.interactions.admission import ID
 from fhirserver.interactions.context import Context
+from fhirserver.interactions.deferred_outcome import kept
 from fhirserver.kernel.errors import FhirError, MethodNotAllowed, NotFound
 from fhirserver.kernel.jobs import Running
 from fhirserver.kernel.ports import ChangeObserver, RecordStore
-from fhirserver.kernel.principal import Access
+from fhirserver.kernel.principal import Access, Grant
 from fhirserver.rest import audited, deferred, replies
 from fhirserver.rest.audited import Audited
 from fhirserver.rest.callers import Callers
@@ -121,9 +121,13 @@ class FhirApi:
         if route is None or (route.types is not None and request.resource_type not in route.types):
             return _method_refused(methods, request.method, request.resource_type)
         audited.matched(route, request, path)
-        if route.code == "transaction":
+        if route.code == "transaction" and request.door is None:
             request.door = _Door(self, access)
         return await route.handler(request, self._context(access))
+
+    def count(self, access: Access, requests: int) -> None:
+        """Count `requests` more of a caller with `access`. Raises `TooManyRequests`."""
+        self._callers.count(access, requests)
 
     def is_safe(self, method: str, path: str) -> bool:
         """Return whether `method` on `path` changes nothing. Raises `NotFound` when there is nothing at that URL."""
@@ -132,8 +136,10 @@ class FhirApi:
 
     async def run_deferred(self, running: Running) -> bytes:
         """Carry out what was handed in with respond-async; the work of jobs of kind `deferred.KIND`."""
-        access = await access_of(self._store, deferred.grant_of(running), self._store.now())
-        return await deferred.run(running, _Door(self, access))
+        door = _DeferredDoor(self, self._store, deferred.grant_of(running))
+        begun = await door.access()
+        content = await deferred.run(running, door)
+        return kept(begun, await door.access(), content)
 
     def _can_wait(self, request: Request, path: str) -> bool:
         """Return whether there is something at the URL that may be done later."""
@@ -220,6 +226,31 @@ class _Door:
 
     async def answer(self, request: Request, path: str) -> Reply:
         return await self._api.answer(request, path, self._access)
+
+    def count(self, requests: int) -> None:
+        self._api.count(self._access, requests)
+
+    def is_safe(self, method: str, path: str) -> bool:
+        return self._api.is_safe(method, path)
+
+
+class _DeferredDoor:
+    """The API for somebody who is not connected: what they may do is found out for each request."""
+
+    def __init__(self, api: FhirApi, store: RecordStore, grant: Grant) -> None:
+        self._api = api
+        self._store = store
+        self._grant = grant
+
+    async def access(self) -> Access:
+        """Return what the owner may touch now: nothing, when what they were given has been taken back."""
+        return await self._store.access_now(self._grant)
+
+    async def answer(self, request: Request, path: str) -> Reply:
+        return await self._api.answer(request, path, await self.access())
+
+    def count(self, requests: int) -> None:
+        """Take no notice: such work is done one after the other, however much there is."""
 
     def is_safe(self, method: str, path: str) -> bool:
         return self._api.is_safe(method, path)

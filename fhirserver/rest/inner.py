@@ -28,6 +28,9 @@ class Door(Protocol):
     async def answer(self, request: Request, path: str) -> Reply:
         """Return the answer to `request` on `path` (below the base). Raises `FhirError`."""
 
+    def count(self, requests: int) -> None:
+        """Count `requests` more of this caller. Raises `TooManyRequests`."""
+
     def is_safe(self, method: str, path: str) -> bool:
         """Return whether such a request changes nothing. Raises `NotFound` when nothing is there."""
 

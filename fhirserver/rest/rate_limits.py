@@ -50,15 +50,21 @@ class Allowance:
         # When the caller's bucket will be full again; who is not here has a full one.
         self._full_at: dict[Hashable, float] = {}
 
-    def wait(self, who: Hashable) -> int:
-        """Take one request of `who`; return 0, or after how many seconds one would be taken."""
-        step = self._step
-        if not step:
+    def wait(self, who: Hashable, requests: int = 1) -> int:
+        """Take `requests` of `who`; return 0, or after how many seconds they would be taken.
+
+        Many at once cost half a bucket at most: nobody who asks for other things as well has a whole one left.
+        """
+        if not self._step:
             return 0
+        step = self._step if requests == 1 else min(self._step * requests, WINDOW_S / 2)
         now = self._monotonic()
-        full_at = max(self._full_at.get(who, now), now) + step
+        full_at = self._full_at.get(who, now)
+        full_at = max(now, full_at) + step
         if full_at - now > WINDOW_S:
-            return math.ceil(full_at - now - WINDOW_S)
+            # Asked again, several come with a request that is counted by itself before.
+            again = self._step if requests > 1 else 0.0
+            return math.ceil(full_at - now - WINDOW_S + again)
         if len(self._full_at) >= MOST_CALLERS and who not in self._full_at:
             self._forget(now)
         self._full_at[who] = full_at
@@ -82,12 +88,14 @@ class Limits:
         self._sign_in = Allowance(rates.sign_in, monotonic)
         self._alarms = Allowance(rates.alarms, monotonic)
 
-    def caller(self, access: Access) -> None:
-        """Count a request of somebody known. Raises `TooManyRequests`."""
-        _refuse(self._accounts.wait(access.account or access.principal), "this account")
+    def caller(self, access: Access, requests: int = 1) -> None:
+        """Count `requests` of somebody known, 1 or more. Raises `TooManyRequests`."""
+        one = access.principal
+        who = access.account or (one.tenant, one.kind, one.reference)
+        _refuse(self._accounts.wait(who, requests), "this account")
         if access.client is not None:
-            of_client = (access.principal.tenant, access.client)
-            _refuse(self._clients.wait(of_client), "this app")
+            of_client = (one.tenant, access.client)
+            _refuse(self._clients.wait(of_client, requests), "this app")
 
     def stranger(self, address: str) -> None:
         """Count a request of somebody unknown. Raises `TooManyRequests`."""

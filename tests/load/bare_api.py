@@ -8,7 +8,7 @@ What each name takes away:
 
 - token: who the bearer token belongs to is found out once and never looked at again;
 - decide: the caller may do everything, so no relationship, role, Consent or scope is looked at, in no answer and no SQL;
-- rls: the database's reading and writing roles are told apart by nothing (BYPASSRLS, for as long as this runs);
+- rls: it asks the database as roles of its own that pass row-level security (BYPASSRLS), for as long as this runs;
 - audit: nothing is written down;
 - encryption: content that was opened once is remembered, so reading it again opens nothing.
 """
@@ -18,13 +18,13 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import uvloop
+from psycopg import conninfo
 
 from fhirserver import bootstrap
 from fhirserver.access_epoch import AccessEpoch
@@ -34,9 +34,11 @@ from fhirserver.parts import open_server
 from fhirserver.rest import callers
 from fhirserver.rest.application import application
 from fhirserver.settings import Settings
+from fhirserver.store import database
 from fhirserver.store.data_keys import DataKeys
 from fhirserver.supervisor.postgres import PostgresServer
 from fhirserver.supervisor.supervise import DATABASE
+from tests.load.wall import role_past_the_wall
 
 PARTS = ("token", "decide", "rls", "audit", "encryption")
 _ROLES = ("fhir_read", "fhir_write")
@@ -87,20 +89,17 @@ def take_encryption_away() -> None:
 
 @contextmanager
 def without_rls(url: str, *, wanted: bool) -> Iterator[None]:
-    """Let the database's roles pass row-level security until the block ends."""
-
-    def say(attribute: str) -> None:
-        with psycopg.connect(url, autocommit=True) as administrator:
-            for role in _ROLES:
-                administrator.execute(f"ALTER ROLE {role} {attribute}".encode())
-
-    if wanted:
-        say("BYPASSRLS")
-    try:
-        yield
-    finally:
+    """Let this process ask as roles that pass row-level security until the block ends."""
+    with ExitStack() as stack:
         if wanted:
-            say("NOBYPASSRLS")
+            past = {role: stack.enter_context(role_past_the_wall(url, role)) for role in _ROLES}
+
+            def make_conninfo(to: str, *, user: str, password: str) -> str:
+                user, password = past.get(user, (user, password))
+                return conninfo.make_conninfo(to, user=user, password=password)
+
+            setattr(database, "make_conninfo", make_conninfo)  # noqa: B010 - a function of another module
+        yield
 
 
 async def serve(settings: Settings, without: frozenset[str]) -> None:
@@ -135,10 +134,10 @@ def main() -> None:
     without = frozenset(one for one in given.without.split(",") if one)
     if not without <= set(PARTS):
         parser.error(f"--without takes {', '.join(PARTS)}")
-    database = PostgresServer(given.data)
-    if not database.adopt():
+    running = PostgresServer(given.data)
+    if not running.adopt():
         parser.error("no server runs on that directory")
-    url = database.dsn(DATABASE)
+    url = running.dsn(DATABASE)
     settings = replace(
         Settings.from_environment({"LOG_LEVEL": "warning"}),
         data=given.data,

@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 _PROGRAM: Final = "tests.load.bare_api"
-_CHECKOUT: Final = Path(__file__).parents[3]
+CHECKOUT: Final = Path(__file__).parents[3]
 _STOP_SECONDS: Final = 30.0
 
 
@@ -31,7 +31,7 @@ def bare_api(data: Path, without: Sequence[str]) -> Iterator[tuple[str, psutil.P
     """
     command = [sys.executable, "-m", _PROGRAM, "--data", str(data), "--without", ",".join(without)]
     with subprocess.Popen(
-        command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             said = process.stdout.readline().strip() if process.stdout is not None else ""

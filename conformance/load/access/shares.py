@@ -30,6 +30,31 @@ class Round:
         return 1.0 - self.cpu_us[part] / self.cpu_us[""]
 
 
+@dataclass(slots=True)
+class Spent:
+    """What one configuration did in its slices of a round: requests, and seconds of the clock and of its processor."""
+
+    requests: int = 0
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+
+    def add(self, requests: int, seconds: float, cpu_s: float) -> None:
+        """Add a slice."""
+        self.requests += requests
+        self.seconds += seconds
+        self.cpu_s += cpu_s
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of processor time a request."""
+        return self.cpu_s / self.requests * 1e6
+
+
 def configurations() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what is measured, by name, as the parts that are taken away."""
     return (("", ()), *((part, (part,)) for part in PARTS), (EVERYTHING, PARTS))

@@ -9,6 +9,7 @@ Spec: 45 CFR 164.312(a)(2)(ii), http://terminology.hl7.org/CodeSystem/v3-ActReas
 from typing import Final
 
 from fhirserver.interactions.context import Context
+from fhirserver.interactions.emergency_review import REVIEW
 from fhirserver.interactions.noting import note
 from fhirserver.interactions.operation import INSTANCE, SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
@@ -26,7 +27,7 @@ from fhirserver.relations.on_call import reference_of
 _PATIENT: Final = frozenset({"Patient"})
 _BTG: Final = {"coding": [{"system": ACT_REASON, "code": "BTG", "display": "break the glass"}]}
 _OPERATOR: Final = {"coding": [{"system": TASK_CODES, "code": "operator"}]}
-_REVIEW: Final = {"coding": [{"system": TASK_CODES, "code": "access-review"}, *_BTG["coding"]]}
+_REVIEW: Final = {"coding": [REVIEW, *_BTG["coding"]]}
 _CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/communication-category"
 _VERDICTS: Final = ("justified", "unjustified")
 _STATES: Final[dict[str, bool | None]] = {"open": False, "reviewed": True, "all": None}

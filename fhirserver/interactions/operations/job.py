@@ -9,6 +9,7 @@ Spec: https://hl7.org/fhir/R4/async.html
 from typing import Final
 
 from fhirserver.interactions.context import Context
+from fhirserver.interactions.deferred_outcome import shown_content
 from fhirserver.interactions.operation import SYSTEM, Answer, Call, Operation
 from fhirserver.interactions.operation_parameters import Input
 from fhirserver.interactions.parameters import Row, groups, parts
@@ -31,13 +32,17 @@ def accepted(base: str, id_: str) -> Answer:
 
 
 async def job(context: Context, call: Call) -> Answer:
-    """Return how a job stands, or what came of it. Raises `NotFound`."""
+    """Return how a job stands, or what came of it.
+
+    Raises `NotFound`, and `Forbidden` for an outcome that holds what the caller may not see any more.
+    """
     id_ = call.parameters.text("id") or ""
     status = await context.store.jobs.status(context.tenant, id_, context.access)
     if status is None or status.state == "cancelled":
         raise _unknown(id_)
     if status.state == "done":
-        return Answer(content=status.outcome or None, status=200 if status.outcome else 204)
+        content = shown_content(status.kind, status.outcome or b"", context.access)
+        return Answer(content=content or None, status=200 if content else 204)
     if status.state == "failed":
         return Answer(content=status.problem, status=status.problem_status)
     headers = (("x-progress", progress(status)), ("retry-after", str(RETRY_AFTER_SECONDS)))

@@ -1,6 +1,7 @@
 """What an app subscribed to ends with the app: nobody who let it in no more, or is gone, goes on feeding it."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -125,3 +126,22 @@ async def test_a_session_that_ends_takes_no_standing_order_along(app: App) -> No
         await grants.end_session(tx, "session")
 
     assert await app.is_fed(subscription)
+
+
+@pytest.mark.parametrize("how", [disable_client, close_account, part_with_the_app])
+@pytest.mark.parametrize("scopes", [SCOPES, ("patient/*.rs",)])
+async def test_work_that_an_app_handed_in_ends_with_what_allowed_it(
+    ward: Ward, app: App, how: Any, scopes: tuple[str, ...]
+) -> None:
+    """That of a session, too: nobody waits for the answer who may still have it."""
+    async with ward.record.transaction(ward.tenant) as tx:
+        await grants.end_grants(tx, client=app.client.id, account=app.account)
+        await tx.execute("DELETE FROM smart_grant WHERE client = %s", (app.client.id,))
+    await app.let_in(scopes)
+    held = Grant(app.joe, ("patient/*.rs",), "joe", app.client.id, app.account)
+    assert visible(await ward.record.access_now(held), "Flag", FLAG)
+
+    async with ward.record.transaction(ward.tenant) as tx:
+        await how(app, tx)
+
+    assert not visible(await ward.record.access_now(held), "Flag", FLAG)

@@ -32,12 +32,16 @@ class Clinic:
         key = (kind, reference)
         if key not in self._clients:
             token = await self.record.issue_token(Principal(self.tenant, kind, reference), 3600)
-            self._clients[key] = httpx.AsyncClient(
-                transport=self._transport,
-                base_url=f"{BASE}/",
-                headers={"authorization": f"Bearer {token}", "content-type": JSON},
-            )
+            self._clients[key] = self.bearing(token)
         return self._clients[key]
+
+    def bearing(self, token: str) -> httpx.AsyncClient:
+        """Return a client that shows this token."""
+        return httpx.AsyncClient(
+            transport=self._transport,
+            base_url=f"{BASE}/",
+            headers={"authorization": f"Bearer {token}", "content-type": JSON},
+        )
 
     async def nurse(self, id_: str = "nina") -> httpx.AsyncClient:
         return await self.who("practitioner", f"Practitioner/{id_}")

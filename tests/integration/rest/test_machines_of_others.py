@@ -1,5 +1,6 @@
 """A machine in use for somebody is not given to another patient by who has nothing to do with them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from fhirserver.kernel.resource import Json
 from tests.conftest import Database
 from tests.integration.rest.conftest import put
 from tests.integration.rest.relationships import Clinic, member, open_clinic, team
+from tests.patience import PATIENCE_SECONDS
 
 JOES = {"start": "2026-01-01T08:00:00Z", "end": "2026-03-01T08:00:00Z"}
 
@@ -95,3 +97,43 @@ async def test_one_who_changes_nothing_about_whose_it_is_goes_on(clinic: Clinic)
     noted = use("anns", "ann", note=[{"text": "hose replaced"}])
 
     assert (await put(nina, noted)).status_code == 200
+
+
+async def test_two_who_take_a_free_machine_at_once_do_not_both_get_it(clinic: Clinic) -> None:
+    """The second one asks while the first has asked and not committed, and is told when the first has."""
+    machines, whole = clinic.record.relationships.machines, (None, None)
+    await clinic.store({"resourceType": "Device", "id": "scales"})
+
+    async def second() -> list[str]:
+        async with clinic.record.transaction(clinic.tenant) as tx:
+            return list(await machines.used_by(tx, "scales", whole, "kims"))
+
+    async with clinic.record.transaction(clinic.tenant) as tx:
+        assert list(await machines.used_by(tx, "scales", whole, "anns")) == []
+        asking = asyncio.create_task(second())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (await _waits_for_a_lock(clinic) or asking.done()):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        assert not asking.done()
+        await tx.put(use("anns", "ann", device={"reference": "Device/scales"}), id_="anns")
+    assert await asking == ["ann"]
+
+
+async def test_machines_are_asked_about_side_by_side(clinic: Clinic) -> None:
+    machines, whole = clinic.record.relationships.machines, (None, None)
+    async with (
+        clinic.record.transaction(clinic.tenant) as one,
+        clinic.record.transaction(clinic.tenant) as other,
+    ):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await machines.used_by(one, "scales", whole, "")
+            await machines.used_by(other, "cuff", whole, "")
+
+
+async def _waits_for_a_lock(clinic: Clinic) -> bool:
+    async with clinic.record.transaction(clinic.tenant) as tx:
+        found = await tx.execute(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND NOT granted "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+    return bool(found)

@@ -6,7 +6,8 @@ import pytest
 
 from fhirserver.auth import allows, decide, may
 from fhirserver.auth.kept_scopes import grant_of, grant_with, narrowing, text_of, with_scopes
-from fhirserver.auth.policy_table import TABLE, TECHNICAL_ALARMS
+from fhirserver.auth.policy_table import TABLE
+from fhirserver.auth.technical_alarms import TECHNICAL_ALARMS
 from fhirserver.kernel.principal import (
     Access,
     Basis,

@@ -52,6 +52,8 @@ CELLS: list[tuple[Access, Interaction, str, frozenset[str], bool]] = [
     (PARTNER, "read", "Flag", ANN, True),
     (PARTNER, "read", "CareTeam", ANN, True),
     (PARTNER, "read", "Condition", ANN, False),
+    (PARTNER, "read", "Procedure", ANN, True),
+    (PARTNER, "update", "Procedure", ANN, False),
     (PARTNER, "read", "ServiceRequest", ANN, False),
     (PARTNER, "create", "QuestionnaireResponse", ANN, True),
     (PARTNER, "create", "Communication", ANN, True),
@@ -157,6 +159,10 @@ def test_care_partners_and_patients_speak_only_as_themselves() -> None:
     assert speaks_as(NURSE, "Communication") is None
     assert speaks_as(ADMIN, "Communication") is None
     assert speaks_as(PARTNER, "Observation") is None
+
+
+def test_a_care_partner_sees_treatments_and_no_other_procedure() -> None:
+    assert judged(PARTNER, "read", "Procedure", ANN, "patient") == {"code=302497006"}
 
 
 def test_what_is_told_to_others_is_nobodys_business() -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from fhirserver.auth import allows, decide, may, may_ever, visible
 from fhirserver.auth.explanation import explain
 from fhirserver.auth.policy import INTERACTIONS, judged
-from fhirserver.auth.policy_table import ROLES
 from fhirserver.auth.reach import reach
+from fhirserver.auth.role_limits import ROLES
 from fhirserver.auth.scopes import meets_filter
 from fhirserver.definitions.patient_of import belongs_to, patients_of
 from fhirserver.kernel.principal import (
