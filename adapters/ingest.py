@@ -29,8 +29,8 @@ from adapters.contacts import note, promised_interval
 from adapters.faults import BatchFaults, Clocks
 from adapters.metrics import METRICS, Metric, unit_of
 from adapters.mqtt import messages
-from adapters.mqtt.messages import Event, Message, Rejected, Sample, Status, Telemetry
-from adapters.templates import TemplateNames, absence, template, template_name
+from adapters.mqtt.messages import Birth, Event, Message, Rejected, Sample, Status, Telemetry
+from adapters.templates import absence, form_of, references_of
 from fhirserver.kernel import keys
 from fhirserver.kernel.ports import ChangeObserver
 from fhirserver.kernel.readings import Contact, DeviceEvent, Reading
@@ -65,7 +65,6 @@ class Ingest:
         self._store = store
         self._observer = observer
         self._clocks = Clocks()
-        self._templates = TemplateNames()
 
     async def commit(self, tenant: int, batch: Sequence[Incoming]) -> Outcome:
         """Store `batch` and return what to answer; nothing is stored when this raises."""
@@ -86,6 +85,7 @@ class Ingest:
             dict(await tx.last_births(spoken)) if (spoken := connected(decoded)) else {},
             BatchFaults(tx.tenant, self._clocks),
         )
+        await tx.expect(_patients(state, decoded))
         # What a machine is comes before what it says, whichever of its messages was faster.
         limits = await take_births(tx, state, decoded)
         await hear_gateways(tx, state, decoded)
@@ -162,7 +162,6 @@ class Ingest:
             await tx.record_fault(key, "clock", int(sent.skew.total_seconds()) // 60, 0)
         refused: dict[str, set[str]] = defaultdict(set)
         therapy = message.session if message.mode == "TX" else None
-        self._templates.turn_to(tx.tenant, device.device, therapy)
         for sample in message.samples:
             at = sent.sent + timedelta(milliseconds=sample.offset_ms)
             age = (sent.delay - timedelta(milliseconds=sample.offset_ms)).total_seconds()
@@ -244,18 +243,16 @@ class Ingest:
         flags = said and tuple(
             sorted({one for metric in shape for one in said.get(metric.code, ())})
         )
-        cache_key = (
-            tx.tenant, device.device, patient, shape, absence(reason), moment.simulated, moment.therapy, flags or ()
+        key = (
+            device.device, patient, shape, absence(reason), moment.simulated, moment.therapy, flags or ()
         )  # fmt: skip
-        name = self._templates.find(cache_key)
-        if name is None or not tx.is_prepared(name):
-            name = template_name(cache_key)
-            await tx.prepare(name, template(device, cache_key), patient, len(values))
-            self._templates.add(cache_key, name)
+        template = tx.prepared(key)
+        if template is None:
+            template = await tx.prepare(key, form_of(key), patient, references_of(key))
         texts = tuple([str(value) for _, value in values])
         state.drafts.append(
             Draft(
-                ObservationRow(name, moment.at, texts),
+                ObservationRow(template, moment.at, texts),
                 values,
                 device,
                 patient,
@@ -329,8 +326,6 @@ class Ingest:
             Made(draft.incoming, id_, draft.patient)
             for draft, id_ in zip(state.drafts, ids, strict=True)
         ]
-        if ids:
-            tx.forget(self._templates.outdated(tx.tenant))
         readings = []
         for draft, id_ in zip(state.drafts, ids, strict=True):
             if draft.patient is None:
@@ -345,3 +340,14 @@ class Ingest:
                 )  # fmt: skip
         if readings:
             await self._observer.readings(tx, readings)
+
+
+def _patients(state: Batch, decoded: Sequence[tuple[Incoming, Message | Rejected]]) -> set[str]:
+    """Return who uses the devices that were born or measured something."""
+    found = {
+        device.patient_at(incoming.received)
+        for incoming, message in decoded
+        if isinstance(message, Birth | Telemetry)
+        and (device := state.devices.get(incoming.topic.address)) is not None
+    }
+    return {one for one in found if one is not None}

@@ -24,7 +24,8 @@ BLOOD_PRESSURE: Final = "150020"
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """One measure; there is one of each, so two are equal when they are the same. `channel` is the MDC
-    code of the PoCD channel it belongs to, None for a vital sign of a cuff.
+    code of the PoCD channel it belongs to, None for a vital sign of a cuff. `beside` is another LOINC
+    code that goes with the first in US Core.
     """
 
     code: str
@@ -33,6 +34,7 @@ class Metric:
     unit: str
     loinc: str | None = None
     channel: str | None = None
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         Metric("149546", "MDC_PULS_RATE_NON_INV", "Pulse rate", "/min", loinc="8867-4"),
         Metric("149530", "MDC_PULS_OXIM_PULS_RATE", "Pulse rate from oximeter", "/min", loinc="8867-4"),
         Metric("147842", "MDC_ECG_HEART_RATE", "Heart rate", "/min", loinc="8867-4"),
-        Metric("150456", "MDC_PULS_OXIM_SAT_O2", "Oxygen saturation", "%", loinc="2708-6"),
+        Metric("150456", "MDC_PULS_OXIM_SAT_O2", "Oxygen saturation", "%", loinc="2708-6", beside="59408-5"),
         Metric("188736", "MDC_MASS_BODY_ACTUAL", "Body weight", "kg", loinc="29463-7"),
         Metric("150364", "MDC_TEMP_BODY", "Body temperature", "Cel", loinc="8310-5"),
         Metric("151562", "MDC_RESP_RATE", "Respiratory rate", "/min", loinc="9279-1"),

@@ -126,7 +126,7 @@ def _frame(metric: Metric, device: str, patient: str | None, *, simulated: bool)
         "category": [_category(canonical.OBSERVATION_CATEGORY, "procedure")],
         "code": {"coding": _codings(metric)},
         "effectiveDateTime": EFFECTIVE_MARK,
-        "device": {"reference": f"DeviceMetric/{metric_id(device, metric.code)}"},
+        "device": {"reference": measuring(metric, device)},
     }
     return _about(body, patient, simulated=simulated)
 
@@ -160,12 +160,11 @@ def _about(body: Json, patient: str | None, *, simulated: bool) -> Json:
 
 
 def _codings(metric: Metric) -> list[Json]:
-    codings = [{"system": canonical.MDC, "code": metric.code, "display": metric.refid}]
-    if metric.loinc is not None:
-        codings.insert(
-            0, {"system": canonical.LOINC, "code": metric.loinc, "display": metric.display}
-        )
-    return codings
+    loinc = [code for code in (metric.loinc, metric.beside) if code is not None]
+    return [
+        *({"system": canonical.LOINC, "code": one, "display": metric.display} for one in loinc),
+        {"system": canonical.MDC, "code": metric.code, "display": metric.refid},
+    ]
 
 
 def _quantity(metric: Metric, position: int) -> Json:
@@ -186,6 +185,13 @@ def _fact(code: str, refid: str, value: dict[str, Any]) -> Json:
         "code": {"coding": [{"system": canonical.MDC, "code": code, "display": refid}]},
         **value,
     }
+
+
+def measuring(metric: Metric, device: str) -> str:
+    """Return what an Observation of a measure names as its device: the DeviceMetric of a machine, or the cuff itself."""
+    if metric.loinc is not None:
+        return f"Device/{device}"
+    return f"DeviceMetric/{metric_id(device, metric.code)}"
 
 
 def metric_id(device: str, code: str) -> str:

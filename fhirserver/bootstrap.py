@@ -218,8 +218,9 @@ async def _serve_api(settings: Settings, server: Server, stop: asyncio.Event) ->
     epoch = AccessEpoch(server.record, time.monotonic)
     pulse = Pulse(server.record.scan, now)
     sockets = server.subscriptions.sockets(server.access(), epoch.current, lambda: pulse.is_well)
+    presences = server.subscriptions.presences(server.access(), epoch.current)
     services = _services(settings, server, epoch)
-    door = websocket.route(sockets, settings.origins)
+    door = websocket.route(sockets, presences, settings.origins)
     people = _accounts(settings, server)
     apps = _authorization(settings, server, people, epoch)
     app = application(
@@ -239,6 +240,7 @@ async def _serve_api(settings: Settings, server: Server, stop: asyncio.Event) ->
         following_apps = tasks.create_task(apps.origins.follow())
         renewing = tasks.create_task(tls.follow(certificate, settings))
         tasks.create_task(pulse.run(stop))
+        tasks.create_task(presences.run(stop))
         serving = tasks.create_task(http.serve(listeners(settings)))
         stopping = tasks.create_task(stop.wait())
         closed = asyncio.Event()
@@ -258,6 +260,7 @@ async def _serve_api(settings: Settings, server: Server, stop: asyncio.Event) ->
 
 def _services(settings: Settings, server: Server, epoch: AccessEpoch) -> "Services":
     from fhirserver.accounts.launch import LAUNCH  # noqa: PLC0415 - for roles that answer requests
+    from fhirserver.rest.app_pages import app_pages  # noqa: PLC0415 - as above
     from fhirserver.rest.application import Services  # noqa: PLC0415 - as above
 
     async def readiness() -> Mapping[str, bool]:
@@ -275,7 +278,10 @@ def _services(settings: Settings, server: Server, epoch: AccessEpoch) -> "Servic
         topics=server.subscriptions.topics_of,
         operations=(*server.subscriptions.operations(), LAUNCH),
         demo_page=settings.demo_page_url or None if settings.demo else None,
-        extra_routes=server.subscriptions.routes(server.access()),
+        extra_routes=(
+            *server.subscriptions.routes(server.access()),
+            *app_pages(settings.app_directory, settings.base_url),
+        ),
         origins=settings.origins,
         rates=rates(settings),
         auditing=server.auditing,

@@ -55,14 +55,14 @@ class EdgeSettings:
     )
     rate_account: int = setting(
         "RATE_ACCOUNT",
-        "6000",
-        "FHIR requests a minute of one account; 0 for any number. All at once or spread, counted in each process that "
-        "answers. More are answered 429 with Retry-After.",
+        "30000",
+        "FHIR requests a minute of one account, entries of bundles among them; 0 for any number. All at once or spread, "
+        "counted in each process that answers. More are answered 429 with Retry-After.",
         forms.count,
     )
     rate_client: int = setting(
         "RATE_CLIENT",
-        "60000",
+        "300000",
         "FHIR requests a minute of one registered app, of all its users together; 0 for any number.",
         forms.count,
     )
@@ -105,6 +105,15 @@ class EdgeSettings:
         "",
         "Certificates (PEM file) of those who issue the senders' certificates.",
         forms.file_path,
+    )
+    hl7_out_certificate: str = setting(
+        "HL7_OUT_CERT",
+        "",
+        "Certificate chain (PEM file) shown to receivers of HL7 v2 that ask for one; with HL7_OUT_KEY.",
+        forms.file_path,
+    )
+    hl7_out_key: str = setting(
+        "HL7_OUT_KEY", "", "Private key (PEM file) of that certificate.", forms.file_path
     )
     hl7_site: str = setting(
         "HL7_SITE",

@@ -90,7 +90,8 @@ def check(
         raise RefusedError(f"not HL7 v2: {problem.reason}") from problem
     sender = site.sender_of(message.header, Peer("127.0.0.1"))
     if sender is None:
-        raise RefusedError("AR: this sender is not known here")
+        typer.echo("AR: this sender is not known: describe it among the senders of HL7_SITE. Else:")
+        sender = site.default
     found = interpret(message, sender, site.plans, guessed=decoded.guessed)
     typer.echo(f"{found.header.kind} {found.header.control_id} of sender {sender.name}")
     if found.refusal is not None:

@@ -27,9 +27,9 @@ from fhirserver import tls
 from fhirserver.definitions import Definitions
 from fhirserver.interactions.context import Context
 from fhirserver.kernel.errors import Unavailable
-from fhirserver.kernel.hl7 import AlertAnswers
+from fhirserver.kernel.hl7 import AlertAnswers, Line
 from fhirserver.kernel.ports import ChangeObserver
-from fhirserver.parts import Server, now
+from fhirserver.parts import Server, now, tell_lines
 from fhirserver.settings import Settings, SettingsError
 from fhirserver.store.hl7_messages import HeldMessages
 from fhirserver.store.record import Record
@@ -37,6 +37,7 @@ from fhirserver.store.record import Record
 # How long to wait for a port another process has, or a tenant nobody has made yet.
 _RETRY_SECONDS: Final = 2.0
 _FORGET_SECONDS: Final = 3600.0
+_TELL_SECONDS: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,8 @@ async def run_listeners(settings: Settings, server: Server, stop: asyncio.Event)
     Raises `SettingsError` when the site's files cannot be used.
     """
     site = site_of(settings)
+    if site.is_deaf:
+        log.warning("nobody may send HL7 v2: describe the senders in the files of HL7_SITE")
     context = tls_of(settings)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(tls.follow(context, settings))
@@ -84,17 +87,22 @@ async def run_listeners(settings: Settings, server: Server, stop: asyncio.Event)
                     context,
                     settings.hl7_connections,
                     settings.hl7_connections_peer,
+                    shared=sum("ingest" in roles for roles in settings.workers) > 1,
                 )
                 doors.create_task(_listen(settings, server, site, (door, name), stop))
         following.cancel()
 
 
 def site_of(settings: Settings) -> Sites:
-    """Return the mappings in force. Raises `SettingsError` with every problem of the site's files."""
+    """Return the mappings in force. Raises `SettingsError` with every problem of the site's files.
+
+    In the demonstration whoever reaches the port is listened to, unless a file says otherwise.
+    """
     place = settings.hl7_site
     files = sorted(Path(place).glob("*.yaml")) if place else []
+    unknown: sites.Unknown = "accept" if settings.demo else "refuse"
     try:
-        return sites.load([(one.name, one.read_bytes()) for one in files])
+        return sites.load([(one.name, one.read_bytes()) for one in files], unknown=unknown)
     except MappingError as problem:
         raise SettingsError(f"HL7_SITE {place}: {problem}") from problem
 
@@ -173,7 +181,12 @@ async def _listen(
                         )
                 else:
                     log.info("listening for HL7 v2", port=listener.port, tenant=name)
-                    await _until_stopped(server.record, number, settings, stop)
+                    async with asyncio.TaskGroup() as beside:
+                        telling = beside.create_task(
+                            _tell_connections(server.record, number, listener)
+                        )
+                        await _until_stopped(server.record, number, settings, stop)
+                        telling.cancel()
                     await listener.stop()
                     return
         elif not told:
@@ -181,6 +194,16 @@ async def _listen(
         told = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _RETRY_SECONDS)
+
+
+async def _tell_connections(record: Record, tenant: int, listener: Listener) -> None:
+    """Tell the metrics how many are connected, until cancelled."""
+    while True:
+        try:
+            await tell_lines(record, {Line(tenant, "in", str(listener.port)): listener.connections})
+        except Unavailable as outage:
+            log.info("how many are connected is told later", cause=str(outage))
+        await asyncio.sleep(_TELL_SECONDS)
 
 
 async def _until_stopped(

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from fhirserver import definitions
@@ -11,9 +14,10 @@ from fhirserver.auditing.queue import AuditQueue
 from fhirserver.crypto.root_keys import RootKeys, UnusableRootKey
 from fhirserver.crypto.signing import SigningKeys
 from fhirserver.kernel.audit import NOTHING_AUDITED, Auditing
+from fhirserver.kernel.hl7 import Line
 from fhirserver.keyring_source import root_keys
 from fhirserver.settings import Settings, SettingsError
-from fhirserver.store import patient_rows, sealed_columns
+from fhirserver.store import hl7_alarms, interface_lines, patient_rows, sealed_columns
 from fhirserver.store.audit_spool import AuditSpool
 from fhirserver.store.catalogue import Catalogue
 from fhirserver.store.database import open_database
@@ -22,6 +26,7 @@ from fhirserver.store.record import Record
 from fhirserver.store.visibility import Visibility
 from fhirserver.supervisor.database_credentials import database_passwords
 from fhirserver.watchdog_process import mail_server
+from subscriptions.channels.client_certificate import BadCertificate, ClientCertificate
 from subscriptions.channels.egress import Egress, EndpointFailed
 from subscriptions.channels.registry import BadChannel
 from subscriptions.channels.twilio import Account
@@ -72,7 +77,25 @@ class Server:
             lambda: self._tenants,
             record.grant,
             record.figures,
+            hl7_alarms.told_by,
+            partial(tell_lines, record),
         )
+
+
+def _hl7_certificate(settings: Settings) -> ClientCertificate | None:
+    """Return what receivers of HL7 v2 are shown, None for nothing. Raises `SettingsError`."""
+    chain, key = settings.hl7_out_certificate, settings.hl7_out_key
+    if not chain:
+        return None
+    try:
+        return ClientCertificate(chain, key)
+    except BadCertificate as problem:
+        raise SettingsError(f"HL7_OUT_CERT and HL7_OUT_KEY: {problem}") from problem
+
+
+async def tell_lines(record: Record, lines: Mapping[Line, int]) -> None:
+    """Keep how many connections of HL7 v2 this process has open."""
+    await interface_lines.tell(record.tend, f"{socket.gethostname()}/{os.getpid()}", lines, now())
 
 
 def _companies(settings: Settings) -> Companies:
@@ -102,6 +125,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         channel_factories=settings.subscription_channels,
         arming_required=settings.arming == "required",
         signing=signing,
+        hl7_certificate=_hl7_certificate(settings),
     )
     async with open_database(settings.database_url, database_passwords(settings.data)) as database:
         base = definitions.load()

@@ -16,7 +16,7 @@ from adapters.hl7v2.intake import Intake
 from adapters.hl7v2.sites import Peer
 from adapters.ingest import Ingest
 from adapters.mqtt import messages
-from adapters.mqtt.messages import Event, Telemetry, Topic
+from adapters.mqtt.messages import Birth, Event, Telemetry, Topic
 from fhirserver.command_database import RefusedError, command_database
 from fhirserver.hl7v2_side import behind, intake, site_of
 from fhirserver.parts import open_server
@@ -88,8 +88,10 @@ class Replaying:
                 taken = await self._interface(letter)
             elif letter.kind in ("tel", "evt"):
                 taken = await self._device(letter)
+            elif letter.kind == "birth":
+                taken = await self._birth(letter)
             else:
-                # A machine says what it is, and whether it is there, anew each time it connects.
+                # Whether a machine is there is known now by whether it is heard.
                 done.left += 1
                 continue
             done.taken += taken
@@ -118,6 +120,28 @@ class Replaying:
                     return True
                 incoming = Incoming(topic, raw, tx.now, replayed=True)
                 state = await self._ingest.take(tx, [(incoming, said)])
+                _require_whole(state)
+        except _RefusedAgainError:
+            return False
+        self._ingest.settled(self._number, state)
+        return True
+
+    async def _birth(self, letter: Listed) -> bool:
+        """Take what a machine said it is, unless it has said so since: then that stands."""
+        raw = await self._raw(letter.id)
+        topic = Topic(self._name, letter.source, "birth")
+        message = messages.decode(topic, raw)
+        if not isinstance(message, Birth):
+            return False
+        try:
+            async with self._record.telemetry(self._number) as tx:
+                if not await dead_letters.take(tx, letter.id):
+                    return True
+                if await tx.is_born_since(letter.source, letter.received):
+                    return True
+                # When it came counts: the device's own clock is told by that.
+                incoming = Incoming(topic, raw, letter.received, replayed=True)
+                state = await self._ingest.take(tx, [(incoming, message)])
                 _require_whole(state)
         except _RefusedAgainError:
             return False

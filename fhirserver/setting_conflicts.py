@@ -25,6 +25,7 @@ def _doors(settings: "Settings") -> list[str]:
     for certificate, key, names in (
         (settings.tls_certificate, settings.tls_key, "TLS_CERT and TLS_KEY"),
         (settings.mqtt_tls_certificate, settings.mqtt_tls_key, "MQTT_TLS_CERT and MQTT_TLS_KEY"),
+        (settings.hl7_out_certificate, settings.hl7_out_key, "HL7_OUT_CERT and HL7_OUT_KEY"),
     ):
         if bool(certificate) != bool(key):
             found.append(f"{names} belong together: set both, or none.")

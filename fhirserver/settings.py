@@ -269,6 +269,12 @@ class Settings(EdgeSettings):
     demo_page_url: str = setting(
         "DEMO_PAGE_URL", "", "Where / redirects to in demo mode.", forms.web_url
     )
+    app_directory: str = setting(
+        "APP_DIRECTORY",
+        "",
+        "Directory of the built app that is served at /app; without it apps/dist of the checkout, where make app puts it.",
+        forms.directory,
+    )
     log_level: str = setting(
         "LOG_LEVEL", "info", f"How much is logged: {', '.join(LOG_LEVELS)}.", forms.log_level
     )

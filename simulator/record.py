@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ import orjson
 
 Json = dict[str, Any]
 FHIR_JSON = "application/fhir+json"
+_TOO_MANY = 429
 
 
 class RecordError(RuntimeError):
@@ -68,12 +70,18 @@ class Record:
         self, method: str, path: str, body: Json | None = None, headers: Json | None = None
     ) -> httpx.Response:
         more = {"Content-Type": FHIR_JSON} if body is not None else {}
-        return await self._http.request(
-            method,
-            f"{self.base}/{path}",
-            content=None if body is None else orjson.dumps(body),
-            headers=self._headers | more | (headers or {}),
-        )
+        while True:
+            answer = await self._http.request(
+                method,
+                f"{self.base}/{path}",
+                content=None if body is None else orjson.dumps(body),
+                headers=self._headers | more | (headers or {}),
+            )
+            wait = answer.headers.get("Retry-After", "")
+            if answer.status_code != _TOO_MANY or not wait.isdigit():
+                return answer
+            # Nothing was done: whoever enrols thousands of homes is asked to be slower.
+            await asyncio.sleep(int(wait))
 
     async def read(self, reference: str) -> Json | None:
         """Return the resource, None when there is none (or no longer)."""

@@ -1,7 +1,7 @@
 """Messages of devices, and whatever was refused, stored many at a time: the transaction that also keeps them as they came.
 
-One batch at a time, alarms first: what one message says of a machine is what the next one is compared with. A batch that
-fails is halved until the message that cannot be stored is alone; that one is refused.
+A batch that fails is halved until the message that cannot be stored is alone; that one is refused. Two are under way at
+once (`adapters.hl7v2.queueing`).
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from adapters.hl7v2.device.birth import described
 from adapters.hl7v2.device.reported import BOOT, DeviceReport
 from adapters.hl7v2.enrolled import bound_patients, in_use_for, not_ours
 from adapters.hl7v2.patience import persistently
+from adapters.hl7v2.queueing import Queue, Waiting
 from adapters.hl7v2.report import RefusedPart
 from adapters.hl7v2.resending import Taken
 from adapters.hl7v2.routing import Interpreted, Refusal
@@ -45,9 +46,7 @@ from fhirserver.kernel.telemetry import (
 from fhirserver.wire.hl7v2.acknowledgement import INTERNAL, TABLE_VALUE, Fault, Place
 
 DOOR: Final = "hl7v2"
-ALARM: Final = "ORU^R40"
 UNSTORABLE: Final = "unstorable"
-_MOST: Final = 256
 _REMEMBERED: Final = 5000
 
 log = structlog.get_logger(__name__)
@@ -79,47 +78,40 @@ class Committer:
         self._store = store
         self._ingest = ingest
         self._held = held
-        self._waiting: list[tuple[Coming, asyncio.Future[Taken]]] = []
+        self._queue: Queue[asyncio.Future[Taken]] = Queue()
         self._wake = asyncio.Event()
         self._told_parts: set[tuple[str, RefusedPart, datetime]] = set()
 
     async def submit(self, coming: Coming) -> Taken:
         """Return what became of a message, when that is committed. Raises `Unavailable`; then nothing is stored."""
         future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._waiting.append((coming, future))
+        self._queue.add(coming, future)
         self._wake.set()
         return await future
 
     async def run(self) -> None:
         """Commit whatever waits."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await self._next()
+        async with asyncio.TaskGroup() as commits:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while batch := self._queue.next():
+                    commits.create_task(self._carry_out(batch))
 
-    async def _next(self) -> None:
-        alarms_first = sorted(self._waiting, key=lambda one: one[0].kind != ALARM)
-        batch: list[tuple[Coming, asyncio.Future[Taken]]] = []
-        keys: set[tuple[str, str] | None] = set()
-        for one in alarms_first:
-            key = one[0].key
-            # The same message over two connections: the second comes when the first is there.
-            if len(batch) < _MOST and (key is None or key not in keys):
-                batch.append(one)
-                keys.add(key)
-        chosen = {id(future) for _, future in batch}
-        self._waiting = [one for one in self._waiting if id(one[1]) not in chosen]
+    async def _carry_out(self, batch: Sequence[Waiting[asyncio.Future[Taken]]]) -> None:
         try:
-            taken = await self.commit([coming for coming, _ in batch])
+            taken = await self.commit([one.coming for one in batch])
         except Unavailable as outage:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(outage)
-            return
-        for (_, future), result in zip(batch, taken, strict=True):
-            if not future.done():
-                future.set_result(result)
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(outage)
+        else:
+            for one, result in zip(batch, taken, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(result)
+        finally:
+            self._queue.done(batch)
+            self._wake.set()
 
     async def commit(self, batch: Sequence[Coming]) -> list[Taken]:
         """Return what became of each. Raises `Unavailable`, with nothing stored of what is not yet."""

@@ -100,8 +100,9 @@ class Connection:
                 return
         for answer in answers:
             self._writer.write(framed(answer))
-        async with asyncio.timeout(self._bounds.pause):
-            await self._writer.drain()
+        if self._writer.transport.get_write_buffer_size():
+            async with asyncio.timeout(self._bounds.pause):
+                await self._writer.drain()
 
     def _is_ending(self) -> bool:
         return self._finishing

@@ -22,13 +22,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where to listen. `connections` at once in all, `per_peer` of one address."""
+    """Where to listen. `connections` at once in all, `per_peer` of one address.
+
+    `shared`: other processes of this server listen there too, and each connection is with one of them.
+    """
 
     host: str
     port: int
     tls: ssl.SSLContext | None
     connections: int
     per_peer: int
+    shared: bool = False
 
 
 class Listener:
@@ -50,10 +54,19 @@ class Listener:
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
+    @property
+    def connections(self) -> int:
+        """How many are connected now."""
+        return len(self._open)
+
     async def start(self) -> None:
         """Begin to listen. Raises `OSError` when the port is taken."""
         self._server = await asyncio.start_server(
-            self._accept, self._door.host, self._door.port, ssl=self._door.tls
+            self._accept,
+            self._door.host,
+            self._door.port,
+            ssl=self._door.tls,
+            reuse_port=self._door.shared or None,
         )
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ from adapters.hl7v2.report import Report
 from fhirserver.wire.hl7v2.acknowledgement import (
     DATA_TYPE,
     REQUIRED_FIELD,
+    SEGMENT_SEQUENCE,
     TABLE_VALUE,
     UNKNOWN_KEY,
     UNSUPPORTED_EVENT,
@@ -39,6 +40,7 @@ UNSUPPORTED: Final = "unsupported"
 INCOMPLETE: Final = "incomplete"
 UNMAPPED: Final = "unmapped"
 NOT_AGREED: Final = "not-agreed"
+TOO_LONG: Final = "too-long"
 UNKNOWN_DEVICE: Final = "unknown-device"
 
 PCD_01: Final = "1.3.6.1.4.1.19376.1.6.1.1.1"
@@ -125,8 +127,12 @@ def interpret(
     except NoAlarm as problem:
         return Interpreted(header, report, refusal=Refusal("error", INCOMPLETE, (problem.fault,)))
     except MappingRefuses as problem:
-        reason = INCOMPLETE if problem.fault.code == REQUIRED_FIELD else UNMAPPED
-        return Interpreted(header, report, refusal=Refusal("error", reason, (problem.fault,)))
+        if problem.fault.code == SEGMENT_SEQUENCE:
+            refusal = Refusal("rejected", TOO_LONG, (problem.fault,))
+        else:
+            reason = INCOMPLETE if problem.fault.code == REQUIRED_FIELD else UNMAPPED
+            refusal = Refusal("error", reason, (problem.fault,))
+        return Interpreted(header, report, refusal=refusal)
     return Interpreted(header, report, refusal=_unsupported(plans, header.kind))
 
 

@@ -6,7 +6,7 @@ Everything is read and checked at the start; what is wrong is told with every pr
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.hl7v2.device.identity import eui64
@@ -36,7 +36,8 @@ _AGREED: Final = frozenset(
         "accepts",
     ]
 )
-_UNKNOWN: Final = ("accept", "refuse")
+Unknown = Literal["accept", "refuse"]
+_UNKNOWN: Final = get_args(Unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,19 @@ class Sites:
     ) -> None:
         """`strangers`: senders nobody has described are taken too, as `default`."""
         self.plans = plans
+        self.default = default
         self._known = known
-        self._default = default
         self._strangers = strangers
+
+    @property
+    def is_deaf(self) -> bool:
+        """Return whether nobody at all is listened to."""
+        return not self._known and not self._strangers
 
     @property
     def senders(self) -> Sequence[Sender]:
         """Every sender that is described, then the one that stands for others where there may be any."""
-        return (*(one.sender for one in self._known), *([self._default] if self._strangers else ()))
+        return (*(one.sender for one in self._known), *([self.default] if self._strangers else ()))
 
     def sender_of(self, header: Segment | None, peer: Peer) -> Sender | None:
         """Return what is agreed with the sender of a message; None for a stranger who is not to be listened to.
@@ -94,11 +100,14 @@ class Sites:
                     return one.sender
             elif one.holds(header, peer):
                 return one.sender
-        return self._default if self._strangers else None
+        return self.default if self._strangers else None
 
 
-def load(site: Sequence[tuple[str, bytes]] = ()) -> Sites:
-    """Return what the shipped files and those of a site (name and content) say. Raises `MappingError`."""
+def load(site: Sequence[tuple[str, bytes]] = (), *, unknown: Unknown = "refuse") -> Sites:
+    """Return what the shipped files and those of a site (name and content) say. Raises `MappingError`.
+
+    `unknown`: what becomes of senders nobody has described, where no file says it.
+    """
     given = source.together([*source.shipped(), *site])
     problems: list[str] = []
     default = Sender(
@@ -110,8 +119,8 @@ def load(site: Sequence[tuple[str, bytes]] = ()) -> Sites:
         _known(one, f"senders[{number}]", default, problems)
         for number, one in enumerate(given.get("senders", ()))
     ]
-    unknown = given.get("unknown", "accept")
-    if unknown not in _UNKNOWN:
+    said = given.get("unknown", unknown)
+    if said not in _UNKNOWN:
         problems.append(f"unknown: one of {', '.join(_UNKNOWN)}")
     try:
         plans = Plans(given)
@@ -119,7 +128,7 @@ def load(site: Sequence[tuple[str, bytes]] = ()) -> Sites:
         raise MappingError([*problems, *error.problems]) from None
     if problems:
         raise MappingError(problems)
-    return Sites(plans, known, default, strangers=unknown == "accept")
+    return Sites(plans, known, default, strangers=said == "accept")
 
 
 def _known(given: Any, place: str, default: Sender, problems: list[str]) -> _Known:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
 FORMAT_JSON: Final = 1
-_HEADER: Final = bytes([FORMAT_JSON])
+HEADER: Final = bytes([FORMAT_JSON])
 
 
 class Tampered(Exception):
@@ -21,7 +21,7 @@ class Tampered(Exception):
 
 def seal(cipher: AESGCM, nonce: bytes, associated: bytes, plaintext: bytes) -> bytes:
     """Return the envelope of `plaintext`; `nonce` (12 bytes) must never repeat under the same key."""
-    return _HEADER + nonce + cipher.encrypt(nonce, plaintext, associated)
+    return HEADER + nonce + cipher.encrypt(nonce, plaintext, associated)
 
 
 def unseal(cipher: AESGCM, associated: bytes, envelope: bytes) -> bytes:
@@ -29,7 +29,7 @@ def unseal(cipher: AESGCM, associated: bytes, envelope: bytes) -> bytes:
 
     Raises `Tampered` when the format is unknown, a bit was changed, or `associated` is not what it was sealed with.
     """
-    if envelope[:1] != _HEADER:
+    if envelope[:1] != HEADER:
         msg = "unknown envelope format"
         raise Tampered(msg)
     try:
@@ -44,6 +44,13 @@ def unseal(cipher: AESGCM, associated: bytes, envelope: bytes) -> bytes:
 def resource_place(tenant: int, type_: str, fhir_id: str, version: int, key_id: int) -> bytes:
     """Return the associated data of one version of one resource; the same in the current and the history table."""
     return f"resource|{tenant}|{type_}|{fhir_id}|{version}|{key_id}|{FORMAT_JSON}".encode()
+
+
+def first_version_place(tenant: int, type_: str) -> bytes:
+    """Return the same for the first version of any resource of a type: its id (UTF-8) and key id are still to be put in."""
+    place = resource_place(tenant, type_, "\0", 1, 0)
+    begins, _, _ = place.partition(b"\0")
+    return begins.replace(b"%", b"%%") + b"%b|1|%d|" + str(FORMAT_JSON).encode()
 
 
 def purpose_place(tenant: int, patient: str | None, purpose: str, key_id: int) -> bytes:

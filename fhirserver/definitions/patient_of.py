@@ -233,7 +233,8 @@ def patients_of(resource: Json) -> frozenset[str]:
 
 def patient_id(reference: object) -> str | None:
     """Return the id of a literal reference ``Patient/id`` (a version is allowed), else None."""
-    if not isinstance(reference, str):
+    # A Provenance has dozens of targets, nearly all of which are no patients.
+    if not isinstance(reference, str) or not reference.startswith("Patient/"):
         return None
     match = _REFERENCE.fullmatch(reference)
     return match[1] if match else None

@@ -43,7 +43,9 @@ def patients_named(version: Stored) -> frozenset[str]:
     """Return `patients_in` of a version that is no deletion; its content is looked at once, however many ask."""
     whose = version.whose
     if whose is None:
-        whose = patients_in(version.type, version.content)
+        # A Patient is stored under the id that its content has.
+        is_patient = version.type == "Patient"
+        whose = _itself(version.id) if is_patient else patients_in(version.type, version.content)
         object.__setattr__(version, "whose", whose)
     return whose
 
@@ -81,6 +83,11 @@ def _references(value: Any) -> list[str | None]:
     below = value.element
     several = below if isinstance(below, list) else (below,)
     return [found for one in several if one is not None for found in _references(one)]
+
+
+@lru_cache(maxsize=16_384)
+def _itself(patient: str) -> frozenset[str]:
+    return frozenset((patient,))
 
 
 @lru_cache(maxsize=16_384)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from fhirserver.kernel.ports import Transaction
@@ -37,11 +37,12 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The row of a message, held until commit. `before` is None when it comes for the first time."""
+    """The row a `message` has or will have. `before` is None when it comes for the first time."""
 
     id: UUID
     bucket: int
     before: Before | None
+    message: ComingMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,26 @@ class AlarmTold:
     received: datetime
 
 
+class Line(NamedTuple):
+    """Where connections go: `side` is ``in`` and `place` our port, or ``out`` and the receiver's host and port."""
+
+    tenant: int
+    side: Literal["in", "out"]
+    place: str
+
+
 class HeldMessages(Protocol):
     """Where messages of interfaces are kept."""
 
     async def claim(self, tx: Transaction, coming: Sequence[ComingMessage]) -> Sequence[Claim]:
-        """Return the rows of these messages, in order; whoever claims one of them too waits for the commit.
+        """Return the rows of these messages, in order; those that are known are locked until commit.
 
-        New rows say ``accepted`` unless `settle` says otherwise. No two may have the same sender and control id.
+        No two may have the same sender and control id. Of two transactions that claim the same new message, one commits
+        and the other fails as `Overtaken`, and knows it when it is run again.
         """
 
     async def settle(self, tx: Transaction, settled: Sequence[Settled]) -> None:
-        """Keep these and what became of them. Every message that was claimed for the first time must be among them."""
+        """Keep these and what became of them; each claim once. What is claimed and not settled is not kept."""
 
     async def remember(self, tx: Transaction, told: Sequence[AlarmTold]) -> None:
         """Keep which message told of an alarm last; of one alarm one at most."""

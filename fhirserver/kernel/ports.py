@@ -241,6 +241,9 @@ class RecordStore(Protocol):
     async def grant(self, token: str) -> Grant | None:
         """Return what this bearer token stands for, None when unknown, expired or revoked."""
 
+    async def access_now(self, grant: Grant) -> Access:
+        """Return what the holder of `grant` may touch at this moment: nothing once it was taken back."""
+
     async def relations(self, principal: Principal) -> Relations:
         """Return what is known of the relations of `principal` with patients, also those that are over."""
 

@@ -1,5 +1,6 @@
 """What devices say, after decoding and before any judgement."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -46,7 +47,7 @@ class StreamedObservation(Protocol):
         """The resource id."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Hashable:
         """What it has in common with others."""
 
     @property

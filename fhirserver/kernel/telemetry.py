@@ -1,22 +1,25 @@
 """Device readings on their way into the record: prepared Observations whose numbers are filled in per message.
 
-An Observation of one device and one metric is validated and indexed once, as a template; each message substitutes
-id, times and numbers. What is stored is an ordinary Observation, readable and searchable like any other.
+What Observations of many devices have in common, a form, is validated and indexed once; who measured whom is filled in
+for each device, which makes a template; each message substitutes id, times and numbers. What is stored is an ordinary
+Observation, readable and searchable like any other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 
 # Stand-ins inside a template's resource; `{n}` of VALUE is the position in `ObservationRow.values`.
 EFFECTIVE_MARK = "2000-01-01T00:00:00.000Z"
+# The id of whatever every device has of its own: itself, its patient, their treatment.
+OWN_MARK = "00000000-0000-4000-8000-000000000000"
 
 
 def value_mark(position: int) -> Decimal:
@@ -80,12 +83,25 @@ class EnrolledDevice:
         return None
 
 
-class ObservationRow(NamedTuple):
-    """One Observation to store. `template` is a key of what `TelemetryTransaction.prepare` was given, `values` are
-    number texts exactly as they shall stand in JSON.
+@dataclass(frozen=True, slots=True, eq=False)
+class ObservationForm:
+    """What Observations of many devices have in common; there is one of each.
+
+    `resource` has `EFFECTIVE_MARK` for the time, `values` value marks, and `marks` for references that differ: each is a
+    whole reference to an id that begins with `OWN_MARK`.
     """
 
-    template: str
+    resource: Json
+    values: int
+    marks: tuple[str, ...] = ()
+
+
+class ObservationRow(NamedTuple):
+    """One Observation to store. `template` is what `TelemetryTransaction.prepare` returned, `values` are number texts
+    exactly as they shall stand in JSON.
+    """
+
+    template: Any
     effective: datetime
     values: tuple[str, ...]
 
@@ -129,16 +145,23 @@ class TelemetryTransaction(Transaction, Protocol):
     async def save_streams(self, streams: Mapping[StreamKey, StreamState]) -> None:
         """Write back what is committed now."""
 
-    def is_prepared(self, template: str) -> bool:
-        """Return whether `prepare` was called for `template` before in this process."""
-
-    def forget(self, templates: Iterable[str]) -> None:
-        """Let go of prepared templates that no row is made of any more."""
+    def prepared(self, key: Hashable) -> Any | None:
+        """Return the template that `prepare` made for `key` before, None when this process has none (any more)."""
 
     async def prepare(
-        self, template: str, resource: Json, patient: str | None, values: int
-    ) -> None:
-        """Validate and index an Observation with `values` value marks. Raises `Unprocessable` with every problem."""
+        self,
+        key: Hashable,
+        form: ObservationForm,
+        patient: str | None,
+        references: Sequence[str] = (),
+    ) -> Any:
+        """Return the template of `form` with these `references` in the place of its marks; `prepared` has it then.
+
+        Raises `Unprocessable` with every problem of an Observation that is not valid.
+        """
+
+    async def expect(self, patients: Iterable[str]) -> None:
+        """Fetch what writing about `patients` takes, all at once. Raises `Gone` when one of them was shredded."""
 
     async def copy_observations(self, rows: Sequence[ObservationRow]) -> Sequence[str]:
         """Store the rows by COPY and return their ids in order."""

@@ -124,7 +124,7 @@ class DataKeys:
         self, tenant: int, type_: str, id_: str, version: int, key_id: int, sealed: bytes
     ) -> bytes:
         """Return the JSON of one version of a resource. Raises `Tampered` when it is not that one's."""
-        key = await self.by_id(tenant, key_id)
+        key = self._by_id.get((tenant, key_id)) or await self.by_id(tenant, key_id)
         place = envelope.resource_place(tenant, type_, id_, version, key_id)
         return envelope.unseal(key.cipher, place, bytes(sealed))
 

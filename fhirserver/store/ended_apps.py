@@ -20,14 +20,16 @@ WHERE EXISTS (
 ) OR EXISTS (
   SELECT 1 FROM account p WHERE p.tenant = %(tenant)s AND p.id = a.account::uuid AND p.disabled IS NOT NULL
 ) OR (
-  SELECT bool_and(g.revoked IS NOT NULL) AND bool_or('offline_access' = ANY (g.scopes))
+  SELECT bool_and(g.revoked IS NOT NULL) AND (%(sessions)s OR bool_or('offline_access' = ANY (g.scopes)))
   FROM smart_grant g WHERE g.tenant = %(tenant)s AND g.client = a.client AND g.account = a.account
 )
 """
 
 
-async def ended_apps(tx: Transaction, asking: Collection[Grant]) -> frozenset[Grant]:
-    """Return those of `asking` that were given to an app and are over."""
+async def ended_apps(
+    tx: Transaction, asking: Collection[Grant], *, with_sessions: bool = False
+) -> frozenset[Grant]:
+    """Return those of `asking` that were given to an app and are over; `with_sessions`: also by the end of a session."""
     given = {(one.client, one.account) for one in asking if one.client is not None}
     if not given:
         return frozenset()
@@ -36,6 +38,7 @@ async def ended_apps(tx: Transaction, asking: Collection[Grant]) -> frozenset[Gr
         _ENDED,
         {
             "tenant": tx.tenant,
+            "sessions": with_sessions,
             "clients": [client for client, _ in asked],
             "accounts": [account for _, account in asked],
         },

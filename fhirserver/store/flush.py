@@ -10,12 +10,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any, Final, LiteralString, TypeVar
 from uuid import UUID
 
 from psycopg import sql
 
+from fhirserver.store.columns import array, run_of, texts
 from fhirserver.store.connection import Query
 from fhirserver.store.versions import SealedVersion
 
@@ -91,7 +91,7 @@ def insertions(stamp: Stamp, rows: Sequence[SealedVersion]) -> list[Query]:
     """Return what writes `rows`, first versions of new resources, with their ranges."""
     if not rows:
         return []
-    content, starts, sizes = _contents(rows)
+    content, starts, sizes = run_of([one.content for one in rows])
     ranges = _ranges(stamp, rows)
     made = Query(
         _INSERT if ranges is None else _INSERT_WITH_RANGES,
@@ -100,16 +100,16 @@ def insertions(stamp: Stamp, rows: Sequence[SealedVersion]) -> list[Query]:
             stamp.now,
             stamp.keys_version,
             content,
-            _column(one.of.number for one in rows),
-            _column(one.of.bucket for one in rows),
-            _column(one.of.row for one in rows),
-            _texts(one.of.stored.id if one.of.named else None for one in rows),
-            _column(one.patient_key for one in rows),
-            _column(one.index.own for one in rows),
-            _texts(one.index.time for one in rows),
-            _texts(one.index.time_end for one in rows),
-            _texts(_column(one.index.keys) for one in rows),
-            _column(one.key_id for one in rows),
+            array(one.of.number for one in rows),
+            array(one.of.bucket for one in rows),
+            array(one.of.row for one in rows),
+            texts(one.of.stored.id if one.of.named else None for one in rows),
+            array(one.patient_key for one in rows),
+            array(one.index.own for one in rows),
+            texts(one.index.time for one in rows),
+            texts(one.index.time_end for one in rows),
+            texts(array(one.index.keys) for one in rows),
+            array(one.key_id for one in rows),
             starts,
             sizes,
             *(ranges or ()),
@@ -127,25 +127,25 @@ def replacements(
     """
     queries = []
     for number, same in _grouped(rows, lambda one: one.of.number).items():
-        content, starts, sizes = _contents(same)
+        content, starts, sizes = run_of([one.content for one in same])
         going = [one.of for one in same if one.of.row not in archived]
         changed = Query(
             _of_type(_REPLACE, number),
             (
-                _column(one.bucket for one in going),
-                _column(one.row for one in going),
+                array(one.bucket for one in going),
+                array(one.row for one in going),
                 stamp.now,
                 stamp.keys_version,
                 content,
-                _column(one.of.bucket for one in same),
-                _column(one.of.row for one in same),
-                _column(one.of.stored.version for one in same),
-                _column(one.patient_key for one in same),
-                _column(one.index.own for one in same),
-                _texts(one.index.time for one in same),
-                _texts(one.index.time_end for one in same),
-                _texts(_column(one.index.keys) for one in same),
-                _column(one.key_id for one in same),
+                array(one.of.bucket for one in same),
+                array(one.of.row for one in same),
+                array(one.of.stored.version for one in same),
+                array(one.patient_key for one in same),
+                array(one.index.own for one in same),
+                texts(one.index.time for one in same),
+                texts(one.index.time_end for one in same),
+                texts(array(one.index.keys) for one in same),
+                array(one.key_id for one in same),
                 starts,
                 sizes,
             ),
@@ -159,9 +159,7 @@ def replacements(
 
 def archival(place: Place) -> Query:
     """Return what copies a current row to the history and drops its ranges."""
-    return Query(
-        _of_type(_ARCHIVE_ALONE, place.type), (_column([place.bucket]), _column([place.row]))
-    )
+    return Query(_of_type(_ARCHIVE_ALONE, place.type), (array([place.bucket]), array([place.row])))
 
 
 def burials(stamp: Stamp, places: Sequence[Place]) -> list[Query]:
@@ -169,7 +167,7 @@ def burials(stamp: Stamp, places: Sequence[Place]) -> list[Query]:
     return [
         Query(
             _of_type(_BURY, number),
-            (_column(one.bucket for one in same), _column(one.row for one in same), stamp.now),
+            (array(one.bucket for one in same), array(one.row for one in same), stamp.now),
         )
         for number, same in _grouped(places, lambda one: one.type).items()
     ]
@@ -181,31 +179,14 @@ def _ranges(stamp: Stamp, rows: Sequence[SealedVersion]) -> tuple[Any, ...] | No
         return None
     return (
         stamp.tenant,
-        _column(one.of.bucket for one, _ in ranges),
-        _column(one.of.number for one, _ in ranges),
-        _column(one.of.row for one, _ in ranges),
-        _column(span.param for _, span in ranges),
-        _column(span.lo for _, span in ranges),
-        _column(span.hi for _, span in ranges),
-        _column(one.patient_key for one, _ in ranges),
+        array(one.of.bucket for one, _ in ranges),
+        array(one.of.number for one, _ in ranges),
+        array(one.of.row for one, _ in ranges),
+        array(span.param for _, span in ranges),
+        array(span.lo for _, span in ranges),
+        array(span.hi for _, span in ranges),
+        array(one.patient_key for one, _ in ranges),
     )
-
-
-def _contents(rows: Sequence[SealedVersion]) -> tuple[bytes, str, str]:
-    """Return all contents in one run, with where each starts (from 1) and how long it is."""
-    sizes = [len(one.content) for one in rows]
-    starts = accumulate(sizes[:-1], initial=1)
-    return b"".join([one.content for one in rows]), _column(starts), _column(sizes)
-
-
-def _column(values: Iterable[Any]) -> str:
-    """Return an array literal of values that need no quotes: numbers and row ids."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
-
-
-def _texts(values: Iterable[Any]) -> str:
-    """Return an array literal of values without quotes or backslashes in them: ids, times, other array literals."""
-    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
 
 
 def _grouped(items: Iterable[_Item], key: Callable[[_Item], int]) -> dict[int, list[_Item]]:

@@ -1,14 +1,14 @@
 """Rows of `hl7_message`: what interfaces sent, under the tenant's key. Implements `fhirserver.kernel.hl7.HeldMessages`.
 
-The unique key of sender and control id is what makes a message that is sent again have no second effect: two
-transactions with the same one wait for each other.
+The unique key of sender and control id is what makes a message that is sent again have no second effect: of two
+transactions with the same new one the second fails, with all its effect, and finds it known when it is run again.
 """
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 from uuid import UUID
 
 from fhirserver.crypto.envelope import Tampered
@@ -17,6 +17,7 @@ from fhirserver.kernel.hl7 import AlarmTold, Before, Claim, ComingMessage, Outco
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.telemetry import DeadLetter
 from fhirserver.store import dead_letters, hl7_alarms
+from fhirserver.store.columns import array, run_of, texts
 from fhirserver.wire import fhir_json
 
 _LISTED: Final[LiteralString] = (
@@ -52,68 +53,54 @@ class HeldMessages:
     """Works within transactions of the caller's."""
 
     async def claim(self, tx: Transaction, coming: Sequence[ComingMessage]) -> Sequence[Claim]:
-        """Insert what is new, lock what is known."""
-        new: dict[tuple[str, str], tuple[Any, ...]] = {}
-        # In one order everywhere: two who claim the same messages never wait for each other in a circle.
-        for one in sorted(coming, key=lambda message: (message.sender, message.control_id)):
-            bucket = keys.bucket_of(tx.tenant, "hl7-message", f"{one.sender}|{one.control_id}")
-            row = keys.row_id(keys.unix_ms(tx.now), bucket, secrets.randbits(64))
-            new[one.sender, one.control_id] = (
-                bucket, row, one.sender, one.control_id, one.kind, one.received
-            )  # fmt: skip
-        columns = [list(column) for column in zip(*new.values(), strict=True)]
-        inserted = await tx.execute(
-            # How it came in follows when it is known whose key it is sealed with.
-            "INSERT INTO hl7_message (bucket, tenant, id, sender, control_id, kind, received, outcome, raw) "
-            "SELECT b, %s, i, s, c, k, r, 'accepted', '' FROM unnest(%s::smallint[], %s::uuid[], %s::text[], "
-            "%s::text[], %s::text[], %s::timestamptz[]) AS new(b, i, s, c, k, r) "
-            "ON CONFLICT DO NOTHING RETURNING sender, control_id, id, bucket",
-            (tx.tenant, *columns),
-        )
-        claims = {
-            (sender, control_id): Claim(row, bucket, None)
-            for sender, control_id, row, bucket in inserted
-        }
-        if len(claims) < len(new):
-            claims |= await self._known(tx, [row for key, row in new.items() if key not in claims])
-        return [claims[one.sender, one.control_id] for one in coming]
+        """Lock what is known; what is new is written by `settle`, whole and once."""
+        buckets = [
+            keys.bucket_of(tx.tenant, "hl7-message", f"{one.sender}|{one.control_id}")
+            for one in coming
+        ]
+        known = await self._known(tx, coming, buckets)
+        now = keys.unix_ms(tx.now)
+        claims = []
+        for one, bucket in zip(coming, buckets, strict=True):
+            row, before = known.get((one.sender, one.control_id), (None, None))
+            if row is None:
+                row = keys.row_id(now, bucket, secrets.randbits(64))
+            claims.append(Claim(row, bucket, before, one))
+        return claims
 
     async def _known(
-        self, tx: Transaction, rows: Sequence[tuple[Any, ...]]
-    ) -> dict[tuple[str, str], Claim]:
-        columns = [[row[place] for row in rows] for place in (0, 2, 3)]
+        self, tx: Transaction, coming: Sequence[ComingMessage], buckets: Sequence[int]
+    ) -> dict[tuple[str, str], tuple[UUID, Before]]:
         found = await tx.execute(
-            "SELECT m.sender, m.control_id, m.id, m.bucket, m.outcome, m.reason, m.patient, m.raw, m.report "
+            "SELECT m.sender, m.control_id, m.id, m.outcome, m.reason, m.patient, m.raw, m.report "
             "FROM hl7_message m "
             "JOIN unnest(%s::smallint[], %s::text[], %s::text[]) AS wanted(b, s, c) "
             "ON m.bucket = b AND m.sender = s AND m.control_id = c WHERE m.tenant = %s "
+            # In one order everywhere: two who claim the same messages never wait for each other in a circle.
             "ORDER BY m.sender, m.control_id FOR UPDATE OF m",
-            (*columns, tx.tenant),
+            (
+                array(buckets),
+                [one.sender for one in coming],
+                [one.control_id for one in coming],
+                tx.tenant,
+            ),
         )
-        claims = {}
-        for sender, control_id, row, bucket, outcome, reason, patient, raw, report in found:
+        known = {}
+        for sender, control_id, row, outcome, reason, patient, raw, report in found:
             opened = await _opened(tx, row, patient, raw, report)
             told = fhir_json.read(opened[1]) if opened[1] else {}
-            claims[sender, control_id] = Claim(
-                row, bucket, Before(outcome, reason, opened[0], told)
-            )
-        return claims
+            known[sender, control_id] = row, Before(outcome, reason, opened[0], told)
+        return known
 
     async def settle(self, tx: Transaction, settled: Sequence[Settled]) -> None:
         """Write messages, outcomes, reasons and reports under the key of the first patient, and count the attempt."""
-        for one in settled:
-            row = one.claim.id
-            patient, others = next(iter(one.patients), None), list(one.patients[1:])
-            report = None
-            if one.report:
-                report = await tx.seal(patient, _report(row), fhir_json.write(one.report))
-            raw = await tx.seal(patient, _raw(row), one.raw)
-            again = 0 if one.claim.before is None else 1
-            tx.execute_later(
-                "UPDATE hl7_message SET outcome = %s, reason = %s, patient = %s, others = %s, report = %s, raw = %s, "
-                "attempts = attempts + %s WHERE bucket = %s AND tenant = %s AND id = %s",
-                (one.outcome, one.reason, patient, others, report, raw, again, one.claim.bucket, tx.tenant, row),
-            )  # fmt: skip
+        sealed = [await _sealed(tx, one) for one in settled]
+        new = [one for one in sealed if one.of.claim.before is None]
+        if new:
+            _insert(tx, new)
+        for one in sealed:
+            if one.of.claim.before is not None:
+                _replace(tx, one)
 
     async def remember(self, tx: Transaction, told: Sequence[AlarmTold]) -> None:
         """Write the newest message of each alarm."""
@@ -129,6 +116,78 @@ class HeldMessages:
             "DELETE FROM hl7_message WHERE tenant = %s AND received < %s", (tx.tenant, before)
         )
         await hl7_alarms.forget(tx, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A message with what is kept of it, sealed. `report` is empty where nothing is to be said."""
+
+    of: Settled
+    raw: bytes
+    report: bytes
+
+    @property
+    def patient(self) -> str | None:
+        return next(iter(self.of.patients), None)
+
+    @property
+    def others(self) -> Sequence[str]:
+        return self.of.patients[1:]
+
+
+async def _sealed(tx: Transaction, one: Settled) -> _Sealed:
+    row, patient = one.claim.id, next(iter(one.patients), None)
+    report = b""
+    if one.report:
+        report = await tx.seal(patient, _report(row), fhir_json.write(one.report))
+    return _Sealed(one, await tx.seal(patient, _raw(row), one.raw), report)
+
+
+def _insert(tx: Transaction, new: Sequence[_Sealed]) -> None:
+    # In one order everywhere, as above.
+    new = sorted(
+        new, key=lambda one: (one.of.claim.message.sender, one.of.claim.message.control_id)
+    )
+    messages = [one.of.claim.message for one in new]
+    raws, reports = run_of([one.raw for one in new]), run_of([one.report for one in new])
+    tx.execute_later(
+        "INSERT INTO hl7_message (bucket, tenant, id, sender, control_id, kind, received, outcome, reason, "
+        "patient, others, report, raw) SELECT b, %s, i, s, c, k, r, o, w, p, x::text[], "
+        "nullif(substring(%b::bytea from said for says), ''), substring(%b::bytea from at for size) "
+        "FROM unnest(%s::smallint[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], "
+        "%s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[]) "
+        "AS new(b, i, s, c, k, r, o, w, p, x, said, says, at, size)",
+        (
+            tx.tenant,
+            reports.content,
+            raws.content,
+            array(one.of.claim.bucket for one in new),
+            array(one.of.claim.id for one in new),
+            [one.sender for one in messages],
+            [one.control_id for one in messages],
+            [one.kind for one in messages],
+            texts(one.received for one in messages),
+            texts(one.of.outcome for one in new),
+            [one.of.reason for one in new],
+            texts(one.patient for one in new),
+            # Ids: nothing in them needs quotes.
+            texts(array(one.others) for one in new),
+            reports.starts,
+            reports.sizes,
+            raws.starts,
+            raws.sizes,
+        ),
+    )
+
+
+def _replace(tx: Transaction, one: _Sealed) -> None:
+    claim = one.of.claim
+    tx.execute_later(
+        "UPDATE hl7_message SET outcome = %s, reason = %s, patient = %s, others = %s, report = %s, raw = %s, "
+        "attempts = attempts + 1 WHERE bucket = %s AND tenant = %s AND id = %s",
+        (one.of.outcome, one.of.reason, one.patient, [*one.others], one.report or None, one.raw,
+         claim.bucket, tx.tenant, claim.id),
+    )  # fmt: skip
 
 
 async def listed(

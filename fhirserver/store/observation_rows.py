@@ -8,8 +8,7 @@ Spec: https://www.postgresql.org/docs/current/sql-copy.html (binary format)
 
 import secrets
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -23,7 +22,6 @@ from fhirserver.kernel import keys
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import EFFECTIVE_MARK, ObservationRow, value_mark
 from fhirserver.store.data_keys import DataKey
-from fhirserver.store.rows import IndexColumns, RangeRow
 from fhirserver.store.tenant_keys import TenantKeys
 from fhirserver.terminology.ucum import canonical
 from fhirserver.wire import fhir_json
@@ -35,36 +33,54 @@ RESOURCE_COLUMNS: Final = (
     "keys_version, keys, key_id, content"
 )
 RANGE_COLUMNS: Final = "type, bucket, tenant, patient, param, id, lo, hi"
-_FIELDS: Final = 14
-_RANGE_FIELDS: Final = 8
 _POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0)
 _TRAILER: Final = struct.pack("!h", -1)
 _INT8_OID: Final = 20
 _NULL: Final = struct.pack("!i", -1)
-_TIMES: Final = struct.Struct("!iqiqiq")
+_SPAN: Final = struct.Struct("!iqiq")
+_ROW_ID: Final = struct.Struct("!HQ")
+_UNIX_MS: Final = (1 << 48) - 1
+_RANDOM_B: Final = (1 << 52) - 1
+_OBSERVATION: Final = "Observation"
+_REFERENCE: Final = b"Observation/"
+_SEAL_BEGINS: Final = len(envelope.HEADER) + envelope.NONCE_BYTES
 _LENGTH: Final = struct.Struct("!i")
+_COMMON: Final = struct.Struct("!ihihii")
+_KEY: Final = struct.Struct("!iq")
+_PARAM: Final = struct.Struct("!iqi")
+_KEYS_VERSION: Final = struct.Struct("!ih")
+_ROW_BEGINS: Final = struct.pack("!h", 14)
+_RANGE_BEGINS: Final = struct.pack("!h", 8)
+_ID_LENGTH: Final = struct.pack("!i", 16)
+_VERSION: Final = struct.pack("!ii", 4, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class RangeSlot:
-    """A range of every Observation of a template: all bytes before its id, and where its ends come from.
+class RangeSource(NamedTuple):
+    """Where a range of every Observation of a form comes from.
 
-    `position` is that of a value, converted from `unit` to base units unless that is None; `fixed` are the ends where they
-    are the same for all.
+    `position` is that of a value, converted from `unit` to base units unless that is None; `fixed` are the ends, as COPY
+    wants them, where they are the same for all.
     """
 
-    head: bytes
+    param: int
     position: int
     unit: str | None
     fixed: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedTemplate:
+class RangeSlot(NamedTuple):
+    """A range of every Observation of a template: all bytes before its id, and where its ends come from."""
+
+    head: bytes
+    source: RangeSource
+
+
+class PreparedTemplate(NamedTuple):
     """An Observation cut into literal pieces, with everything about its rows that does not change."""
 
     pieces: tuple[bytes, ...]
+    kind: Hashable
     bucket: int
     key_id: int
     cipher: AESGCM
@@ -82,7 +98,7 @@ class Row(NamedTuple):
     bucket: int
     tenant: int
     patient: int | None
-    columns: IndexColumns
+    keys: Sequence[int]
     keys_version: int
     subject: str | None
 
@@ -95,51 +111,40 @@ class MadeRows(NamedTuple):
     ranges: bytes
 
 
-def prepared(body: Json, values: int, row: Row, key: DataKey) -> PreparedTemplate:
-    """Return the template of `body`, which holds the marks of id, last update, effective time and `values` numbers.
-
-    Raises ValueError when they are not all there in this order.
-    """
-    common = struct.pack("!ihihii", 2, row.type, 2, row.bucket, 4, row.tenant)
-    patient = _NULL if row.patient is None else struct.pack("!iq", 8, row.patient)
-    range_head = struct.pack("!h", _RANGE_FIELDS) + common + patient
+def prepared(
+    pieces: tuple[bytes, ...],
+    kind: Hashable,
+    ranges: Sequence[RangeSource],
+    row: Row,
+    key: DataKey,
+) -> PreparedTemplate:
+    """Return the template of an Observation cut into `pieces`; those of one `kind` differ in id, times and numbers."""
+    common = _COMMON.pack(2, row.type, 2, row.bucket, 4, row.tenant)
+    patient = _NULL if row.patient is None else _KEY.pack(8, row.patient)
+    range_head = _RANGE_BEGINS + common + patient
     return PreparedTemplate(
-        pieces=_cut(fhir_json.write(body), values),
+        pieces=pieces,
+        kind=kind,
         bucket=row.bucket,
         key_id=key.key_id,
         cipher=key.cipher,
-        head=struct.pack("!h", _FIELDS) + common + _LENGTH.pack(16),
-        patient=struct.pack("!ii", 4, 1) + patient,
-        keys=struct.pack("!ih", 2, row.keys_version)
-        + _int8_array(row.columns.keys)
-        + struct.pack("!iq", 8, key.key_id),
-        ranges=tuple(_slot(range_head, body, values, one) for one in row.columns.ranges),
+        head=_ROW_BEGINS + common + _ID_LENGTH,
+        patient=_VERSION + patient,
+        keys=_KEYS_VERSION.pack(2, row.keys_version)
+        + _int8_array(row.keys)
+        + _KEY.pack(8, key.key_id),
+        ranges=tuple(
+            [RangeSlot(range_head + _PARAM.pack(8, one.param, 16), one) for one in ranges]
+        ),
         subject=row.subject,
     )
 
 
-def _slot(head: bytes, body: Json, values: int, one: RangeRow) -> RangeSlot:
-    head += struct.pack("!iqi", 8, one.param, 16)
-    for position in range(values):
-        mark = value_mark(position)
-        if one.lo == one.hi == mark:
-            return RangeSlot(head, position, None, None)
-        for unit in _units(body):
-            converted = canonical(mark, unit)
-            if converted is not None and one.lo == one.hi == converted[0]:
-                return RangeSlot(head, position, unit, None)
-    return RangeSlot(head, 0, None, _numeric(one.lo) + _numeric(one.hi))
+def cut(content: bytes, values: int) -> tuple[bytes, ...]:
+    """Return the literal pieces around the marks, which stand in the order id, last update, effective time, values.
 
-
-def _units(body: Json) -> Iterator[str]:
-    for holder in (body, *body.get("component", ())):
-        unit = holder.get("valueQuantity", {}).get("code")
-        if unit is not None:
-            yield unit
-
-
-def _cut(content: bytes, values: int) -> tuple[bytes, ...]:
-    """Return the literal pieces around the marks, which stand in the order id, last update, effective time, values."""
+    Raises ValueError when they are not all there in this order.
+    """
     marks = [
         ID_MARK,
         UPDATED_MARK,
@@ -156,89 +161,101 @@ def _cut(content: bytes, values: int) -> tuple[bytes, ...]:
     return (*pieces, content)
 
 
+def ends(lo: Decimal, hi: Decimal) -> bytes:
+    """Return both ends of a range as COPY wants them."""
+    return _numeric(lo) + _numeric(hi)
+
+
 def made_rows(
     rows: Sequence[ObservationRow],
-    templates: Mapping[tuple[int, str], PreparedTemplate],
     now: datetime,
     own: TenantKeys,
 ) -> MadeRows:
     """Return the COPY data of `rows`, received at `now`. The hottest loop of the server."""
+    count = len(rows)
     updated = _instant(now)
-    updated_field = struct.pack("!iq", 8, _microseconds(now))
-    millisecond = keys.unix_ms(now)
-    step = 8 + envelope.NONCE_BYTES
-    noise = secrets.token_bytes(step * len(rows))
-    tenant, hash_own = own.tenant, own.blind.own
+    updated_field = _KEY.pack(8, _microseconds(now))
+    born = (keys.unix_ms(now) & _UNIX_MS).to_bytes(6, "big")
+    noise = secrets.token_bytes(envelope.NONCE_BYTES * count)
+    hash_own = own.blind.owns()
+    place = envelope.first_version_place(own.tenant, _OBSERVATION)
     effective: datetime | None = None
-    effective_text, time = b"", 0
+    time = b""
+    before_value = b""
     ids: list[str] = []
     parts: list[bytes] = [_HEADER]
-    append = parts.append
     ranges: list[bytes] = [_HEADER]
-    for position, row in enumerate(rows):
-        template_name, at, values = row
-        template = templates[(tenant, template_name)]
-        start = position * step
-        nonce_start = start + 8
-        row_bytes = keys.row_bytes(
-            millisecond, template.bucket, int.from_bytes(noise[start:nonce_start], "big")
+    nonce_at = 0
+    for (template, at, values), chance in zip(
+        rows, struct.unpack(f"!{count}Q", secrets.token_bytes(8 * count)), strict=True
+    ):
+        # As `keys.row_bytes` has it.
+        row_bytes = born + _ROW_ID.pack(
+            0x7000 | chance & 0xFFF, 1 << 63 | (chance >> 12 & _RANDOM_B) << 10 | template.bucket
         )
-        fhir_id = keys.row_text(row_bytes)
+        digits = row_bytes.hex()
+        fhir_id = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
         ids.append(fhir_id)
+        id_text = fhir_id.encode()
         if at is not effective:
             effective = at
-            effective_text = _instant(at)
-            time = _microseconds(at)
-        pieces = template.pieces
-        content = _content(pieces, fhir_id, updated, effective_text, values)
-        sealed = envelope.seal(
-            template.cipher,
-            noise[nonce_start : start + step],
-            envelope.resource_place(tenant, "Observation", fhir_id, 1, template.key_id),
-            content,
+            before_value = _instant(at)
+            moment = _microseconds(at)
+            time = _SPAN.pack(8, moment, 8, moment + 1000)
+        first, second, third, *rest = template.pieces
+        pieces = [first, id_text, second, updated, third, before_value, rest[0]]
+        for value, piece in zip(values, rest[1:], strict=True):
+            pieces += (value.encode(), piece)
+        nonce = noise[nonce_at : nonce_at + envelope.NONCE_BYTES]
+        nonce_at += envelope.NONCE_BYTES
+        sealed = template.cipher.encrypt(
+            nonce, b"".join(pieces), place % (id_text, template.key_id)
         )
-        append(template.head)
-        append(row_bytes)
-        append(template.patient)
-        append(_TIMES.pack(8, hash_own("Observation/" + fhir_id), 8, time, 8, time + 1000))
-        append(updated_field)
-        append(template.keys)
-        append(_LENGTH.pack(len(sealed)))
-        append(sealed)
-        for slot in template.ranges:
-            ends = slot.fixed
-            if ends is None:
-                ends = _point(values[slot.position], slot.unit)
-            ranges += (slot.head, row_bytes, ends)
-    append(_TRAILER)
+        parts += (
+            template.head,
+            row_bytes,
+            template.patient,
+            _KEY.pack(8, hash_own(_REFERENCE + id_text)),
+            time,
+            updated_field,
+            template.keys,
+            _LENGTH.pack(len(sealed) + _SEAL_BEGINS),
+            envelope.HEADER,
+            nonce,
+            sealed,
+        )
+        for slot_head, (_, at_value, unit, both_ends) in template.ranges:
+            if both_ends is None:
+                both_ends = _point(values[at_value], unit)  # noqa: PLW2901 - a range of its own
+            ranges += (slot_head, row_bytes, both_ends)
+    parts.append(_TRAILER)
     ranges.append(_TRAILER)
     return MadeRows(ids, b"".join(parts), b"".join(ranges))
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """Implements `fhirserver.kernel.readings.StreamedObservation`."""
 
     id: str
     row: ObservationRow
-    template: PreparedTemplate
     updated: datetime
 
     @property
-    def kind(self) -> str:
-        """The template it was made from."""
-        return self.row.template
+    def kind(self) -> Hashable:
+        """Its form and whose it is."""
+        template: PreparedTemplate = self.row.template
+        return template.kind
 
     @property
     def patient(self) -> str | None:
         """The id of the patient it is about."""
-        return self.template.subject
+        template: PreparedTemplate = self.row.template
+        return template.subject
 
     def resource(self) -> Json:
         """Return the resource as it was stored."""
-        _, at, values = self.row
-        pieces = self.template.pieces
-        content = _content(pieces, self.id, _instant(self.updated), _instant(at), values)
+        template, at, values = self.row
+        content = _content(template.pieces, self.id, _instant(self.updated), _instant(at), values)
         return fhir_json.read_own(content)
 
 
@@ -264,8 +281,7 @@ def _point(text: str, unit: str | None) -> bytes:
         # The template has this range, so its unit is one that converts.
         assert converted is not None
         value = converted[0]
-    end = _numeric(value)
-    return end + end
+    return ends(value, value)
 
 
 def _numeric(value: Decimal) -> bytes:
@@ -274,9 +290,15 @@ def _numeric(value: Decimal) -> bytes:
 
 
 def _int8_array(values: Sequence[int]) -> bytes:
-    body = struct.pack("!iiiii", 1, 0, _INT8_OID, len(values), 1)
-    body += b"".join(struct.pack("!iq", 8, value) for value in values)
-    return struct.pack("!i", len(body)) + body
+    number = len(values)
+    fields = [8] * (2 * number)
+    fields[1::2] = values
+    return _int8_array_of(number).pack(20 + 12 * number, 1, 0, _INT8_OID, number, 1, *fields)
+
+
+@lru_cache(maxsize=256)
+def _int8_array_of(number: int) -> struct.Struct:
+    return struct.Struct("!iiiiii" + "iq" * number)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -20,6 +20,8 @@ _BEGIN: Final = Query("BEGIN", prepare=False)
 _ENTER: Final[LiteralString] = (
     f"{SET_TENANT}, pg_advisory_xact_lock_shared(%s::bigint), (SELECT epoch FROM key_epoch)"
 )
+# Who is second to write the same message waits for the first, and then does not write it.
+_ONCE: Final = "hl7_message_bucket_tenant_sender_control_id_key"
 _Kind = TypeVar("_Kind", bound=WriteTransaction)
 
 
@@ -29,8 +31,8 @@ async def open_transaction(
 ) -> AsyncIterator[_Kind]:
     """Open a transaction of `tenant`; leaving the block lets observers react and commits.
 
-    Raises `Overtaken` when the database chose this transaction to end a deadlock, `Unavailable` when the database is
-    away: in both cases nothing was stored.
+    Raises `Overtaken` when the database chose this transaction to end a deadlock, or another one took the same message,
+    `Unavailable` when the database is away: in all cases nothing was stored.
     """
     try:
         async with context.pool.connection() as connection:
@@ -48,6 +50,11 @@ async def open_transaction(
                 raise
     except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as defeat:
         msg = "a concurrent change won; nothing was stored, try again"
+        raise Overtaken(msg) from defeat
+    except psycopg.errors.UniqueViolation as defeat:
+        if defeat.diag.constraint_name != _ONCE:
+            raise
+        msg = "the same message was taken a moment ago; nothing was stored, try again"
         raise Overtaken(msg) from defeat
     except psycopg.OperationalError as outage:
         msg = "the database is not available; nothing was stored, try again"

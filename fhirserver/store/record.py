@@ -56,6 +56,7 @@ from fhirserver.store.key_works import Hanging, key_works
 from fhirserver.store.opening import open_transaction
 from fhirserver.store.own_rows import OwnRows
 from fhirserver.store.partitions import ensure_partitions
+from fhirserver.store.prepared_templates import PreparedTemplates
 from fhirserver.store.read import ReadContext, Reader
 from fhirserver.store.reindex import Enable, Reindex
 from fhirserver.store.relations import relations
@@ -63,8 +64,9 @@ from fhirserver.store.relationships import RelationshipRows, backfill, epoch
 from fhirserver.store.retention import Retention
 from fhirserver.store.root_rotation import hanging_on, rewrap_tenant_keys
 from fhirserver.store.search import Searches
-from fhirserver.store.telemetry import PreparedTemplates, TelemetryTransaction
+from fhirserver.store.telemetry import TelemetryTransaction
 from fhirserver.store.transaction import WriteTransaction
+from fhirserver.store.visibility import Visibility
 from fhirserver.store.write_context import Overtaken, WriteContext, nothing
 
 # Often enough for every storm that was tried; then the caller is told.
@@ -113,6 +115,7 @@ class Record:
         self.relationships = RelationshipRows()
         self.authorizations = Authorizations(database, self.transaction, root, clock)
         self._histories = Histories(self._reader, self._read, clock)
+        self._visibility = Visibility()
 
     def now(self) -> datetime:
         """Return the server's time (aware, UTC)."""
@@ -316,6 +319,11 @@ class Record:
     async def grant(self, token: str) -> Grant | None:
         """Return who holds `token`."""
         return await access_tokens.grant(self._database.read, token, self._clock())
+
+    async def access_now(self, grant: Grant) -> Access:
+        """Return what `grant` allows now."""
+        async with self.transaction(grant.principal.tenant) as tx:
+            return await self._visibility.access_while_held(tx, grant)
 
     async def relations(self, principal: Principal) -> Relations:
         """Return what is known of the relations of `principal` with patients."""

@@ -1,6 +1,6 @@
 """From a resource to what its row holds besides the content: blind keys, time columns, ranges."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -52,10 +52,7 @@ def index_columns(resource: Json, blind: BlindIndex, definitions: Definitions) -
     return IndexColumns(
         own=blind.own(f"{type_}/{resource['id']}"),
         keys=distinct(
-            [
-                indexed_key(blind, type_, term, resource["id"])
-                for term in resource_terms(type_, entries)
-            ]
+            _indexed_keys(blind, type_, resource_terms(type_, entries), resource["id"])
             + _keys_of(targets, blind)
         ),
         time=None if primary is None else as_datetime(primary.lo),
@@ -85,24 +82,32 @@ def _without_readings(resource: Json, definitions: Definitions) -> tuple[Json, l
     """
     if resource["resourceType"] != _PROVENANCE:
         return resource, []
-    first, others = resource["target"][:1], resource["target"][1:]
-    readings = [one["reference"] for one in others if _is_reading(one)]
+    others, readings = resource["target"][:1], []
+    for one in resource["target"][1:]:
+        text = one.get("reference", "")
+        if len(one) == 1 and text.startswith(_READING) and text.count("/") == 1:
+            readings.append(text)
+        else:
+            others.append(one)
     if not readings or not definitions.derived(_TargetsAreKnown).alone:
         return resource, []
-    return {
-        **resource,
-        "target": [*first, *(one for one in others if not _is_reading(one))],
-    }, readings
-
-
-def _is_reading(target: Json) -> bool:
-    text = target.get("reference", "")
-    return len(target) == 1 and text.startswith(_READING) and text.count("/") == 1
+    return {**resource, "target": others}, readings
 
 
 def _keys_of(readings: Sequence[str], blind: BlindIndex) -> list[int]:
     own, constant = blind.owns(), blind.parameter_constant(_PROVENANCE, "target")
     return [own(one.encode()) ^ constant for one in readings]
+
+
+def _indexed_keys(blind: BlindIndex, type_: str, terms: Iterable[Term], id_: str) -> list[int]:
+    """Return what `indexed_key` returns for each of `terms`; most values have one key, and all are asked for at once."""
+    value, has_spread = blind.value, blind.spread is not None and type_ in coarse.MEASURED
+    return [
+        indexed_key(blind, type_, term, id_)
+        if term.reference or (has_spread and spread(blind, type_, term) > 1)
+        else value(type_, term.param, term.text)
+        for term in terms
+    ]
 
 
 def indexed_key(blind: BlindIndex, type_: str, term: Term, id_: str) -> int:

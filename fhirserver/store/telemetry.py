@@ -4,75 +4,51 @@ A batch locks its streams, so a message that comes twice is dropped by the secon
 evaluation of one device's readings in order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from fhirserver.definitions import Definitions
 from fhirserver.kernel import keys
-from fhirserver.kernel.errors import Unprocessable
 from fhirserver.kernel.resource import Json
 from fhirserver.kernel.telemetry import (
     Binding,
     DeadLetter,
     EnrolledDevice,
+    ObservationForm,
     ObservationRow,
     StreamKey,
     StreamState,
 )
 from fhirserver.store import dead_letters, ingest_audit
+from fhirserver.store.observation_forms import PreparedForm, filled, keys_of, prepared_form
 from fhirserver.store.observation_rows import (
-    ID_MARK,
     RANGE_COLUMNS,
     RESOURCE_COLUMNS,
-    UPDATED_MARK,
     PreparedTemplate,
     Row,
     StoredRow,
     made_rows,
-    prepared,
 )
 from fhirserver.store.partitions import observation_leaf, range_leaf
-from fhirserver.store.rows import index_columns
+from fhirserver.store.prepared_templates import Era, PreparedTemplates
 from fhirserver.store.transaction import WriteTransaction
-from fhirserver.validation import validate
 from fhirserver.wire import fhir_json
-
-Templates = dict[tuple[int, str], PreparedTemplate]
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedTemplates:
-    """What a process remembers between batches. A template is keyed by everything it depends on, a birth by its boot, so
-    neither becomes wrong.
-    """
-
-    templates: dict[int, tuple[Definitions, int, Templates]] = field(default_factory=dict)
-    births: dict[tuple[int, str, str], Json] = field(default_factory=dict)
-    told: ingest_audit.Told = field(default_factory=dict)
-
-    def of(self, tenant: int, definitions: Definitions, epoch: int) -> Templates:
-        """Return the templates indexed by `definitions` and sealed by keys of `epoch`; others are forgotten."""
-        known = self.templates.get(tenant)
-        if known is None or known[0] is not definitions or known[1] != epoch:
-            known = self.templates[tenant] = (definitions, epoch, {})
-        return known[2]
 
 
 class TelemetryTransaction(WriteTransaction):
     """Implements `fhirserver.kernel.telemetry.TelemetryTransaction`."""
 
-    _templates: Templates
-    _births: dict[tuple[int, str, str], Json]
+    _memory: PreparedTemplates
+    _era: Era
     _told: ingest_audit.Told
 
     def share(self, memory: PreparedTemplates) -> Self:
         """Use the process's memory."""
-        self._templates = memory.of(self.tenant, self.definitions, self._context.keys.epoch)
-        self._births = memory.births
+        self._memory = memory
+        self._era = memory.era(self.tenant, self.definitions, self._context.keys.epoch)
         self._told = memory.told
         self._connections: set[tuple[str, str]] = set()
         self._enrolled: dict[str, EnrolledDevice] = {}
@@ -137,8 +113,14 @@ class TelemetryTransaction(WriteTransaction):
         )
 
     async def devices(self, addresses: Iterable[str]) -> Mapping[str, EnrolledDevice]:
-        """Return the enrolled devices with their bindings."""
-        wanted = sorted(set(addresses))
+        """Return the enrolled devices with their bindings, as they were when first asked for here."""
+        asked = set(addresses)
+        wanted = sorted(asked - self._enrolled.keys())
+        if wanted:
+            self._enrolled.update(await self._devices(wanted))
+        return {one: known for one in asked if (known := self._enrolled.get(one)) is not None}
+
+    async def _devices(self, wanted: Sequence[str]) -> Mapping[str, EnrolledDevice]:
         rows = await self.execute(
             "SELECT e.address, e.device, e.behind, b.patient, b.starts, b.ends FROM device_enrollment e "
             "JOIN unnest(%s::smallint[], %s::text[]) AS wanted(b, a) ON e.bucket = wanted.b AND e.address = wanted.a "
@@ -151,17 +133,16 @@ class TelemetryTransaction(WriteTransaction):
             bindings = found.setdefault(address, (device, tuple(behind), []))[2]
             if patient is not None:
                 bindings.append(Binding(patient, starts, ends))
-        devices = {
+        return {
             address: EnrolledDevice(address, device, tuple(bound), behind)
             for address, (device, behind, bound) in found.items()
         }
-        self._enrolled.update(devices)
-        return devices
 
     async def births(self, streams: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Json]:
         """Return known births, from the process's memory where possible."""
-        wanted = set(streams)
-        missing = [pair for pair in wanted if (self.tenant, *pair) not in self._births]
+        memory = self._memory.births
+        known = {pair: memory.get((self.tenant, *pair)) for pair in set(streams)}
+        missing = [pair for pair, birth in known.items() if birth is None]
         if missing:
             rows = await self.execute(
                 "SELECT d.address, d.boot, d.birth::text FROM device_birth d "
@@ -170,13 +151,18 @@ class TelemetryTransaction(WriteTransaction):
                 ([self._device_bucket(address) for address, _ in missing], [address for address, _ in missing],
                  [boot for _, boot in missing], self.tenant),
             )  # fmt: skip
-            for address, boot, birth in rows:
-                self._births[(self.tenant, address, boot)] = fhir_json.read(birth.encode())
-        return {
-            (address, boot): self._births[(self.tenant, address, boot)]
-            for address, boot in wanted
-            if (self.tenant, address, boot) in self._births
-        }
+            for address, boot, text in rows:
+                birth = known[address, boot] = fhir_json.read_own(text.encode())
+                memory.keep((self.tenant, address, boot), birth)
+        return {pair: birth for pair, birth in known.items() if birth is not None}
+
+    async def is_born_since(self, address: str, moment: datetime) -> bool:
+        """Return whether a birth of this device was taken at `moment` or later."""
+        rows = await self.execute(
+            "SELECT 1 FROM device_birth WHERE bucket = %s AND tenant = %s AND address = %s AND received >= %s LIMIT 1",
+            (self._device_bucket(address), self.tenant, address, moment),
+        )
+        return bool(rows)
 
     def save_births(self, births: Mapping[tuple[str, str], Json]) -> None:
         """Keep births; memory is only filled by reading them back, so a rolled-back birth is never believed."""
@@ -196,7 +182,7 @@ class TelemetryTransaction(WriteTransaction):
             ),
         )
         for address, boot in ordered:
-            self._births.pop((self.tenant, address, boot), None)
+            self._memory.births.forget((self.tenant, address, boot))
 
     async def last_births(self, addresses: Iterable[str]) -> Mapping[str, Json]:
         """Return the newest birth of each of `addresses`."""
@@ -207,7 +193,7 @@ class TelemetryTransaction(WriteTransaction):
             "WHERE d.tenant = %s ORDER BY d.bucket, d.address, d.received DESC",
             ([self._device_bucket(one) for one in wanted], wanted, self.tenant),
         )
-        return {address: fhir_json.read(birth.encode()) for address, birth in rows}
+        return {address: fhir_json.read_own(birth.encode()) for address, birth in rows}
 
     async def is_simulator(self, address: str) -> bool:
         """Return what the newest birth of `address` says of itself."""
@@ -218,58 +204,54 @@ class TelemetryTransaction(WriteTransaction):
         )
         return bool(found and found[0][0])
 
-    def is_prepared(self, template: str) -> bool:
-        """Return whether `template` can be used already."""
-        return (self.tenant, template) in self._templates
-
-    def forget(self, templates: Iterable[str]) -> None:
-        """Let go of prepared templates."""
-        for template in templates:
-            self._templates.pop((self.tenant, template), None)
+    def prepared(self, key: Hashable) -> PreparedTemplate | None:
+        """Return the template made for `key` before; see `fhirserver.kernel.telemetry`."""
+        return self._memory.made.get((self._era, key))
 
     async def prepare(
-        self, template: str, resource: Json, patient: str | None, values: int
-    ) -> None:
-        """Validate, index and cut the Observation; see `fhirserver.kernel.telemetry`."""
-        body: Json = {
-            "resourceType": "Observation",
-            "id": ID_MARK,
-            "meta": {"versionId": "1", "lastUpdated": UPDATED_MARK},
-        }
-        body["meta"].update(resource.get("meta", {}))
-        body.update((key, value) for key, value in resource.items() if key not in body)
-        problems = [one for one in validate(body) if one.severity in ("error", "fatal")]
-        if problems:
-            msg = "the Observation of this metric is not valid"
-            raise Unprocessable(msg, problems=problems)
-        index = index_columns(body, self._own.blind, self.definitions)
-        self._templates[(self.tenant, template)] = prepared(
-            body,
-            values,
-            Row(
-                type=self.definitions.type_number("Observation"),
-                bucket=self.bucket(patient, "Device", template),
-                tenant=self.tenant,
-                patient=self._patient_key(patient),
-                columns=index,
-                keys_version=self._own.blind.version,
-                subject=patient,
-            ),
-            await self._context.keys.of_patient(self.tenant, patient),
+        self,
+        key: Hashable,
+        form: ObservationForm,
+        patient: str | None,
+        references: Sequence[str] = (),
+    ) -> PreparedTemplate:
+        """Return the template of `form` with `references`; see `fhirserver.kernel.telemetry`."""
+        known, blind = self._form(form), self._own.blind
+        row = Row(
+            type=self.definitions.type_number("Observation"),
+            bucket=self.bucket(patient, "Device", "|".join(references)),
+            tenant=self.tenant,
+            patient=self._patient_key(patient),
+            keys=keys_of(known, references, blind, self.definitions),
+            keys_version=blind.version,
+            subject=patient,
         )
+        data_key = await self._context.keys.of_patient(self.tenant, patient)
+        made = filled(known, references, row, data_key)
+        self._memory.made.keep((self._era, key), made)
+        return made
+
+    def _form(self, form: ObservationForm) -> PreparedForm:
+        place = self._era, form
+        known = self._memory.forms.get(place)
+        if known is None:
+            known = prepared_form(form, self._own.blind, self.definitions)
+            self._memory.forms.keep(place, known)
+        return known
+
+    async def expect(self, patients: Iterable[str]) -> None:
+        """Make the data keys of `patients` that have none known yet, all in one round trip. Raises `Gone`."""
+        await self._context.keys.prepare(self.tenant, patients)
 
     async def copy_observations(self, rows: Sequence[ObservationRow]) -> Sequence[str]:
         """Store the rows in the leaf partition of the current time, tell the observer, and return their ids."""
         if not rows:
             return ()
-        made = made_rows(rows, self._templates, self.now, self._own)
+        made = made_rows(rows, self.now, self._own)
         leaf, ranges = await self._leaves()
         await self._copy(leaf, RESOURCE_COLUMNS, made.resources)
         await self._copy(ranges, RANGE_COLUMNS, made.ranges)
-        stored = [
-            StoredRow(id_, row, self._templates[self.tenant, row.template], self.now)
-            for id_, row in zip(made.ids, rows, strict=True)
-        ]
+        stored = [StoredRow(id_, row, self.now) for id_, row in zip(made.ids, rows, strict=True)]
         await self._context.observer.streamed(self, stored)
         return made.ids
 
@@ -280,10 +262,15 @@ class TelemetryTransaction(WriteTransaction):
 
     async def _leaves(self) -> tuple[str, str]:
         leaves = observation_leaf(self.now), range_leaf(self.now)
+        if leaves in self._memory.leaves:
+            return leaves
         known = await self.execute(
             "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL", leaves
         )
-        return leaves if known[0][0] else ("current_observation_rest", "range_observation_rest")
+        if not known[0][0]:
+            return "current_observation_rest", "range_observation_rest"
+        self._memory.leaves.add(leaves)
+        return leaves
 
     async def record_fault(self, stream: StreamKey, fault: str, lo: int, hi: int) -> None:
         """Record a gap or clock fault once."""

@@ -41,6 +41,11 @@ class Visibility:
         """Return what `owner` may touch now."""
         return (await self.accesses(tx, (owner,)))[owner]
 
+    async def access_while_held(self, tx: Transaction, owner: Grant) -> Access:
+        """Return what `owner` may touch now; nothing once the app or the session it was given to is over."""
+        over = await ended_apps(tx, (owner,), with_sessions=True)
+        return await self.access(tx, replace(owner, scopes=()) if over else owner)
+
     async def accesses(self, tx: Transaction, owners: Collection[Grant]) -> Mapping[Grant, Access]:
         """Return what each of `owners` may touch now."""
         # Read before the relations: what is committed between the two makes the next one ask again.

@@ -111,7 +111,7 @@ def written_by(resource: Json, previous: Json | None, principal: Principal) -> J
     written under. Where it is to be sent to another place, it is sent for who said so.
     """
     owner = None if previous is None else owner_of(previous, principal.tenant)
-    if previous is None or owner in (None, principal) or _place(resource) != _place(previous):
+    if previous is None or owner in (None, principal) or place_of(resource) != place_of(previous):
         return with_owner(resource, principal)
     ours = (OWNER, SCOPES)
     kept = [one for one in resource.get("extension", []) if one.get("url") not in ours]
@@ -119,7 +119,8 @@ def written_by(resource: Json, previous: Json | None, principal: Principal) -> J
     return {**resource, "extension": [*kept, *said]}
 
 
-def _place(resource: Json) -> tuple[str, str | None]:
+def place_of(resource: Json) -> tuple[str, str | None]:
+    """Return by which channel a Subscription is sent, and to which endpoint."""
     wanted = wishes(resource)
     return wanted.way, wanted.endpoint
 

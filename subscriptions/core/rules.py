@@ -68,30 +68,31 @@ def compile_rules(
         mine = [rule for rule in active_own if rule.parameter == name]
         theirs = [rule for rule in active_defaults if rule.parameter == name]
         its = [rule for rule in machine if rule.parameter == name]
-        watch = replace(_watch(name, mine, theirs, problems, its), interval=intervals.get(name))
+        watch = replace(watch_of(name, mine, theirs, problems, its), interval=intervals.get(name))
         for rule in (*mine, *theirs, *its):
             watches.update(dict.fromkeys(rule.codes, watch))
-    for codes, companion in (*_companions(both), *_flow_of(machine)):
+    for codes, companion in (*_companions(both), *flow_of(machine)):
         for code in codes:
             watches.setdefault(code, companion)
     return RuleSet(
         _fed(watches, trends),
         tuple(problems),
-        _next_boundary((*own, *defaults), now),
-        frozenset(rule.source for rule in both) | _counting(watches.values()),
+        next_boundary((*own, *defaults), now),
+        frozenset(rule.source for rule in both) | counting(watches.values()),
         trends,
         intervals,
-        _limited(watches.values()),
+        limited(watches.values()),
     )
 
 
-def _watch(
+def watch_of(
     name: str,
     own: list[Rule],
     defaults: list[Rule],
     problems: list[str],
     machine: Sequence[Rule] = (),
 ) -> Watch:
+    """Return the watch over parameter `name`; what is wrong with `own` rules is added to `problems`."""
     first = (*own, *defaults, *machine)[0]
     low = _side("low", own, defaults, problems, machine)
     high = _side("high", own, defaults, problems, machine)
@@ -178,12 +179,12 @@ def _machine_levels(
             yield from _levels(side, replace(rule, hysteresis=eased))
 
 
-def _counting(watches: Iterable[Watch]) -> frozenset[str]:
+def counting(watches: Iterable[Watch]) -> frozenset[str]:
     """Return the DeviceMetrics whose limits count."""
     return frozenset(level.source for level in _announced(watches))
 
 
-def _limited(watches: Iterable[Watch]) -> dict[str, datetime]:
+def limited(watches: Iterable[Watch]) -> dict[str, datetime]:
     """Return when the machines whose limits count announced them."""
     told = [level.announced for level in _announced(watches) if level.announced is not None]
     return {one.device: one.at for one in told}
@@ -257,7 +258,8 @@ def _family(side: Side, rules: Iterable[Rule]) -> Family:
     return "other"
 
 
-def _next_boundary(rules: Iterable[Rule], now: datetime) -> datetime | None:
+def next_boundary(rules: Iterable[Rule], now: datetime) -> datetime | None:
+    """Return when the next of `rules` begins or ends to hold."""
     moments = (moment for rule in rules for moment in (rule.starts, rule.ends))
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
@@ -335,14 +337,14 @@ def _companions(rules: Iterable[Rule]) -> Iterator[tuple[tuple[str, ...], Watch]
         for companion in (rule.change.steady, rule.change.shared):
             known = None if companion is None else BY_CODE.get(companion.codes[0])
             if known is not None:
-                yield known.codes, _watch(known.name, [], [_bare(rule, known)], [])
+                yield known.codes, watch_of(known.name, [], [_bare(rule, known)], [])
 
 
-def _flow_of(machine: Sequence[Rule]) -> Iterator[tuple[tuple[str, ...], Watch]]:
+def flow_of(machine: Sequence[Rule]) -> Iterator[tuple[tuple[str, ...], Watch]]:
     """Return the watch over the blood flow that machines' own limits are judged beside."""
     for rule in machine[:1]:
         flow = BY_CODE[BLOOD_FLOW]
-        yield flow.codes, _watch(flow.name, [], [_bare(rule, flow)], [])
+        yield flow.codes, watch_of(flow.name, [], [_bare(rule, flow)], [])
 
 
 def _bare(rule: Rule, parameter: Parameter) -> Rule:
@@ -367,15 +369,21 @@ def _bare(rule: Rule, parameter: Parameter) -> Rule:
 
 def _fed(watches: Mapping[str, Watch], trends: Mapping[str, Trend]) -> dict[str, Watch]:
     """Return `watches`, each knowing which trends remember its values."""
-    feeds: dict[str, list[tuple[str, int]]] = {}
-    for trend in trends.values():
-        for column, parameter in enumerate(trend.columns):
-            feeds.setdefault(parameter, []).append((trend.key, column))
+    feeds = feeds_of(trends)
     done: dict[str, Watch] = {}
     for watch in watches.values():
         if watch.parameter not in done:
-            done[watch.parameter] = replace(watch, feeds=tuple(feeds.get(watch.parameter, ())))
+            done[watch.parameter] = replace(watch, feeds=feeds.get(watch.parameter, ()))
     return {code: done[watch.parameter] for code, watch in watches.items()}
+
+
+def feeds_of(trends: Mapping[str, Trend]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Return by parameter the keys and columns of the `trends` that remember its values."""
+    feeds: dict[str, tuple[tuple[str, int], ...]] = {}
+    for trend in trends.values():
+        for column, parameter in enumerate(trend.columns):
+            feeds[parameter] = (*feeds.get(parameter, ()), (trend.key, column))
+    return feeds
 
 
 def _intervals(rules: Iterable[Rule]) -> dict[str, Interval]:

@@ -4,10 +4,11 @@ Pure: the stored readings before the moment are judged once more by the rules of
 functions that judged them. https://hl7.org/fhir/R4/parameters.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+from uuid import UUID
 
 from fhirserver.kernel.instant import instant
 from fhirserver.kernel.readings import Reading
@@ -74,11 +75,12 @@ def judged(
 
 
 def why_not(told: Sequence[Judged], alerts: Sequence[Alert], since: datetime, at: datetime) -> Json:
-    """Return the Parameters that tell what was judged, from `since` to `at`."""
+    """Return the Parameters that tell what was judged, from `since` to `at`; no alert beside `alerts` is named."""
+    named = {one.id for one in alerts}
     rows: list[Json] = [
         {"name": "at", "valueInstant": instant(at)},
         {"name": "since", "valueInstant": instant(since)},
-        *({"name": "parameter", "part": _parts(one)} for one in told),
+        *({"name": "parameter", "part": _parts(one, named)} for one in told),
         *({"name": "alert", "part": [*in_short(one), *_calls(one)]} for one in alerts),
     ]
     return {"resourceType": "Parameters", "parameter": rows}
@@ -122,7 +124,7 @@ def _quiet(reading: Reading) -> str | None:
     return None
 
 
-def _parts(one: Judged) -> list[Json]:
+def _parts(one: Judged, named: Collection[UUID]) -> list[Json]:
     watch = one.watch
     concept = {"coding": codings(one.codes), "text": watch.display}
     rows: list[Json] = [
@@ -147,7 +149,7 @@ def _parts(one: Judged) -> list[Json]:
         for side in (watch.low, watch.high)
         for level in side.levels
     ]
-    if one.alert is not None and one.alert.flag is not None:
+    if one.alert is not None and one.alert.id in named and one.alert.flag is not None:
         rows.append({"name": "flag", "valueReference": {"reference": f"Flag/{one.alert.flag}"}})
     return rows
 

@@ -19,7 +19,7 @@ from subscriptions.core.alert import Alert
 from subscriptions.core.alerting import Outcome, decide, is_about
 from subscriptions.core.constants import STILL_PRESENT_AFTER
 from subscriptions.core.findings import Finding
-from subscriptions.core.flag import evidence_in, flag_of
+from subscriptions.core.flag import Answered, answer_of, evidence_in, flag_of
 from subscriptions.core.life_cycle import Transition
 from subscriptions.core.ports import AlertListener
 from subscriptions.store import alert_rows
@@ -77,8 +77,8 @@ async def respond(
     if not step.applied:
         return before
     await alert_rows.update(tx, step.alert)
-    if step.alert.closed != before.closed:
-        await _mirror(tx, step.alert, ())
+    if step.alert.closed != before.closed or answer_of(step.alert) != answer_of(before):
+        await _mirror(tx, step.alert, (), Answered.by(step.alert, by, tx.now))
     return step.alert
 
 
@@ -142,8 +142,13 @@ async def _store(tx: Transaction, outcome: Outcome, finding: Finding) -> Alert:
     return alert
 
 
-async def _mirror(tx: Transaction, alert: Alert, evidence: tuple[str, ...]) -> Alert:
-    """Bring the Flag in step with `alert` and return the alert that knows its Flag."""
+async def _mirror(
+    tx: Transaction, alert: Alert, evidence: tuple[str, ...], answered: Answered | None = None
+) -> Alert:
+    """Bring the Flag in step with `alert` and return the alert that knows its Flag.
+
+    `answered`: how it was answered just now; without, what the Flag says of that stays while it is so.
+    """
     if alert.priority == "PL" and alert.flag is None:
         return alert
     if alert.flag is None:
@@ -156,7 +161,8 @@ async def _mirror(tx: Transaction, alert: Alert, evidence: tuple[str, ...]) -> A
     subject = None if before is None else before["subject"]["reference"]
     if before is not None and subject is not None:
         together = tuple(dict.fromkeys((*evidence_in(before), *evidence)))[-_EVIDENCE_AT_MOST:]
-        after = flag_of(alert, subject=subject, evidence=together)
+        answered = answered or Answered.of(before)
+        after = flag_of(alert, subject=subject, evidence=together, answered=answered)
         await tx.put(after, id_=alert.flag)
     return alert
 

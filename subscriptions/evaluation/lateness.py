@@ -14,7 +14,11 @@ from subscriptions.evaluation import alerts
 from subscriptions.store import evaluation_rows, late_rows, watch_rows
 from subscriptions.store.watch_rows import Execute
 
-_AT_ONCE: Final = 200
+# At most so many in a second, a few in each transaction, and none any more when so much of the second is over: what is
+# late because the machine has too much to do must not be given much more to do.
+_IN_A_SECOND: Final = 200
+_AT_ONCE: Final = 10
+_SHARE: Final = timedelta(seconds=0.2)
 Found = Callable[[Transaction], Awaitable[Sequence[Finding]]]
 # What the watchdog wrote down is believed this long.
 _FRESH_FOR: Final = timedelta(seconds=5)
@@ -59,7 +63,7 @@ class Lateness:
                 await self._end(tenant, now)
 
     async def _tell(self, tenant: int, since: datetime) -> None:
-        async def found(tx: Transaction) -> list[Finding]:
+        async def found(tx: Transaction) -> Sequence[Finding]:
             patients: dict[str, Finding] = {}
             for watched in await late_rows.not_told(tx, _AT_ONCE):
                 if expected_to_speak(watched):
@@ -72,27 +76,38 @@ class Lateness:
                     )
             return list(patients.values())
 
-        await self._apply(tenant, found)
+        await self._some(tenant, found)
 
     async def _end(self, tenant: int, now: datetime) -> None:
-        async def found(tx: Transaction) -> list[Finding]:
+        async def found(tx: Transaction) -> Sequence[Finding]:
             return [
                 lateness.late_finding(patient, device, "ended", now, simulated=simulated)
                 for patient, device, simulated in await late_rows.told(tx, _AT_ONCE)
             ]
 
-        await self._apply(tenant, found)
+        await self._some(tenant, found)
 
-    async def _apply(self, tenant: int, found: Found) -> None:
-        """Raise what `found` returns; a tenant whose rows are contended is left for the next second."""
+    async def _some(self, tenant: int, found: Found) -> None:
+        """Raise what `found` returns, a few at a time, until there is no more or it has taken its share of the second."""
+        began = self._clock()
+        for _ in range(_IN_A_SECOND // _AT_ONCE):
+            if not await self._apply(tenant, found) or self._clock() - began >= _SHARE:
+                return
+
+    async def _apply(self, tenant: int, found: Found) -> int:
+        """Raise what `found` returns, and return how much that was.
+
+        A tenant whose rows are contended is left for the next second.
+        """
         try:
             async with self._transaction(tenant) as tx:
                 findings = await found(tx)
                 if findings:
                     await _serialize(tx, (finding.patient for finding in findings))
                     await alerts.apply(tx, self._listener, findings)
+                return len(findings)
         except Conflict:
-            return
+            return 0
 
 
 async def _serialize(tx: Transaction, patients: Iterable[str | None]) -> None:

@@ -18,15 +18,16 @@ from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
 from subscriptions.core import device_limits
+from subscriptions.core.default_rules import DefaultRules
 from subscriptions.core.dry_weight import lightest
 from subscriptions.core.rule import Rule, RuleSet
 from subscriptions.core.rule_reader import read_defaults, read_order
-from subscriptions.core.rules import compile_rules
 from subscriptions.store import evaluation_rows
 from subscriptions.store.evaluation_rows import DEFAULTS, EvaluationRow
 
 PURPOSE: Final = "rule-set"
-_REMEMBERED: Final = 50_000
+# About 6 kB each, where a machine's own limits are all there is.
+_REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class RuleBook:
     def __init__(self, shipped: Sequence[Rule] | None = None) -> None:
         self._shipped = tuple(read_defaults(shipped_plan()).rules if shipped is None else shipped)
         self._defaults: dict[int, tuple[int, tuple[Rule, ...]]] = {}
+        self._compiled: dict[int, tuple[int, DefaultRules]] = {}
         self._common: dict[int, _Known] = {}
         self._own: dict[tuple[int, str], _Known] = {}
 
@@ -92,22 +94,36 @@ class RuleBook:
         if version and self._defaults.get(tx.tenant, (0, ()))[0] != version:
             wanted.append(DEFAULTS)
         stored = await evaluation_rows.rule_sets(tx, wanted) if wanted else {}
-        defaults = await self._default_rules(tx, version, stored.get(DEFAULTS))
-        if len(self._own) > _REMEMBERED:
-            self._own.clear()
+        defaults = await self._compiled_defaults(tx, version, stored.get(DEFAULTS))
         found: dict[str, RuleSet] = {}
         for row in rows:
             if row.rules and row.patient in stored:
                 orders = await open_orders(tx, row.patient, stored[row.patient][1])
                 own = [rule for order in orders.values() for rule in _rules_of(order)]
                 weight = lightest(aim for order in orders.values() for aim in _aims(order))
-                known = _Known(row.rules, version, compile_rules(own, defaults, tx.now, weight))
-                self._own[tx.tenant, row.patient] = known
+                known = _Known(row.rules, version, defaults.under(own, tx.now, weight))
+                self._remember((tx.tenant, row.patient), known)
             else:
-                known = _Known(0, version, compile_rules((), defaults, tx.now))
+                known = _Known(0, version, defaults.alone)
                 self._common[tx.tenant] = known
             found[row.patient] = known.set
         return found
+
+    def _remember(self, patient: tuple[int, str], known: _Known) -> None:
+        """Keep the rules of a patient, in the place of those that were compiled longest ago."""
+        self._own.pop(patient, None)
+        self._own[patient] = known
+        if len(self._own) > _REMEMBERED:
+            del self._own[next(iter(self._own))]
+
+    async def _compiled_defaults(
+        self, tx: Transaction, version: int, stored: tuple[int, bytes] | None
+    ) -> DefaultRules:
+        known = self._compiled.get(tx.tenant)
+        if known is None or known[0] != version or stored is not None or not known[1].hold(tx.now):
+            rules = await self._default_rules(tx, version, stored)
+            known = self._compiled[tx.tenant] = (version, DefaultRules(rules, tx.now))
+        return known[1]
 
     async def _default_rules(
         self, tx: Transaction, version: int, stored: tuple[int, bytes] | None

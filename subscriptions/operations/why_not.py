@@ -1,7 +1,7 @@
 """Patient/[id]/$why-not: why did nothing fire at this time?
 
 The readings the caller may see, of some minutes before, are judged again by the rules of then; every
-limit is shown beside the value it was held against.
+limit is shown beside the value it was held against. Of alerts it tells those whose Flags the caller may see.
 """
 
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from subscriptions.core.rule_parts import moment
 from subscriptions.core.why_not import judged, why_not
 from subscriptions.evaluation.rules_at import rules_then
 from subscriptions.operations.monitoring_rules import asked_time
+from subscriptions.response.incident_record import alerts_seen
 from subscriptions.store import alert_rows, silence_rows
 from subscriptions.store.silence_rows import Use
 
@@ -51,7 +52,8 @@ async def run(context: Context, call: Call) -> Answer:
     async with context.store.transaction(context.tenant) as tx:
         readings = await _readings(tx, call.id, observations)
         alerts = await _open_at(tx, call.id, at)
-    return Answer(why_not(judged(rules, readings, alerts, at), alerts, since, at))
+    seen = await alerts_seen(context, call.id, alerts)
+    return Answer(why_not(judged(rules, readings, alerts, at), seen, since, at))
 
 
 async def _observations(

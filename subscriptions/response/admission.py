@@ -56,7 +56,7 @@ def _subscription(
     if problems:
         raise Unprocessable("the Subscription cannot be served", problems=problems)
     status = status_to_store(resource, offer)
-    bare = secrets.take(tx, resource)
+    bare = secrets.take(tx, resource, previous)
     stored = written_by({**bare, "status": status}, previous, principal)
     if status != "error":
         stored.pop("error", None)

@@ -98,15 +98,21 @@ async def matches(context: Context, type_: str, *pairs: tuple[str, str]) -> list
 
 
 async def _seen(context: Context, alert: Alert, incident: Sequence[Alert]) -> list[Alert]:
-    """Return those of an incident whose Flags the caller may see; who sees the machine fail sees no more than that."""
-    patient = alert.patient
+    """Return `alert` and those of its incident that the caller may see."""
+    seen = {one.id for one in await alerts_seen(context, alert.patient, incident)}
+    return [one for one in incident if one.id == alert.id or one.id in seen]
+
+
+async def alerts_seen(
+    context: Context, patient: str | None, several: Sequence[Alert]
+) -> list[Alert]:
+    """Return those alerts of `patient` whose Flags the caller may see; who sees the machine fail sees no more than that."""
     if patient is None or reads_every(context, "Flag", patient):
-        return list(incident)
+        return list(several)
     return [
         one
-        for one in incident
-        if one.id == alert.id
-        or (one.flag is not None and await readable(context, f"Flag/{one.flag}") is not None)
+        for one in several
+        if one.flag is not None and await readable(context, f"Flag/{one.flag}") is not None
     ]
 
 

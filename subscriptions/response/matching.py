@@ -4,7 +4,7 @@ However many changes a transaction has, and however many Subscriptions there are
 the candidates, one more decides what their owners may see, one statement appends the events.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, cast
@@ -109,7 +109,7 @@ class Matching:
         self._visibility = visibility
         self._known: dict[int, _Known] = {}
         self._residuals: dict[tuple[int, bytes], tuple[str, ...]] = {}
-        self._kinds: dict[tuple[int, str], _KindKeys] = {}
+        self._kinds: dict[tuple[int, Hashable | None], _KindKeys] = {}
 
     async def changed(self, tx: Transaction, changes: Sequence[Change]) -> None:
         """Append an event for each Subscription that each of `changes` concerns."""
@@ -164,15 +164,16 @@ class Matching:
         facts: PatientFacts,
     ) -> frozenset[int]:
         """Return the keys under which somebody may be filed who wants Observations like this one."""
-        place = tx.tenant, example.kind
+        filters = [known.of(topic, _STREAMED) for topic in topics]
+        # Where nobody is filed under a filter, what an Observation says does not matter: all are of one kind.
+        place = tx.tenant, example.kind if any(filters) else None
         remembered = self._kinds.get(place)
         if remembered is not None and remembered.answers(known.stamp, topics):
             return remembered.keys
         resource = example.resource()
         keys: set[int] = set()
         is_lasting = True
-        for topic in topics:
-            names = known.of(topic, _STREAMED)
+        for topic, names in zip(topics, filters, strict=True):
             texts = keys_of_change(topic, resource, names, facts.about(example.patient))
             keys |= _hashes(tx, texts)
             # What is known of a patient changes without the stamp.

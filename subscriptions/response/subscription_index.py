@@ -13,6 +13,7 @@ from fhirserver.kernel.resource import Json
 from subscriptions.core.client_subscription import Wishes, owner_of, wishes
 from subscriptions.core.filing import filing
 from subscriptions.core.filter_criteria import BadFilter, Demand, demands, search_demand
+from subscriptions.core.hl7v2 import keep_alive
 from subscriptions.core.managed_subscription import (
     is_rule_engine,
     is_telephone,
@@ -95,7 +96,7 @@ class SubscriptionIndex:
                 status=status,
                 member=member_of(resource) if telephone else None,
                 owner=None if owner is None else (owner.kind, owner.reference),
-                heartbeat=wanted.heartbeat,
+                heartbeat=wanted.heartbeat or keep_alive.period_of(wanted),
                 ends=_moment(wanted.end),
             ),
         )

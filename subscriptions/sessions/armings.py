@@ -119,7 +119,7 @@ class Armings:
             going_on, [one.session for one in over], looked, tx.now, required=self._required
         )
         for treatment, due in found.going_on:
-            await session_rows.save(tx, treatment, due)
+            await session_rows.save(tx, due, treatment)
         if found.findings:
             await alerts.apply(tx, self._listener, found.findings)
         return len(found.findings)

@@ -53,7 +53,7 @@ async def figures_of(
 
 
 async def _dry_weight(tx: Transaction, patient: str) -> Decimal | None:
-    plan = await session_rows.planned_seconds(tx, patient)
+    plan = (await session_rows.planned_seconds(tx, [patient])).get(patient)
     care_plan = None if plan is None else await tx.get("CarePlan", plan[1])
     for goal in () if care_plan is None else goals_of(care_plan):
         resource = await tx.get("Goal", goal)

@@ -4,6 +4,7 @@ Called for every batch of device messages, so it only writes down what happened;
 it (alerts, the run sheet) is due at once and done by `subscriptions.sessions.every_second`.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,19 +43,25 @@ class Treatments:
         news = [contact for contact in contacts if self._is_news(tx.tenant, contact)]
         if not news:
             return
-        devices = sorted({contact.device for contact in news})
-        busy = await session_rows.of_devices(tx, devices)
-        for contact in news:
-            known = busy.get(contact.device)
-            if heard(known, contact) == "nothing":
-                if known is None or not treatment.is_late(known, contact):
-                    self._note(tx.tenant, contact)
-            else:
-                after = await self._step(tx, contact)
-                if after is None:
-                    busy.pop(contact.device, None)
-                else:
-                    busy[contact.device] = after
+        told = _by_device(news)
+        busy = await session_rows.of_devices(tx, sorted(told))
+        moving = [
+            device
+            for device, said in told.items()
+            if any(heard(busy.get(device), contact) != "nothing" for contact in said)
+        ]
+        if moving:
+            locked = await session_rows.lock_of_devices(tx, moving)
+            busy = {device: one for device, one in busy.items() if device not in moving} | locked
+        while told:
+            beginning: list[Contact] = []
+            for device, said in list(told.items()):
+                begins = await self._follow(tx, busy, said, is_stored=device not in moving)
+                if begins is not None:
+                    beginning.append(begins)
+                if not said:
+                    del told[device]
+            busy |= await self._begin(tx, beginning) if beginning else {}
 
     async def procedure_changed(self, tx: Transaction, change: Change) -> None:
         """End a treatment that somebody says is over."""
@@ -73,7 +80,7 @@ class Treatments:
             if not reference.startswith("Device/"):
                 continue
             device = reference.removeprefix("Device/")
-            going_on = await session_rows.lock_of_device(tx, device)
+            going_on = (await session_rows.lock_of_devices(tx, [device])).get(device)
             if going_on is not None and not await silence_rows.in_use(
                 tx, device, going_on.patient, tx.now
             ):
@@ -109,59 +116,68 @@ class Treatments:
                 going_on.append(one)
         return going_on, over
 
-    async def _step(self, tx: Transaction, contact: Contact) -> Session | None:
-        going_on = await session_rows.lock_of_device(tx, contact.device)
-        step = heard(going_on, contact)
-        if going_on is not None and step in ("ends", "begins-another"):
-            await self.end(tx, going_on, going_on.paused or said_at(contact))
-            going_on = None
-        elif going_on is not None and step == "pauses":
-            going_on = treatment.paused(going_on, said_at(contact))
-            await self._save(tx, going_on)
-        elif going_on is not None and step in ("goes-on", "comes-live"):
-            going_on = treatment.gone_on(going_on, contact)
-            await self._save(tx, going_on)
-        if step in ("begins", "begins-another"):
-            return await self._begin(tx, contact)
-        return going_on
+    async def _follow(
+        self, tx: Transaction, busy: dict[str, Session], said: deque[Contact], *, is_stored: bool
+    ) -> Contact | None:
+        """Take from what one device `said`, and return what begins a treatment; None when nothing more does.
 
-    async def _save(self, tx: Transaction, going_on: Session) -> None:
-        """Store it, to be looked at as a whole in a moment."""
-        await session_rows.save(tx, going_on, tx.now)
+        `busy` are the treatments that go on, by device. `is_stored`: nothing of it is news.
+        """
+        while said:
+            contact = said.popleft()
+            known = busy.get(contact.device)
+            step = heard(known, contact)
+            if step == "nothing":
+                if is_stored and (known is None or not treatment.is_late(known, contact)):
+                    self._note(tx.tenant, contact)
+                continue
+            if known is not None and step in ("ends", "begins-another"):
+                await self.end(tx, known, known.paused or said_at(contact))
+                del busy[contact.device]
+            elif known is not None:
+                paused = step == "pauses"
+                after = (
+                    treatment.paused(known, said_at(contact))
+                    if paused
+                    else treatment.gone_on(known, contact)
+                )
+                # It is looked at as a whole in a moment.
+                await session_rows.save(tx, tx.now, after)
+                busy[contact.device] = after
+            if step in ("begins", "begins-another"):
+                return contact
+        return None
 
-    async def _begin(self, tx: Transaction, contact: Contact) -> Session | None:
-        patient = contact.patient
-        if patient is None:
-            return None
-        started = said_at(contact)
-        therapy = contact.session or started.isoformat()
-        procedure = treatment_id(contact.device, patient, therapy)
-        before = await session_rows.ended(tx, patient, procedure)
-        if before is not None and (before[1] or started <= before[0]):
-            # Somebody said that it is over; neither the machine that is still on nor what it said
-            # before, and arrives only now, begins it anew.
-            return None
-        plan = await session_rows.planned_seconds(tx, patient)
-        seconds = TREATMENT_PLANNED.value if plan is None else plan[0]
-        begun = Session(
-            procedure=procedure,
-            patient=patient,
-            device=contact.device,
-            therapy=contact.session,
-            started=started,
-            planned_end=started + timedelta(seconds=seconds),
-            live=treatment.is_live(contact),
-            simulated=contact.simulated,
-        )
-        await session_rows.save(tx, begun, tx.now)
-        known = None if before is None else await tx.get("Procedure", procedure, lock=True)
-        content = (
-            procedure_of(begun, None if plan is None else plan[1])
-            if known is None
-            else taken_up_again(known)
-        )
-        await tx.put(content, id_=procedure)
-        return begun
+    async def _begin(self, tx: Transaction, said: Sequence[Contact]) -> dict[str, Session]:
+        """Begin the treatments that devices tell of, each of another device, and return them by device."""
+        wanted = [(contact, _place(contact)) for contact in said]
+        before = await session_rows.ended(tx, [place for _, place in wanted])
+        # Where somebody said that it is over, neither the machine that is still on nor what it said
+        # before, and arrives only now, begins it anew.
+        begins = [
+            (contact, place)
+            for contact, place in wanted
+            if (over := before.get(place[1])) is None
+            or not (over[1] or said_at(contact) <= over[0])
+        ]
+        if not begins:
+            return {}
+        plans = await session_rows.planned_seconds(tx, sorted({place[0] for _, place in begins}))
+        begun = [_begun(contact, *place, plans.get(place[0])) for contact, place in begins]
+        await session_rows.save(tx, tx.now, *begun)
+        await tx.lock(("Procedure", one.procedure) for one in begun)
+        for one in begun:
+            plan = plans.get(one.patient)
+            known = None
+            if one.procedure in before:
+                known = await tx.get("Procedure", one.procedure, lock=True)
+            content = (
+                procedure_of(one, None if plan is None else plan[1])
+                if known is None
+                else taken_up_again(known)
+            )
+            await tx.put(content, id_=one.procedure)
+        return {one.device: one for one in begun}
 
     def _is_news(self, tenant: int, contact: Contact) -> bool:
         """Return whether `contact` may say more of a treatment than what is stored."""
@@ -194,3 +210,33 @@ class _Noted:
 
 def _said(contact: Contact) -> tuple[str | None, str | None, str | None, bool]:
     return contact.mode, contact.session, contact.patient, treatment.is_live(contact)
+
+
+def _by_device(contacts: Sequence[Contact]) -> dict[str, deque[Contact]]:
+    found: dict[str, deque[Contact]] = {}
+    for contact in contacts:
+        found.setdefault(contact.device, deque()).append(contact)
+    return found
+
+
+def _place(contact: Contact) -> tuple[str, str]:
+    """Return the patient, and the id of the Procedure, of the treatment that begins with `contact`."""
+    # What begins a treatment is about somebody.
+    patient = contact.patient or ""
+    therapy = contact.session or said_at(contact).isoformat()
+    return patient, treatment_id(contact.device, patient, therapy)
+
+
+def _begun(contact: Contact, patient: str, procedure: str, plan: tuple[int, str] | None) -> Session:
+    started = said_at(contact)
+    seconds = TREATMENT_PLANNED.value if plan is None else plan[0]
+    return Session(
+        procedure=procedure,
+        patient=patient,
+        device=contact.device,
+        therapy=contact.session,
+        started=started,
+        planned_end=started + timedelta(seconds=seconds),
+        live=treatment.is_live(contact),
+        simulated=contact.simulated,
+    )

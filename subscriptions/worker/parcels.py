@@ -15,14 +15,15 @@ import structlog
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.resource import Json
 from fhirserver.wire import fhir_json
-from subscriptions.channels.channel import Channel, Parcel, TellsMore
+from subscriptions.channels.channel import Channel, Encloses, Parcel, TellsMore
 from subscriptions.core.client_subscription import Wishes, wishes
 from subscriptions.core.delivery import Errand, Handed, Lapsed, Missed, Nothing, Send
 from subscriptions.core.notification import Kind
 from subscriptions.core.payload import render
 from subscriptions.core.topic import Topic
 from subscriptions.core.topic_catalog import Catalog
-from subscriptions.response.channel_secrets import secrets_of
+from subscriptions.core.withheld_headers import with_values
+from subscriptions.response.channel_secrets import NOTHING_KEPT, Kept, secrets_of
 from subscriptions.response.notifications import Notifications, Told
 from subscriptions.store import dead_letter_rows, event_rows
 from subscriptions.store.cursor_rows import Claim
@@ -75,7 +76,7 @@ class _Known:
     revision: int
     resource: Json
     wanted: Wishes
-    secret: str | None
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +162,9 @@ class Parcels:
             for id_ in revisions
             if ("Subscription", id_) in versions and not versions["Subscription", id_][0].deleted
         }
-        secrets = await secrets_of(tx, resources)
+        kept = await secrets_of(tx, resources)
         return {
-            id_: _Known(revisions[id_], resource, wishes(resource), secrets.get(id_))
+            id_: _Known(revisions[id_], resource, wishes(resource), kept.get(id_, NOTHING_KEPT))
             for id_, resource in resources.items()
         }
 
@@ -225,8 +226,16 @@ class Parcels:
         if not drafts:
             return
         told = [_told(tx, draft, self._topic(draft)) for draft in drafts]
-        for draft, bundle in zip(drafts, await self._notifications.bundles(tx, told), strict=True):
-            self._pack(tx, draft, bundle)
+        bundles = await self._notifications.bundles(tx, told)
+        for draft, one, bundle in zip(drafts, told, bundles, strict=True):
+            channel = self._channels[draft.order.claim.channel]
+            enclosed: object = None
+            if isinstance(channel, Encloses):
+                enclosed = await channel.enclosed(tx, one, bundle)
+                if enclosed is None:
+                    draft.order.passed(draft.order.claim.cursor.delivered_through)
+                    continue
+            self._pack(tx, draft, bundle, enclosed)
 
     def _topic(self, draft: _Draft) -> Topic | None:
         """Return the topic with what the channel needs beside its own shape."""
@@ -235,7 +244,7 @@ class Parcels:
             return draft.topic
         return draft.topic.with_beside(channel.beside)
 
-    def _pack(self, tx: Transaction, draft: _Draft, content: Json) -> None:
+    def _pack(self, tx: Transaction, draft: _Draft, content: Json, enclosed: object = None) -> None:
         """Write `content` into the parcel of a draft; what cannot be written never will be."""
         order, wanted = draft.order, draft.known.wanted
         first = draft.rows[0].number if draft.rows else None
@@ -247,6 +256,12 @@ class Parcels:
             _log.error("cannot be written", problem=type(problem).__name__)
             order.reports.append(refused(order, first, last, "its content cannot be written"))
             return
+        try:
+            headers = with_values(wanted.headers, draft.known.kept.headers)
+        except KeyError:
+            _log.error("a header has no value")
+            order.reports.append(refused(order, first, last, "a header value is not there"))
+            return
         parcel = Parcel(
             subscription=order.claim.subscription,
             attempt=draft.attempt,
@@ -255,7 +270,7 @@ class Parcels:
             title="" if draft.topic is None else draft.topic.title,
             content=wanted.content,
             endpoint=wanted.endpoint or "",
-            headers=wanted.headers,
+            headers=headers,
             mime=wanted.payload,
             body=body,
             first=first,
@@ -263,8 +278,9 @@ class Parcels:
             happened=draft.rows[0].at if draft.rows else None,
             at=tx.now,
             timeout_seconds=wanted.timeout or DEFAULT_TIMEOUT,
-            secret=draft.known.secret,
+            secret=draft.known.kept.secret,
             tenant=tx.tenant,
+            enclosed=enclosed,
         )
         order.shipment = Shipment(
             order.claim,

@@ -68,7 +68,7 @@ class MllpReceiver(Receiver):
 
     async def _take(self, message: Message, writer: asyncio.StreamWriter) -> None:
         msa = message.first("MSA")
-        if msa is not None:
+        if msa is not None and not message.header.raw(15):
             self.answers.append(f"MSA|{msa.text(1)}|{msa.text(2)}")
             return
         control_id = message.header.text(10) or ""

@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import psutil
@@ -82,9 +83,16 @@ async def listener_of(server: RunningServer) -> psutil.Process:
             await asyncio.sleep(0.05)
 
 
-async def test_a_listener_killed_at_random_loses_and_doubles_nothing() -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> str:
+    """The site's files: the machines are known."""
+    (tmp_path / "senders.yaml").write_text("senders: [{name: machines}]\n")
+    return str(tmp_path)
+
+
+async def test_a_listener_killed_at_random_loses_and_doubles_nothing(site: str) -> None:
     seed, port = seed_of_this_run(), free_port()
-    with a_server(HL7_PORTS=f"{port}=home") as server:
+    with a_server(HL7_PORTS=f"{port}=home", HL7_SITE=site) as server:
         async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
             record = Record(http, server.base, server.token)
             feeds = await settle(record, ("127.0.0.1", port), HOMES, LINES)
@@ -108,10 +116,14 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
         yield made
 
 
-async def test_a_network_cut_at_random_loses_and_doubles_nothing(wire: Cable) -> None:
+async def test_a_network_cut_at_random_loses_and_doubles_nothing(wire: Cable, site: str) -> None:
     seed, port = seed_of_this_run(), free_port()
     with a_server(
-        HL7_PORTS=f"{port}=home", HL7_HOST=wire.near, HL7_TLS="off", HL7_CONNECTIONS_PEER="200"
+        HL7_PORTS=f"{port}=home",
+        HL7_HOST=wire.near,
+        HL7_TLS="off",
+        HL7_SITE=site,
+        HL7_CONNECTIONS_PEER="200",
     ) as server:
         async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
             record = Record(http, server.base, server.token)

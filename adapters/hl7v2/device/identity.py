@@ -5,6 +5,7 @@ The nearer to the data the better: an engine or a gateway has an EUI-64 of its o
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from adapters.hl7v2.device import codes
@@ -33,7 +34,7 @@ def address_of(
     Looked for in OBX-18 of the line of a device, in OBR-3, in MSH-3, then in what the sender is known to have.
     """
     for obx in lines:
-        if codes.is_container(obx.text(3) or ""):
+        if _is_of_container(obx):
             for part in obx.field(18).repetitions():
                 if (found := _of_entity(part)) is not None:
                     return found
@@ -43,6 +44,19 @@ def address_of(
         return found
     names = (machine_name(message), message.header.text(3))
     return next((sender.devices[name] for name in names if name and name in sender.devices), None)
+
+
+def _is_of_container(obx: Segment) -> bool:
+    raw = obx.raw(3)
+    # Nearly every line is of a measure: its code is looked at as it was sent.
+    if obx.is_standard and "\\" not in raw:
+        return _names_container(raw)
+    return codes.is_container(obx.text(3) or "")
+
+
+@lru_cache(maxsize=4096)
+def _names_container(raw: str) -> bool:
+    return codes.is_container(raw.partition("^")[0].partition("~")[0].partition("&")[0])
 
 
 def machine_name(message: Message) -> str | None:

@@ -13,9 +13,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, get_args
 
-from adapters.containment import Window
 from adapters.hl7v2.device import codes, identity
-from adapters.hl7v2.device.numbers import NotANumber, value_of, window_of
+from adapters.hl7v2.device.measured import told_of, unit_of_line
+from adapters.hl7v2.device.numbers import NotANumber, value_of
+from adapters.hl7v2.device.plain import plain_line, plain_number
 from adapters.hl7v2.device.reported import BOOT, DeviceReport, MetricTold
 from adapters.hl7v2.device.sender import Sender
 from adapters.hl7v2.device.status import CORRECTION, ValueStatus, status_of
@@ -30,7 +31,7 @@ from adapters.mqtt.messages import (
     Telemetry,
 )
 from fhirserver.kernel.readings import Mode
-from fhirserver.wire.hl7v2.message import Message, Part, Segment
+from fhirserver.wire.hl7v2.message import Message, Segment
 
 _MODES: Final = frozenset(get_args(Mode))
 _LONGEST_SESSION: Final = 128
@@ -127,9 +128,22 @@ class _Group:
         """Return the samples by their time; a group without measures has one without values."""
         usual = None if obr is None else self._sender.moment(obr, 7)
         found: dict[datetime | None, _Moment] = {}
+        sender, told = self._sender, self._device.told
         for obx in lines:
-            at = self._sender.moment(obx, 14) if obx.raw(14) else usual
-            self._line(obx, found, at or usual)
+            at = (sender.moment(obx, 14) if obx.raw(14) else None) or usual
+            known = plain_line(obx, sender)
+            value = None if known is None else plain_number(obx.raw(5))
+            if known is None or value is None:
+                self._line(obx, found, at)
+                continue
+            moment = found.get(at)
+            if moment is None:
+                moment = found[at] = _Moment()
+            told[known.code] = known.told
+            if known.code in moment.values:
+                self._report.leave(f"{known.code} once more")
+            else:
+                moment.values[known.code] = value
         return found or {usual: _Moment()}
 
     def _line(
@@ -160,8 +174,7 @@ class _Group:
 
     def _measure(self, obx: Segment, metric: Metric, moment: _Moment) -> None:
         code = metric.code
-        unit = self._sender.meaning(obx.field(6), "unit", _unit_of) if obx.raw(6) else None
-        if unit is not None and unit != metric.unit:
+        if unit_of_line(obx, self._sender) not in (None, metric.unit):
             self._report.refuse(WRONG_UNIT, code)
             return
         status = status_of(obx)
@@ -170,9 +183,7 @@ class _Group:
             # A correction names no earlier message; what the device said first stays as it was said.
             self._report.refuse(CORRECTION, code)
             return
-        self._device.told[code] = MetricTold(
-            metric.unit, self._sender.meaning(obx.field(7), "window", _window_of)
-        )
+        self._device.told[code] = told_of(obx, metric, self._sender)
         if code in moment.values:
             self._report.leave(f"{code} once more")
             return
@@ -193,19 +204,6 @@ class _Group:
             moment.quality[code] = status.absent
         if status.flags:
             moment.flags[code] = status.flags
-
-
-def _unit_of(part: Part, sender: Sender) -> str | None:
-    """Return the UCUM unit of a line, of whichever coding is one we know."""
-    units = [sender.unit(text) for number in (1, 4, 2, 5) if (text := part.text(number))]
-    return next((unit for unit in units if unit in _UNITS), units[0] if units else None)
-
-
-def _window_of(part: Part, _sender: Sender) -> Window | None:
-    return window_of(part.text())
-
-
-_UNITS: Final = frozenset(metric.unit for metric in METRICS.values())
 
 
 def _offset(at: datetime | None, sent: datetime | None) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
 from adapters.metrics import unit_of
@@ -40,6 +41,10 @@ class Sender:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    _lines: dict[tuple[str, ...], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
     def meaning(self, part: Part, kind: str, find: Callable[[Part, "Sender"], Meaning]) -> Meaning:
         """Return what `find` makes of `part`, found once: a machine says the same codes and units every second.
 
@@ -55,6 +60,16 @@ class Sender:
             self._meanings.clear()
         self._meanings[key] = found = find(part, self)
         return found
+
+    def known(self, key: tuple[str, ...], find: Callable[[], Meaning]) -> Meaning:
+        """Return what `find` makes of the texts `key`, found once; it must depend on them and on this sender alone."""
+        found = self._lines.get(key, self)
+        if found is not self:
+            return found  # type: ignore[no-any-return]  # what `find` returned
+        if len(self._lines) >= _REMEMBERED:
+            self._lines.clear()
+        self._lines[key] = made = find()
+        return made
 
     def may_send(self, kind: str) -> bool:
         """Return whether messages of `kind` (``ADT^A40``) are agreed with this sender."""
@@ -77,5 +92,14 @@ class Sender:
 
     def moment(self, segment: Segment, field_: int) -> datetime | None:
         """Return the moment in a field of `segment` (UTC), None where there is none or it cannot be read."""
-        found = self.timestamp(segment.text(field_))
-        return None if found is None else found.instant(self.zone)
+        text = segment.text(field_)
+        return _moment(text, self.zone) if text else None
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str, zone: tzinfo) -> datetime | None:
+    """Return the moment written in `text`; a machine says it of each of its lines."""
+    try:
+        return read_timestamp(text).instant(zone)
+    except ValueError:
+        return None

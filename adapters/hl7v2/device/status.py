@@ -63,7 +63,7 @@ def status_of(obx: Segment) -> ValueStatus:
     result = (obx.text(11) or "F").upper()
     raw = obx.raw(8)
     if not raw and result in ("F", "R", "P"):
-        return _PLAIN
+        return PLAIN
     codes = [(part.text() or "").upper() for part in obx.field(8).repetitions()]
     absent = next((_ABSENT[code] for code in codes if code in _ABSENT), _NO_RESULT.get(result))
     flags = sorted({flag for code in codes if (flag := _FLAGS.get(code))})
@@ -77,4 +77,4 @@ def status_of(obx: Segment) -> ValueStatus:
     )
 
 
-_PLAIN: Final = ValueStatus(None, (), False, False, ())
+PLAIN: Final = ValueStatus(None, (), False, False, ())

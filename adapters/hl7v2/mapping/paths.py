@@ -48,6 +48,7 @@ class Path:
             ]
         for number in self.parts:
             roots = [root.child(number) for root in roots]
+        scope.reading.look(1 + len(roots))
         return [root for root in roots if root]
 
 

@@ -82,8 +82,12 @@ def _place(base: str, mllp: str, token: str, connections: int) -> Iterator[_Plac
         data = server.fresh_data()
         stack.callback(shutil.rmtree, data)
         port_of = server.free_port()
+        site = data / "hl7v2"
+        site.mkdir()
+        (site / "senders.yaml").write_text("senders: [{name: machines}]\n")
         settings = {
             "HL7_PORTS": f"{port_of}=home",
+            "HL7_SITE": str(site),
             "HL7_CONNECTIONS": str(connections + 10),
             "HL7_CONNECTIONS_PEER": str(connections + 10),
             "SYNTHETIC_SECONDS": "0",

@@ -19,7 +19,8 @@ neither asks           enhanced     none
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, get_args
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple, get_args
 
 from fhirserver.wire.hl7v2.building import (
     Components,
@@ -31,7 +32,9 @@ from fhirserver.wire.hl7v2.building import (
     text_of,
 )
 from fhirserver.wire.hl7v2.charset import UTF_8
-from fhirserver.wire.hl7v2.message import Part, Segment
+from fhirserver.wire.hl7v2.delimiters import STANDARD, Delimiters
+from fhirserver.wire.hl7v2.escape import escape
+from fhirserver.wire.hl7v2.message import Message, Part, Segment
 from fhirserver.wire.hl7v2.timestamp import written
 
 Asked = Literal["AL", "NE", "ER", "SU"]
@@ -71,6 +74,8 @@ _CODES: Final[dict[Verdict, tuple[Code, Code]]] = {
     "error": ("CE", "AE"),
     "rejected": ("CR", "AR"),
 }
+# What an answer says again of what it answers, and where.
+_ECHOED: Final = (3, 4, 5, 6, 9, 11, 12)
 # Since 2.5 an ERR says where, what and how bad; before, one field says where and what.
 _DETAILED_FROM: Final = (2, 5)
 
@@ -179,14 +184,24 @@ def _version(text: str) -> tuple[int, ...]:
 def _header(
     header: Segment | None, code: Code, *, control_id: str, now: datetime, application: str
 ) -> str:
+    echoed = None if header is None else _Echoed(header.raws(_ECHOED), *header.written_with)
+    names = _names(echoed, code, application)
+    line = STANDARD.field.join(
+        ["MSH", STANDARD.encoding, *names[:4], written(now), "", names[4], escape(control_id, STANDARD), *names[5:]]
+    )  # fmt: skip
+    return line if line.isascii() else f"{line}||||||{escape(UTF_8, STANDARD)}"
+
+
+@lru_cache(maxsize=1024)
+def _names(echoed: "_Echoed | None", code: Code, application: str) -> tuple[str, ...]:
+    """Return fields 3 to 6, 9, 11 and 12 of the answer as they are written: the same for all messages of a sender."""
+    header = None if echoed is None else echoed.header()
     event = None if header is None else header.text(9, 2)
     is_alert = header is not None and (header.text(9), event) == ("ORU", "R40") and code[0] == "A"
     kind = components("ORA", "R41", "ORA_R41") if is_alert else components("ACK", event, "ACK")
     fields: dict[int, Value] = {
         3: application,
-        7: written(now),
         9: kind,
-        10: control_id,
         11: "P",
         12: "2.5",
     }
@@ -199,8 +214,22 @@ def _header(
             11: _copied(header, 11) or "P",
             12: header.text(12) or "2.5",
         }
-    line = segment("MSH", fields)
-    return line if line.isascii() else segment("MSH", {**fields, 18: UTF_8})
+    written_fields = segment("MSH", fields).split(STANDARD.field)
+    return tuple(written_fields[number - 1] for number in _ECHOED)
+
+
+class _Echoed(NamedTuple):
+    """What an answer says again, as it was sent."""
+
+    raws: tuple[str, ...]
+    delimiters: Delimiters
+    codec: str
+
+    def header(self) -> Segment:
+        fields = [""] * (max(_ECHOED) + 1)
+        for number, raw in zip(_ECHOED, self.raws, strict=True):
+            fields[number] = raw
+        return Segment("MSH", fields, 1, Message(self.delimiters, self.codec))
 
 
 def _copied(header: Segment, field: int) -> Components | None:

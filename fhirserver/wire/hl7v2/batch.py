@@ -3,6 +3,7 @@
 Spec: HL7 v2.6, 2.10.3 (batch protocol).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,24 +16,29 @@ _TRAILERS: Final = ("BTS", "FTS")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The messages of a frame, each as text. `header` is the BHS, else the FHS; None for a bare message.
+    """The messages of a frame, each as its `lines`. `header` is the BHS, else the FHS; None for a bare message.
 
     `told` is how many messages the trailer says there are, None where it says nothing.
     """
 
-    messages: tuple[str, ...]
+    lines: Sequence[Sequence[str]]
     header: Message | None
     told: int | None
 
     @property
+    def messages(self) -> tuple[str, ...]:
+        """Return each message as text."""
+        return tuple("\r".join(one) + "\r" for one in self.lines)
+
+    @property
     def is_batch(self) -> bool:
         """Return whether the frame is an envelope or holds several messages."""
-        return self.header is not None or len(self.messages) != 1
+        return self.header is not None or len(self.lines) != 1
 
     @property
     def is_short(self) -> bool:
         """Return whether the trailer counts other messages than there are."""
-        return self.told is not None and self.told != len(self.messages)
+        return self.told is not None and self.told != len(self.lines)
 
 
 def messages_of(text: str, codec: str = "utf-8") -> Batch:
@@ -57,4 +63,4 @@ def messages_of(text: str, codec: str = "utf-8") -> Batch:
             raise NotHl7("the message does not begin with MSH")
     if not messages and header is None:
         raise NotHl7("the message is empty")
-    return Batch(tuple("\r".join(one) + "\r" for one in messages), header, told)
+    return Batch(messages, header, told)

@@ -28,7 +28,7 @@ def unescape(text: str, delimiters: Delimiters, codec: str = "utf-8") -> str:
     position = 0
     while position < len(rest):
         meant = None
-        if position + 1 < len(rest):
+        if position + 1 < len(rest) and rest[position]:
             meant = _meaning(rest[position], delimiters, codec)
         if meant is None:
             done.append(mark + rest[position])

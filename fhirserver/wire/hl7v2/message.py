@@ -9,12 +9,15 @@ Spec: HL7 v2.6, 2.5 and 2.6; http://www.hl7.eu/HL7v2x/v26/std26/ch02.html
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from fhirserver.wire.hl7v2.delimiters import HEADERS, STANDARD, Delimiters, NotHl7, delimiters_of
 from fhirserver.wire.hl7v2.escape import unescape
 
 NULL_TEXT: Final = '""'
+# More is no message that anybody means, and would hold up the others.
+MOST_SEGMENTS: Final = 20_000
 _SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 _LEAF: Final = 3
 
@@ -121,6 +124,21 @@ class Segment:
         """Return a field as sent, empty when absent."""
         return self._fields[field] if 1 <= field < len(self._fields) else ""
 
+    def raws(self, fields: Sequence[int]) -> tuple[str, ...]:
+        """Return several fields as sent."""
+        known, count = self._fields, len(self._fields)
+        return tuple([known[one] if one < count else "" for one in fields])
+
+    @property
+    def is_standard(self) -> bool:
+        """Return whether its message has standard delimiters."""
+        return self._message.delimiters is STANDARD
+
+    @property
+    def written_with(self) -> tuple[Delimiters, str]:
+        """Return the delimiters and the Python codec of its message."""
+        return self._message.delimiters, self._message.codec
+
     def field(self, field: int) -> Part:
         """Return a field."""
         return Part(self.raw(field), 0, self._message)
@@ -166,16 +184,22 @@ def _part(raw: str, separator: str, number: int) -> str:
 
 def read(text: str, codec: str = "utf-8") -> Message:
     """Return the message written in `text`; segments end with CR, or with LF where there is no CR. Raises `NotHl7`."""
-    lines = lines_of(text)
+    return read_lines(lines_of(text), codec)
+
+
+def read_lines(lines: Sequence[str], codec: str = "utf-8") -> Message:
+    """Return the message of these `lines`, as `lines_of` returns them. Raises `NotHl7`."""
     if not lines:
         raise NotHl7("the message is empty")
+    if len(lines) > MOST_SEGMENTS:
+        raise NotHl7(f"a message has {MOST_SEGMENTS} segments at most")
     message = Message(delimiters_of(lines[0]), codec)
     separator = message.delimiters.field
     counts: dict[str, int] = {}
     segments = []
     for number, line in enumerate(lines):
         id_ = line[:3]
-        if _SEGMENT.fullmatch(id_) is None or line[3:4] not in ("", separator):
+        if not _is_segment(id_) or line[3:4] not in ("", separator):
             raise NotHl7("a line is no segment")
         if number and id_ == "MSH":
             raise NotHl7("there are two messages in one")
@@ -188,8 +212,15 @@ def read(text: str, codec: str = "utf-8") -> Message:
     return message
 
 
+@lru_cache(maxsize=1024)
+def _is_segment(id_: str) -> bool:
+    return _SEGMENT.fullmatch(id_) is not None
+
+
 def lines_of(text: str) -> list[str]:
     """Return the lines of `text` that hold anything."""
     text = text.lstrip("\ufeff \t\r\n").replace("\r\n", "\r")
+    if "\n" not in text:
+        return [line for line in text.split("\r") if line and not line.isspace()]
     found = text.split("\r" if "\r" in text.rstrip("\r\n \t") else "\n")
     return [line for line in (one.strip("\r\n") for one in found) if line and not line.isspace()]

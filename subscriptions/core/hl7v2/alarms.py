@@ -1,12 +1,14 @@
 """ORU^R40 of IHE PCD-04: alerts, one in a message, by their facets.
 
 The first is what kind of alarm it is, with its priority; the second its source, with what was measured and the limits of the
-machine; then phase, state and activity. What an alert does not know is left out.
+machine; then phase, state and activity. What an alert does not know is left out. An alarm that goes on is said so again
+and again: whoever hears nothing of it for a while may take it that nobody watches any more.
 
 Spec: IHE Devices TF-2, PCD-04 Report Alert; "Dialysis Machine HL7 Implementation Guidelines" Rev 4.0, chapter 7.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from fhirserver.kernel.canonical import (
     ALERT_DEVICE,
     ALERT_IDENTIFIER,
     ALERT_SOURCE,
+    ALERT_TYPE,
     CONDITION_PRESENCE,
     FLAG_DETAIL,
     FLAG_PRIORITY,
@@ -44,6 +47,8 @@ from subscriptions.core.hl7v2.told import Told, ToldEvent, control_id_of
 _KIND: Final = ("ORU", "R40", "ORU_R40")
 _BOUNDS: Final = {LOW: "L", HIGH: "H"}
 _OWN: Final = "99FHIRSERVER"
+_TYPES: Final = {"physiological": "SP", "technical": "ST", "advisory": "SA"}
+_URGENCY: Final = ("PH", "PM")
 
 
 def alarms(told: Told, asked: Asked, subscription: str, sent: datetime) -> Iterator[Outgoing]:
@@ -55,6 +60,27 @@ def alarms(told: Told, asked: Asked, subscription: str, sent: datetime) -> Itera
             continue
         control_id = control_id_of(subscription, event, event)
         yield Outgoing(control_id, _message(event, alert, told, asked, control_id, sent))
+
+
+def keep_alives(told: Told, asked: Asked, subscription: str, sent: datetime) -> list[Outgoing]:
+    """Return a message about each alert of `told` that goes on, the most urgent first; it says that it does.
+
+    `told`: the event that told of each last, with its Flag as it stands now.
+    """
+    going_on = [(event, _alert_id(event.resource)) for event in told.events]
+    open_ = [(event, alert) for event, alert in going_on if alert and not _is_over(event.resource)]
+    open_.sort(key=lambda one: _rank(one[0].resource))
+    made = []
+    for event, alert in open_:
+        again = replace(event, action="update")
+        control_id = control_id_of(subscription, event, event, sent)
+        made.append(Outgoing(control_id, _message(again, alert, told, asked, control_id, sent)))
+    return made
+
+
+def _rank(flag: Json) -> int:
+    priority = _priority(flag)
+    return _URGENCY.index(priority) if priority in _URGENCY else len(_URGENCY)
 
 
 def _message(
@@ -115,7 +141,9 @@ def _kind(flag: Json, evidence: Json | None) -> Fields:
     """Return the first facet: a bound and what is beyond it, or an alarm and which."""
     coding: Mapping[str, Any] = next(iter(flag.get("code", {}).get("coding", ())), {})
     code, text = str(coding.get("code", "")), flag.get("code", {}).get("text")
-    priority = repeated(_priority(flag), _BOUNDS.get(code))
+    type_ = _TYPES.get(str(_extension(flag, ALERT_TYPE).get("valueCode", "")))
+    stated = (_priority(flag), type_, _BOUNDS.get(code))
+    priority = repeated(*(one for one in stated if one is not None))
     if coding.get("system") == MDC and code in _BOUNDS:
         source = _source(flag, evidence)
         kind = None if source is None else "CWE"
@@ -139,11 +167,15 @@ def _source(flag: Json, evidence: Json | None) -> Components | None:
 def _course(event: ToldEvent) -> tuple[str, str]:
     """Return phase and state: what goes on though its condition is over is latched, until a person ends it."""
     flag = event.resource
-    if flag.get("status") != "active" or "end" in flag.get("period", {}):
+    if _is_over(flag):
         return "end", "inactive"
     phase = "start" if event.action == "create" else "continue"
     is_over = _extension(flag, CONDITION_PRESENCE).get("valueCode") == "absent"
     return phase, "latched" if is_over else "active"
+
+
+def _is_over(flag: Json) -> bool:
+    return flag.get("status") != "active" or "end" in flag.get("period", {})
 
 
 def _priority(flag: Json) -> str | None:

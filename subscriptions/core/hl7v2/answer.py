@@ -36,6 +36,11 @@ class Answer:
     faults: tuple[str, ...]
     acknowledged: AlarmStatus | None
 
+    @property
+    def is_taken(self) -> bool:
+        """Return whether the message was taken."""
+        return self.code in _TAKEN
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -59,7 +64,7 @@ def answer_of(message: Message) -> Answer | None:
 
 def refused(answer: Answer, asked: Asked) -> Refused | None:
     """Return what a refusal means to whoever subscribed; None when the message was taken."""
-    if answer.code in _TAKEN:
+    if answer.is_taken:
         return None
     reason = f"answered {answer.code}"
     policy = asked.on_reject if answer.code in _REJECTED else asked.on_error

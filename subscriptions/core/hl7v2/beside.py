@@ -1,7 +1,7 @@
 """What a message needs beside the resource an event is about; a topic's own notification shape says less.
 
 An ORU^R01 names the machine by its EUI-64 and the channel a measure is of, an ORU^R40 what an alert rests on, an ADT who
-it is about. Rights are asked for each of them like for the focus itself.
+it is about, and in whom a record ends. Rights are asked for each of them like for the focus itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +25,13 @@ def leads_to(resource: Json) -> Iterator[str]:
         value = resource.get(element)
         for one in value if isinstance(value, list) else (value,):
             yield from _local(one)
+    if resource["resourceType"] == "Encounter":
+        for place in resource.get("location", ()):
+            yield from _local(place.get("location"))
+    if resource["resourceType"] == "Patient":
+        for link in resource.get("link", ()):
+            if link.get("type") == "replaced-by":
+                yield from _local(link.get("other"))
     if resource["resourceType"] == "Flag":
         # The newest ones: they say what it is about now.
         said = resource.get("extension", ())

@@ -60,6 +60,14 @@ def pid(patient: Json, *, machine: str | None = None, whole: bool = False) -> st
     return segment("PID", fields)
 
 
+def merged(patient: Json) -> dict[int, Value]:
+    """Return the fields of the MRG of `patient`, whose record ends in another."""
+    return {
+        1: repeated(*_identifiers(patient)),
+        7: repeated(*(xpn(one) for one in _current(patient.get("name")))),
+    }
+
+
 def cx(identifier: Json) -> Components:
     """Return an identifier with its authority and type."""
     return components(

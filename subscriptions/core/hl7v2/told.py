@@ -26,10 +26,15 @@ class ToldEvent:
     resource: Json
 
 
-def control_id_of(subscription: str, first: ToldEvent, last: ToldEvent) -> str:
-    """Return MSH-10 of the message that tells of the events `first` to `last` of `subscription`."""
+def control_id_of(
+    subscription: str, first: ToldEvent, last: ToldEvent, again: datetime | None = None
+) -> str:
+    """Return MSH-10 of the message that tells of the events `first` to `last` of `subscription`.
+
+    `again`: when they are told once more.
+    """
     at = datetime.fromisoformat(first.at)
-    return str(ControlId(subscription, first.number, last.number, at))
+    return str(ControlId(subscription, first.number, last.number, at, again))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from fhirserver.wire.hl7v2.message import read
 from tests.conftest import Database, _database
 from tests.integration.rest.conftest import BASE, Bystander, open_application
 
-_SITE = sites.load()
+_SITE = sites.load(unknown="accept")
 _HOMES = count(1)
 
 

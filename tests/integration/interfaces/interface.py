@@ -115,14 +115,16 @@ async def opened(
     site: Sites | None = None,
     connections: int = 20,
     answers: AlertAnswers | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Interface]:
-    """Listen on a free port of this machine."""
+    """Listen on a free port of this machine, or on one that is shared."""
     base = "http://localhost/fhir"
     parts = Behind(
         home.record, home.witness, lambda _: definitions.load(), base, answers, home.clock
     )
-    async with intake(parts, site or sites.load(), (1, "home")) as taking:
-        listener = Listener(Door("127.0.0.1", 0, None, connections, connections), taking, bounds)
+    async with intake(parts, site or sites.load(unknown="accept"), (1, "home")) as taking:
+        door = Door("127.0.0.1", port, None, connections, connections, shared=bool(port))
+        listener = Listener(door, taking, bounds)
         await listener.start()
         try:
             yield Interface(home, taking, listener)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID
@@ -15,9 +16,10 @@ from typer.testing import CliRunner, Result
 from fhirserver import definitions
 from fhirserver.__main__ import app
 from fhirserver.auditing.expanding import Expander
+from fhirserver.kernel.hl7 import Line
 from fhirserver.kernel.principal import Grant, Principal
 from fhirserver.search.query import parse
-from fhirserver.store import hl7_alarms
+from fhirserver.store import hl7_alarms, interface_lines
 from fhirserver.store.audit_rows import AuditRows
 from fhirserver.store.audit_spool import AuditSpool
 from fhirserver.store.rows import index_columns
@@ -175,6 +177,13 @@ async def test_metrics_tell_of_messages_and_dead_letters_and_of_nobody(home: Hom
             await sender.send(snapshot(control_id))
         await sender.send(snapshot("m-3", eui="FFFFFFFFFFFFFFFF"))
         await sender.send(snapshot("m-4").replace(b"ORU^R01^ORU_R01", b"ZZZ^DOE"))
+        open_ = interface.listener.connections
+        here, gone = Line(1, "in", "2575"), Line(1, "out", "ehr.example.org:2575")
+        now = home.clock()
+        await interface_lines.tell(home.record.tend, "a", {here: open_, gone: 1}, now)
+        await interface_lines.tell(home.record.tend, "b", {here: 2}, now)
+        await interface_lines.tell(home.record.tend, "c", {here: 9}, now - timedelta(seconds=40))
+        await interface_lines.tell(home.record.tend, "a", {gone: 0}, now)
         await sender.close()
 
     async def grant(token: str) -> Grant | None:
@@ -200,6 +209,11 @@ async def test_metrics_tell_of_messages_and_dead_letters_and_of_nobody(home: Hom
         for one in families["fhir_dead_letters"]
     }
     assert letters == {("hl7v2", "unknown-device"): 1, ("hl7v2", "unsupported"): 1}
+    lines = {
+        (one.labels["side"], one.labels["place"]): one.value
+        for one in families["fhir_hl7v2_connections"]
+    }
+    assert lines == {("in", "2575"): 3, ("out", "ehr.example.org:2575"): 0}
     assert "MRN-7" not in answer.text
     assert "Doe" not in answer.text
 

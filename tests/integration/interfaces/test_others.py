@@ -12,7 +12,7 @@ from adapters.hl7v2 import sites
 from fhirserver.__main__ import app
 from fhirserver.settings import Settings, SettingsError
 from tests.integration.ingest.test_ingest import Home, clock, home, witness
-from tests.integration.interfaces.interface import code, opened, original, snapshot
+from tests.integration.interfaces.interface import code, faults, opened, original, snapshot
 from tests.integration.interfaces.secured import guarded, secured
 
 __all__ = ["clock", "home", "witness"]  # fixtures are found by their names here
@@ -59,11 +59,13 @@ async def test_what_the_record_refuses_is_an_error_and_leaves_nothing(home: Home
         await sender.close()
 
 
-async def test_a_sender_nobody_described_is_rejected_where_strangers_are(home: Home) -> None:
-    site = sites.load([("site.yaml", b"unknown: refuse")])
-    async with opened(home, site=site) as interface:
+async def test_a_sender_nobody_described_is_rejected_and_told_what_to_do(home: Home) -> None:
+    async with opened(home, site=sites.load()) as interface:
         sender = await interface.connect()
-        assert code(await sender.send(original(snapshot("m-1")))) == ("AR", "m-1")
+        answer = await sender.send(original(snapshot("m-1")))
+        assert code(answer) == ("AR", "m-1")
+        assert faults(answer) == [("204", "E")]
+        assert "HL7_SITE" in str(answer)
         assert await home.dead_letters() == {"unknown-sender": 1}
         assert await interface.messages() == []
         await sender.close()

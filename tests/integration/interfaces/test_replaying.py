@@ -1,5 +1,7 @@
 """What was refused at any door is in one place, and is processed again, once, when what stood in its way is mended."""
 
+from typing import Any
+
 import pytest
 
 from adapters.hl7v2 import sites
@@ -12,7 +14,7 @@ from tests.integration.interfaces.interface import Interface, code, faults, open
 from tests.unit.adapters.hl7v2.machine_messages import MMHG, obx, venous
 
 __all__ = ["clock", "home", "witness"]  # fixtures are found by their names here
-FURLONGS = sites.load([("site.yaml", b'units: {furlong: "mm[Hg]"}')])
+FURLONGS = sites.load([("site.yaml", b'units: {furlong: "mm[Hg]"}')], unknown="accept")
 STRANGE = obx("158776^^MDC", "12", unit="furlong")
 
 
@@ -101,10 +103,41 @@ async def test_a_measure_that_came_over_mqtt_is_taken_once_it_is_known(
     assert await open_letters(home) == []
 
 
-async def test_what_says_what_a_machine_is_cannot_be_replayed(home: Home) -> None:
-    await home.say(("birth", b"{"))
+async def test_what_a_machine_says_it_is_is_taken_when_it_is_enrolled(home: Home) -> None:
+    other = "FFFFFFFFFFFFFFFF"
+    await home.say(_born(other, 300), address=other)
+    assert await open_letters(home) == [("mqtt", messages.UNKNOWN_DEVICE, other)]
     async with opened(home) as interface:
-        assert await replay(interface) == Done(left=1)
+        assert await replay(interface) == Done(refused=1)
+        await _enroll(home, "FF-FF-FF-FF-FF-FF-FF-FF")
+        heard = len(home.witness.alive)
+        assert await replay(interface) == Done(taken=1)
+        assert await replay(interface) == Done()
+    assert len(home.witness.alive) == heard
+    async with home.record.telemetry(1) as tx:
+        known = await tx.births({(other, "b1")})
+    assert known[other, "b1"]["interval_s"] == 300
+
+
+async def test_what_a_machine_has_said_since_stands(home: Home) -> None:
+    other = "FFFFFFFFFFFFFFFF"
+    await home.say(_born(other, 300), address=other)
+    await _enroll(home, "FF-FF-FF-FF-FF-FF-FF-FF")
+    await home.say(_born(other, 60), address=other)
+    async with opened(home) as interface:
+        assert await replay(interface) == Done(taken=1)
+    async with home.record.telemetry(1) as tx:
+        known = await tx.births({(other, "b1")})
+    assert known[other, "b1"]["interval_s"] == 60
+
+
+async def test_what_is_no_birth_and_whether_a_machine_was_there_cannot_be_replayed(
+    home: Home,
+) -> None:
+    await home.say(("birth", b"{"))
+    await home.say(("status", b"{"))
+    async with opened(home) as interface:
+        assert await replay(interface) == Done(refused=1, left=1)
 
 
 async def test_a_message_about_somebody_else_is_refused(home: Home) -> None:
@@ -118,6 +151,17 @@ async def test_a_message_about_somebody_else_is_refused(home: Home) -> None:
         assert await home.dead_letters() == {"wrong-patient": 1}
         assert await home.observations() == []
         await sender.close()
+
+
+def _born(address: str, interval: int) -> tuple[str, dict[str, Any]]:
+    body = {
+        "schema": "hd.birth/1",
+        "dev": address,
+        "boot": "b1",
+        "interval_s": interval,
+        "metrics": {},
+    }
+    return "birth", body
 
 
 async def _enroll(home: Home, eui: str) -> None:

@@ -290,7 +290,8 @@ async def _secret(place: Place) -> str | None:
     async with place.record.transaction(place.tenant) as tx:
         stored = await tx.get("Subscription", "s")
         assert stored is not None
-        return (await secrets_of(tx, {"s": stored})).get("s")
+        kept = (await secrets_of(tx, {"s": stored})).get("s")
+        return None if kept is None else kept.secret
 
 
 async def test_fingerprints_tell_secrets_apart(place: Place) -> None:

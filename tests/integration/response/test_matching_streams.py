@@ -6,7 +6,7 @@ from fhirserver.kernel.canonical import (
     TOPIC_PATIENT_OBSERVATION,
 )
 from fhirserver.kernel.resource import Json
-from fhirserver.kernel.telemetry import EFFECTIVE_MARK, ObservationRow, value_mark
+from fhirserver.kernel.telemetry import EFFECTIVE_MARK, ObservationForm, ObservationRow, value_mark
 from tests.integration.response.conftest import Place
 from tests.integration.response.test_matching import ADMIN, observation, owed, subscription
 
@@ -25,12 +25,14 @@ def measured(patient: str | None = "ann", code: str = "8867-4") -> Json:
 async def stream(place: Place, *values: str) -> list[str]:
     """Store these values of Ann and of a machine that nobody uses, as their device would; return Ann's."""
     async with place.record.telemetry(place.tenant) as tx:
-        await tx.prepare("ann", measured(), "ann", 1)
-        await tx.prepare("none", measured(None), None, 1)
+        templates = [
+            await tx.prepare("ann", ObservationForm(measured(), 1), "ann"),
+            await tx.prepare("none", ObservationForm(measured(None), 1), None),
+        ]
         rows = [
-            ObservationRow(name, place.now, (value,))
+            ObservationRow(template, place.now, (value,))
             for value in values
-            for name in ("ann", "none")
+            for template in templates
         ]
         ids = await tx.copy_observations(rows)
     return [f"Observation/{id_}" for id_ in ids[::2]]

@@ -93,7 +93,7 @@ async def say(place: Place) -> AsyncIterator[Say]:
     for of in MACHINES:
         await place.record.enroll_device(place.tenant, f"hd-{of}")
     observer = Observer(place.evaluation, place.response, place.sessions)
-    known, held, site = definitions.load(), HeldMessages(), sites.load()
+    known, held, site = definitions.load(), HeldMessages(), sites.load(unknown="accept")
 
     def context_of(sender: str) -> Context:
         return Context(access_of(place.tenant, sender), place.record, known, observer, BASE)

@@ -7,7 +7,13 @@ import pytest
 
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.resource import Json
-from fhirserver.kernel.telemetry import EFFECTIVE_MARK, ObservationRow, value_mark
+from fhirserver.kernel.telemetry import (
+    EFFECTIVE_MARK,
+    OWN_MARK,
+    ObservationForm,
+    ObservationRow,
+    value_mark,
+)
 from fhirserver.search.match import matches
 from fhirserver.store.record import Record
 from fhirserver.wire import fhir_json
@@ -16,6 +22,7 @@ from tests.integration.search.clinic import LOINC, UCUM, observation
 from tests.integration.search.conftest import DEFINITIONS, Known, asked, find, ids, stored
 from tests.integration.store.conftest import caller
 
+MARKS = (f"Device/{OWN_MARK}", f"Patient/{OWN_MARK}")
 START = datetime(2026, 7, 1, 8, 0, 0, tzinfo=UTC)
 
 
@@ -24,15 +31,15 @@ def _quantity(position: int, unit: str) -> Json:
 
 
 HEART = observation(
-    "template", "ann", "8867-4", EFFECTIVE_MARK, valueQuantity=_quantity(0, "/min"),
-    device={"reference": "Device/machine"},
+    "template", OWN_MARK, "8867-4", EFFECTIVE_MARK, valueQuantity=_quantity(0, "/min"),
+    device={"reference": MARKS[0]},
 )  # fmt: skip
 PRESSURE = observation(
     "template",
-    "ann",
+    OWN_MARK,
     "85354-9",
     EFFECTIVE_MARK,
-    device={"reference": "Device/machine"},
+    device={"reference": MARKS[0]},
     component=[
         {
             "code": {"coding": [{"system": LOINC, "code": code}]},
@@ -58,15 +65,19 @@ async def streaming(clinic: Record) -> Record:
             id_="machine",
         )
     async with clinic.telemetry(1) as tx:
-        for name, template, values in (("heart", HEART, 1), ("pressure", PRESSURE, 2)):
-            body = {key: value for key, value in template.items() if key != "id"}
-            await tx.prepare(name, body, "ann", values)
+        templates = {}
+        for name, resource, values in (("heart", HEART, 1), ("pressure", PRESSURE, 2)):
+            body = {key: value for key, value in resource.items() if key != "id"}
+            form = ObservationForm(body, values, MARKS)
+            templates[name] = await tx.prepare(name, form, "ann", ("Device/machine", "Patient/ann"))
         rows = []
         for minute in range(10):
             at = START + timedelta(minutes=minute)
-            rows.append(ObservationRow("heart", at, (str(60 + 10 * minute),)))
+            rows.append(ObservationRow(templates["heart"], at, (str(60 + 10 * minute),)))
             rows.append(
-                ObservationRow("pressure", at, (str(100 + 10 * minute), f"{60 + minute}.50"))
+                ObservationRow(
+                    templates["pressure"], at, (str(100 + 10 * minute), f"{60 + minute}.50")
+                )
             )
         await tx.copy_observations(rows)
     return clinic

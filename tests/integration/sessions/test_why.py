@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from fhirserver.auditing.event import audit_event
 from fhirserver.auth import decide
 from fhirserver.crypto import keyring
 from fhirserver.crypto.signing import NotGenuineError, SigningKeys, verify
+from fhirserver.definitions import load
 from fhirserver.kernel.canonical import ALERT_IDENTIFIER, MONITORING_RULE
-from fhirserver.kernel.principal import Access, Principal, Relations
+from fhirserver.kernel.principal import Access, Grant, Principal, Relations
 from fhirserver.kernel.resource import Json
 from fhirserver.rest import callers
 from fhirserver.wire import fhir_json
@@ -186,6 +188,29 @@ async def test_what_did_fire_is_named(home: Home) -> None:
     told = by_name(answer.json())
     assert told["systolic"]["verdict"] == "alert"
     assert told["systolic"]["flag"] == {"reference": f"Flag/{flag['id']}"}
+
+
+async def test_who_reads_measurements_and_no_flags_is_named_no_alert(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = await fallen(home)
+    genuine = decide
+    scopes = tuple(f"user/{one}.rs" for one in load().resource_types if one != "Flag")
+
+    def of_an_app(
+        principal: Principal, relations: Relations, now: datetime, _grant: Grant
+    ) -> Access:
+        return genuine(principal, relations, now, Grant(principal, scopes, None, "app"))
+
+    monkeypatch.setattr(callers, "decide", of_an_app)
+    assert (await home.nurse.get(f"Flag/{flag['id']}")).status_code == 404
+    answer = await home.nurse.get("Patient/ann/$why-not")
+
+    assert answer.status_code == 200, answer.text
+    assert by_name(answer.json())["systolic"]["verdict"] == "alert"
+    assert "flag" not in by_name(answer.json())["systolic"]
+    assert not parts(answer.json(), "alert")
+    assert flag["id"] not in answer.text
 
 
 async def test_what_somebody_typed_in_is_explained(home: Home) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -15,8 +16,9 @@ from fhirserver.crypto import keyring
 from fhirserver.kernel.ports import Transaction
 from fhirserver.kernel.principal import Access
 from fhirserver.kernel.search_page import SearchPage
+from fhirserver.parts import tell_lines
 from fhirserver.search.query import Query
-from fhirserver.store import leftovers
+from fhirserver.store import hl7_alarms, leftovers
 from fhirserver.store.database import open_database
 from fhirserver.store.record import Record
 from fhirserver.store.visibility import Visibility
@@ -57,6 +59,8 @@ class Server:
             lambda: self.names,
             record.grant,
             record.figures,
+            hl7_alarms.told_by,
+            partial(tell_lines, record),
         )
 
     @property

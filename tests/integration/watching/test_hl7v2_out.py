@@ -1,12 +1,14 @@
 """A wired server tells an engine of an alarm over HL7 v2 and takes back who acknowledged it."""
 
 import asyncio
+from datetime import timedelta
 
 from fhirserver.kernel.canonical import BACKPORT, CHANNEL_TYPES, TOPIC_DEVICE_ALERT
 from fhirserver.kernel.principal import Principal
 from fhirserver.kernel.readings import DeviceEvent
 from fhirserver.kernel.resource import Json
 from subscriptions.channels.hl7v2 import PAYLOAD
+from subscriptions.store import interface_counts
 from tests.contract.mllp_receiver import acknowledgement, mllp_receiver
 from tests.integration.watching.conftest import Server
 from tests.patience import PATIENCE_SECONDS
@@ -82,8 +84,18 @@ async def test_an_alarm_goes_out_and_its_acknowledgement_comes_back(server: Serv
                 await server.parts.observer.device_events(tx, [alarm(server)])
             while await response_of(server, home) != ["acknowledged"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+            while not (lines := await lines_of(server, home)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
     (message,) = engine.got
     assert message.header.raw(9) == "ORU^R40^ORU_R40"
+    assert lines == [("out", f"127.0.0.1:{engine.port}", 1)]
+
+
+async def lines_of(server: Server, home: int) -> list[tuple[str, str, int]]:
+    """What the metrics tell of connections."""
+    since = server.clock() - timedelta(seconds=30)
+    rows = await server.record.scan(interface_counts.LINES, (home, since))
+    return [(side, place, int(number)) for side, place, number in rows if number]
 
 
 async def is_active(server: Server, home: int) -> bool:

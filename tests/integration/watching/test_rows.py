@@ -171,6 +171,61 @@ async def test_people_in_treatment_hear_of_a_lateness_and_of_its_end(server: Ser
     assert lateness.listening_since() == since
 
 
+async def test_what_is_late_is_told_bit_by_bit(server: Server) -> None:
+    """Telling people takes its share of a second, so that it makes nothing later still."""
+    tenant = server.names["home"]
+    names = [f"late-{number}" for number in range(25)]
+    async with server.record.transaction(tenant) as tx:
+        for name in names:
+            await tx.put({"resourceType": "Patient"}, id_=name)
+            await tx.put({"resourceType": "Device"}, id_=f"m-{name}")
+            await tx.put(
+                {
+                    "resourceType": "DeviceUseStatement",
+                    "status": "active",
+                    "subject": {"reference": f"Patient/{name}"},
+                    "device": {"reference": f"Device/m-{name}"},
+                }
+            )
+        # Those in no treatment were heard before all others, and hold up nobody.
+        idle: Mode = "IDL"
+        heard = [
+            Contact(
+                tenant, f"m-{name}", name, idle if at < 12 else "TX", True, server.clock(), False
+            )
+            for at, name in enumerate(names)
+        ]
+        await server.parts.observer.contacts(tx, heard)
+    late_since = server.clock()
+    server.ahead = timedelta(seconds=61)
+    await write(server, lag_ms=60_000, late_since=late_since)
+    now, step = server.clock(), timedelta(seconds=1)
+
+    def clock() -> datetime:
+        nonlocal now
+        now += step
+        return now
+
+    lateness = Lateness(server.parts.response, server.record.work, server.record.tend, clock)
+
+    async def told() -> int:
+        async with server.record.transaction(tenant) as tx:
+            found = await tx.execute("SELECT patient FROM alert WHERE condition = 'present'", ())
+        assert {patient for (patient,) in found} <= set(names[12:])
+        return len(found)
+
+    await lateness()
+    assert await told() == 10
+    step = timedelta(0)
+    await lateness()
+    assert await told() == 13
+    server.ahead = timedelta(seconds=70)
+    await write(server)
+    now = server.clock()
+    await lateness()
+    assert await told() == 0
+
+
 async def test_metrics_tell_how_the_server_is(server: Server) -> None:
     await write(server, lag_ms=1500)
     token = await server.record.issue_token(Principal(1, "admin", ""), 3600)

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhirserver.crypto.envelope import Tampered, resource_place, seal, unseal
+from fhirserver.crypto.envelope import Tampered, first_version_place, resource_place, seal, unseal
 
 CIPHER = AESGCM(bytes(32))
 NONCE = bytes(12)
@@ -43,3 +43,8 @@ def test_any_flipped_bit_is_noticed(where: int) -> None:
 def test_an_empty_envelope_is_no_envelope() -> None:
     with pytest.raises(Tampered):
         unseal(CIPHER, PLACE, b"")
+
+
+def test_the_place_of_a_first_version_is_put_together_from_what_many_share() -> None:
+    shared = first_version_place(3, "Observation")
+    assert shared % (b"o-1", 77) == resource_place(3, "Observation", "o-1", 1, 77)

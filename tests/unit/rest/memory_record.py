@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString, TypeVar
 
-from fhirserver.auth import visible
+from fhirserver.auth import decide, visible
 from fhirserver.definitions import Definitions, load
 from fhirserver.definitions.patient_of import patients_of
 from fhirserver.kernel.audit import Happening
 from fhirserver.kernel.errors import BadRequest, FhirError, Gone, NotFound, PreconditionFailed
 from fhirserver.kernel.history import HistoryQuery
 from fhirserver.kernel.jobs import JobStatus
+from fhirserver.kernel.measured import Measured
 from fhirserver.kernel.ports import Current, DeadLetterCount
 from fhirserver.kernel.principal import Access, Grant, Membership, Principal, Relations
 from fhirserver.kernel.relationships import Relationships
@@ -153,6 +154,9 @@ class MemoryRecord:
         # Only the operations on relationships ask for it, which are tested over the real store: a call here is a mistake.
         raise NotImplementedError
 
+    async def access_now(self, grant: Grant) -> Access:
+        return decide(grant.principal, await self.relations(grant.principal), self.now(), grant)
+
     async def relations(self, principal: Principal) -> Relations:
         known = self.teams if principal.tenant == self.tenant else []
         return Relations(tuple(one for one in known if one.member == principal.reference))
@@ -161,6 +165,17 @@ class MemoryRecord:
         token = f"token-{len(self.tokens)}-{lifetime_seconds}"
         self.tokens[token] = principal
         return token
+
+    async def series(
+        self,
+        tenant: int,
+        patient: str,
+        codes: Mapping[str, str | None],
+        since: datetime,
+        until: datetime,
+        most: int,
+    ) -> Sequence[Measured]:
+        return []
 
     async def dead_letters(self, tenant: int) -> Sequence[DeadLetterCount]:
         return []

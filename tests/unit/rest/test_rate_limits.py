@@ -220,3 +220,38 @@ async def test_a_websocket_over_the_rate_is_closed_before_it_is_accepted(server:
     for _ in range(2):
         await app(dict(scope), receive, send)
     assert sent[-1] == {"type": "websocket.close", "code": 1013}
+
+
+def bundle(kind: str, entries: int) -> dict[str, object]:
+    request = {"method": "GET", "url": "Patient/ann"}
+    return {"resourceType": "Bundle", "type": kind, "entry": [{"request": request}] * entries}
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_a_bundle_counts_as_many_requests_as_it_has_entries(
+    server: Server, kind: str
+) -> None:
+    async with limited(server) as client:
+        headers = token("nurse")
+        assert (await client.post("", json=bundle(kind, 30), headers=headers)).status_code == 200
+        assert (await client.post("", json=bundle(kind, 20), headers=headers)).status_code == 200
+        refused = await client.post("", json=bundle(kind, 20), headers=headers)
+        assert refused.status_code == 429
+        assert issues(refused)[0]["code"] == "throttled"
+        # What was refused as a whole has cost the one request that it came as.
+        answers = [
+            (await client.get("Patient/ann", headers=headers)).status_code for _ in range(12)
+        ]
+        assert answers == [200] * 9 + [429] * 3
+
+
+async def test_a_bundle_of_more_entries_than_a_minute_allows_costs_half_a_minute(
+    server: Server,
+) -> None:
+    async with limited(server) as client:
+        headers, large = token("nurse"), bundle("batch", 200)
+        assert (await client.post("", json=large, headers=headers)).status_code == 200
+        refused = await client.post("", json=large, headers=headers)
+        assert refused.status_code == 429
+        server.seconds += int(refused.headers["retry-after"])
+        assert (await client.post("", json=large, headers=headers)).status_code == 200

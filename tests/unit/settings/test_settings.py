@@ -192,7 +192,11 @@ def test_with_a_certificate_the_server_is_https(tmp_path: Path) -> None:
 def test_half_a_certificate_is_refused(tmp_path: Path) -> None:
     chain = tmp_path / "chain.pem"
     chain.touch()
-    for name, told in (("TLS_CERT", "TLS_KEY"), ("MQTT_TLS_CERT", "MQTT_TLS_KEY")):
+    for name, told in (
+        ("TLS_CERT", "TLS_KEY"),
+        ("MQTT_TLS_CERT", "MQTT_TLS_KEY"),
+        ("HL7_OUT_CERT", "HL7_OUT_KEY"),
+    ):
         with pytest.raises(SettingsError, match=f"{told} belong together"):
             Settings.from_environment({name: str(chain)})
     with pytest.raises(SettingsError, match="no such file"):

@@ -161,3 +161,16 @@ def test_the_own_rule_has_the_published_shape() -> None:
     assert parts["limit"]["valueRange"]["low"]["value"] == 100
     assert parts["parameter"]["valueCodeableConcept"]["coding"][0]["code"] == "150021"
     assert parts["priority"]["valueCode"] == "PH"
+
+
+async def test_who_is_asked_to_be_slower_waits_and_asks_again() -> None:
+    answers = [
+        JSONResponse({}, 429, headers={"Retry-After": "0"}),
+        JSONResponse({}, 429, headers={"Retry-After": "0"}),
+        JSONResponse({"resourceType": "Patient", "id": "p"}),
+    ]
+    app = Starlette(routes=[Route("/{path:path}", lambda request: answers.pop(0))])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
+        found = await Record(http, BASE, "admin").read("Patient/p")
+    assert found == {"resourceType": "Patient", "id": "p"}
+    assert not answers

@@ -13,7 +13,7 @@ ALARM = f"OBR|1||{THERAPY}^SIM_HD^{EUI}^EUI-64|196616^MDC_EVT_ALARM^MDC|||202608
 PATIENT = "PID|||MRN-7^^^CLINIC^MR~SIM100/00042^^^^U||Doe^Ann"
 VENOUS = "158776^MDC_HDIALY_BLD_PUMP_PRESS_VEN^MDC"
 MMHG = "mm[Hg]^mm[Hg]^UCUM"
-SITES = sites.load()
+SITES = sites.load(unknown="accept")
 
 
 def header(

@@ -17,7 +17,7 @@ ONE = message(header(), PATIENT, MACHINE, venous())
 @pytest.mark.parametrize(("told", "warned"), [("1", False), ("2", True), ("", False)])
 def test_a_batch_that_lost_messages_is_taken_with_a_warning(told: str, warned: bool) -> None:
     frame = f"BHS|^~\\&|S\r{ONE}BTS|{told}\r".encode()
-    (coming,) = messages_in(frame, NOW, Peer("127.0.0.1"), sites.load())
+    (coming,) = messages_in(frame, NOW, Peer("127.0.0.1"), sites.load(unknown="accept"))
     assert coming.refusal is None
     assert coming.found is not None
     faults = warnings_of(coming.found)

@@ -24,7 +24,7 @@ MAPPING = b"""
 maps:
   visits: {messages: [ADT^A01, "QQQ^*"], needs: [PID-3], resources: {admitted: {type: Patient, each: PID, set: {active: true}}}}
 """
-KNOWN = sites.load([("s", MAPPING)])
+KNOWN = sites.load([("s", MAPPING)], unknown="accept")
 
 
 def meaning(text: str, **options: bool) -> Interpreted:

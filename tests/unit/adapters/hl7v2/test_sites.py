@@ -19,7 +19,7 @@ senders:
 
 def sender(application: str, peer: Peer, *, rest: bytes = b"") -> str | None:
     header = read(f"MSH|^~\\&|{application}|WARD^1.2.3^ISO").header
-    found = sites.load([("s", SENDERS + rest)]).sender_of(header, peer)
+    found = sites.load([("s", SENDERS + rest)], unknown="accept").sender_of(header, peer)
     return None if found is None else found.name
 
 
@@ -39,13 +39,26 @@ def test_the_first_that_fits_is_the_sender(application: str, peer: Peer, name: s
     assert sender(application, peer) == name
 
 
+def test_nobody_else_is_listened_to_unless_a_site_says_so() -> None:
+    header = read("MSH|^~\\&|X|").header
+    assert sites.load([("s", SENDERS)]).sender_of(header, Peer("127.0.0.1")) is None
+    welcome = sites.load([("s", SENDERS + b"unknown: accept\n")])
+    assert welcome.sender_of(header, Peer("127.0.0.1")) is not None
+
+
+def test_a_site_without_senders_is_deaf() -> None:
+    assert sites.load().is_deaf
+    assert not sites.load(unknown="accept").is_deaf
+    assert not sites.load([("s", SENDERS)]).is_deaf
+
+
 def test_a_site_may_listen_to_nobody_else() -> None:
     assert sender("X", Peer("127.0.0.1"), rest=b"unknown: refuse\n") is None
     assert sender("LAB", Peer("127.0.0.1"), rest=b"unknown: refuse\n") == "lab"
 
 
 def test_before_anything_is_read_only_the_connection_counts() -> None:
-    known = sites.load([("s", SENDERS)])
+    known = sites.load([("s", SENDERS)], unknown="accept")
     for peer, name in (
         (Peer("10.1.1.1", "CN=engine"), "proven"),
         (Peer("192.168.1.9"), "net"),
@@ -115,7 +128,7 @@ def test_what_one_sender_means_is_not_what_another_means() -> None:
 
 def test_a_sender_may_be_believed_for_some_kinds_of_messages_only() -> None:
     text = b"senders: [{name: lab, match: {MSH-3: LAB}, accepts: [ORU^R01, 'SIU^*']}]"
-    lab, everybody = sites.load([("s", text)]).senders
+    lab, everybody = sites.load([("s", text)], unknown="accept").senders
     kinds = ("ORU^R01", "ORU^R40", "SIU^S12", "ADT^A40")
     assert [lab.may_send(one) for one in kinds] == [True, False, True, False]
     assert all(everybody.may_send(one) for one in kinds)
@@ -125,7 +138,7 @@ def test_a_sender_may_be_believed_for_some_kinds_of_messages_only() -> None:
 
 def test_what_is_not_agreed_is_rejected() -> None:
     text = b"senders: [{name: lab, match: {MSH-3: LAB}, accepts: [ORU^R01]}]"
-    known = sites.load([("s", text)])
+    known = sites.load([("s", text)], unknown="accept")
     merge = read("MSH|^~\\&|LAB|X|||20260801||ADT^A40|1|P|2.6\rPID|1||1\rMRG|2")
     refusal = interpret(merge, known.senders[0], known.plans).refusal
     assert refusal is not None

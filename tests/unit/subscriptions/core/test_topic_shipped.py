@@ -33,6 +33,16 @@ def flag(status: str = "active", priority: str = "PM", **more: Any) -> Json:
     }
 
 
+def answered(code: str, status: str = "active") -> Json:
+    known = flag(status)
+    parts = [
+        {"url": "code", "valueCode": code},
+        {"url": "at", "valueInstant": "2026-08-01T09:00:00Z"},
+    ]
+    extension = {"url": canonical.ALERT_ANSWER, "extension": parts}
+    return {**known, "extension": [*known["extension"], extension]}
+
+
 def task(page: int, **more: Any) -> Json:
     return {
         "resourceType": "Task",
@@ -105,6 +115,13 @@ TABLE: list[tuple[str, Json | None, Json | None, bool]] = [
     (canonical.TOPIC_DEVICE_ALERT, flag(**HTEST), flag(), False),
     (canonical.TOPIC_DEVICE_ALERT, flag(), flag(), False),
     (canonical.TOPIC_DEVICE_ALERT, task(1), None, False),
+    # Somebody has got further with an alert, or nobody has answered any more.
+    (canonical.TOPIC_ALERT_ANSWER, answered("acknowledged"), flag(), True),
+    (canonical.TOPIC_ALERT_ANSWER, answered("accepted"), answered("acknowledged"), True),
+    (canonical.TOPIC_ALERT_ANSWER, flag(), answered("acknowledged"), True),
+    (canonical.TOPIC_ALERT_ANSWER, answered("closed", "inactive"), answered("closed"), False),
+    (canonical.TOPIC_ALERT_ANSWER, answered("acknowledged"), None, False),
+    (canonical.TOPIC_DEVICE_ALERT, answered("acknowledged"), flag(), False),
     # Somebody is asked, once more or for the first time.
     (canonical.TOPIC_ALERT_TASK, task(1), None, True),
     (canonical.TOPIC_ALERT_TASK, task(2), task(1), True),
@@ -320,5 +337,5 @@ def test_a_change_is_asked_of_few_topics() -> None:
     def watching(catalog: Catalog, type_: str) -> set[str]:
         return {one.url.rsplit("/", 1)[-1] for one in catalog.watching(type_)}
 
-    assert watching(SHIPPED, "Flag") == {"device-alert", "resource-change"}
+    assert watching(SHIPPED, "Flag") == {"alert-answer", "device-alert", "resource-change"}
     assert watching(SHIPPED, "Basic") == {"resource-change"}

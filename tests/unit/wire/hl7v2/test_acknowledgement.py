@@ -109,3 +109,20 @@ def test_names_beyond_ascii_come_with_their_character_set() -> None:
     found = answer(to, "AA")
     assert (found.header.text(5), found.header.text(6)) == ("Küche", "W|1")
     assert found.header.text(18) == "UNICODE UTF-8"
+
+
+def test_answers_to_several_messages_of_a_sender_are_each_about_their_own() -> None:
+    plain = "MSH|^~\\&|SIM^a&b^EUI-64|WARD|HDSRV|CLINIC|2026||ORU^R01^ORU_R01|m-1|P|2.6"
+    other = plain.replace("m-1", "m-2").replace("2026", "2027")
+    strange = plain.replace("^", "!")
+    written = [answer(read(one).header, "AA") for one in (plain, other, strange, plain)]
+    assert [one.segments[1].raw(2) for one in written] == ["m-1", "m-2", "m-1", "m-1"]
+    # Whatever the sender's delimiters are, the answer says the same.
+    assert {one.header.raw(5) for one in written} == {"SIM^a&b^EUI-64"}
+    assert {one.header.raw(7) for one in written} == {"20260801093000+0000"}
+
+
+def test_names_beyond_ascii_name_their_character_set() -> None:
+    sender = "MSH|^~\\&|S\u00dcD|||||||m-1|P|2.6"
+    assert answer(read(sender).header, "AA").header.raw(18) == "UNICODE UTF-8"
+    assert answer(read(sender.replace("\u00dc", "U")).header, "AA").header.raw(18) == ""

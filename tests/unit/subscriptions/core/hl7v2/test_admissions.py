@@ -12,11 +12,13 @@ from fhirserver.kernel.canonical import TOPIC_ADMISSION, TOPIC_RESOURCE_CHANGE
 from fhirserver.kernel.resource import Json
 from fhirserver.wire.hl7v2.message import Message, read
 from subscriptions.core.hl7v2.asked import Asked
+from subscriptions.core.hl7v2.beside import leads_to
+from subscriptions.core.hl7v2.enclosed import Enclosed
 from subscriptions.core.hl7v2.messages import messages
 from tests.unit.subscriptions.core.hl7v2.notifications import ANN, NOW, bundle
 
 ASKED = Asked("ADT", {5: "EHR"})
-SITES = sites.load()
+SITES = sites.load(unknown="accept")
 PEOPLE: Json = {
     **ANN,
     "address": [
@@ -166,3 +168,92 @@ def test_parts_that_are_only_extended_are_left_out() -> None:
         "^Latin",
         "",
     )
+
+
+BEFORE: Any = {"reference": "Location/w1"}
+NOW_AT: Any = {"reference": "Location/w2"}
+WARDS: list[Json] = [
+    {"resourceType": "Location", "id": "w1", "name": "Ward 1"},
+    {"resourceType": "Location", "id": "w2", "name": "Ward 2"},
+]
+
+
+def changed(now: Json, before: Json, *, topic: str = TOPIC_ADMISSION, context: Any = ()) -> Message:
+    told = bundle([now], topic=topic, context=[PEOPLE, *WARDS, *context], action="update")
+    (made,) = messages(told, ASKED, "s1", NOW, Enclosed(before={7: before}))
+    parse_message(made.text).validate()
+    return read(made.text)
+
+
+def stay(status: str, *places: Json, **more: Any) -> Json:
+    return {**STAY, "status": status, "location": [{"location": one} for one in places], **more}
+
+
+@pytest.mark.parametrize("topic", [TOPIC_ADMISSION, TOPIC_RESOURCE_CHANGE])
+def test_somebody_who_is_elsewhere_now_was_transferred(topic: str) -> None:
+    message = changed(stay("in-progress", NOW_AT), stay("in-progress", BEFORE), topic=topic)
+    assert message.header.raw(9) == "ADT^A02^ADT_A02"
+    visit = message.first("PV1")
+    assert visit is not None
+    assert (visit.raw(3), visit.raw(6)) == ("^^^^^^^^Ward 2", "^^^^^^^^Ward 1")
+    found = {one.type: one.content for one in mapped(message).resources}
+    assert found["Encounter"]["status"] == "in-progress"
+
+
+@pytest.mark.parametrize("topic", [TOPIC_ADMISSION, TOPIC_RESOURCE_CHANGE])
+def test_a_discharge_that_is_taken_back_is_cancelled(topic: str) -> None:
+    message = changed(stay("in-progress", BEFORE), stay("finished", BEFORE), topic=topic)
+    assert message.header.raw(9) == "ADT^A13^ADT_A01"
+    found = {one.type: one.content for one in mapped(message).resources}
+    assert found["Encounter"]["status"] == "in-progress"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "kind"),
+    [
+        (stay("in-progress", BEFORE), stay("planned", BEFORE), "A01"),
+        (stay("in-progress", BEFORE), stay("in-progress", BEFORE), "A08"),
+        (stay("in-progress", BEFORE), stay("in-progress"), "A08"),
+        (stay("in-progress", NOW_AT), stay("in-progress", BEFORE, subject={"reference": "Patient/b"}), "A01"),
+        (stay("in-progress", BEFORE), stay("in-progress", BEFORE, **{"class": {"code": "AMB"}}), "A01"),
+        (stay("finished", NOW_AT), stay("in-progress", BEFORE), "A03"),
+    ],
+)  # fmt: skip
+def test_other_changes_stay_what_they_were(now: Json, before: Json, kind: str) -> None:
+    assert changed(now, before).header.raw(9).split("^")[1] == kind
+
+
+SURVIVOR: Json = {
+    "resourceType": "Patient",
+    "id": "ann2",
+    "identifier": [{"system": "urn:oid:1.2.3.4", "value": "MRN-9"}],
+    "name": [{"family": "Doe"}],
+}
+RETIRED: Json = {
+    **PEOPLE,
+    "active": False,
+    "link": [{"other": {"reference": "Patient/ann2"}, "type": "replaced-by"}],
+}
+
+
+def test_a_record_that_ends_in_another_is_merged() -> None:
+    message = changed(RETIRED, PEOPLE, topic=TOPIC_RESOURCE_CHANGE, context=[SURVIVOR])
+    assert message.header.raw(9) == "ADT^A40^ADT_A39"
+    pid, mrg = message.first("PID"), message.first("MRG")
+    assert pid is not None
+    assert mrg is not None
+    assert pid.raw(3) == "MRN-9^^^&1.2.3.4&ISO"
+    assert mrg.raw(1).split("~")[0] == "MRN-7^^^&1.2.3.4&ISO^MR"
+    (merge,) = mapped(message).merges
+    assert merge.retired[0] == "identifier=urn%3Aoid%3A1.2.3.4%7CMRN-7"
+
+
+@pytest.mark.parametrize(("before", "context"), [(RETIRED, [SURVIVOR]), (PEOPLE, [])])
+def test_a_merge_is_told_once_and_only_with_its_survivor(before: Json, context: Any) -> None:
+    message = changed(RETIRED, before, topic=TOPIC_RESOURCE_CHANGE, context=context)
+    assert message.header.raw(9) == "ADT^A31^ADT_A05"
+
+
+def test_where_somebody_is_and_where_their_record_ends_is_brought_along() -> None:
+    assert set(leads_to(stay("in-progress", BEFORE))) == {"Patient/ann", "Location/w1"}
+    assert set(leads_to(RETIRED)) == {"Patient/ann2"}

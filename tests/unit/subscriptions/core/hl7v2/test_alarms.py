@@ -1,7 +1,7 @@
 """ORU^R40: alerts leave as IHE PCD-04 has them, and our own reader of machines understands them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,11 +18,13 @@ from fhirserver.wire.hl7v2.message import Message, read
 from subscriptions.core.alert import Alert
 from subscriptions.core.flag import flag_of
 from subscriptions.core.hl7v2.asked import Asked
-from subscriptions.core.hl7v2.messages import messages
+from subscriptions.core.hl7v2.control_id import read_control_id
+from subscriptions.core.hl7v2.enclosed import Enclosed
+from subscriptions.core.hl7v2.messages import going_on, messages
 from tests.unit.subscriptions.core.hl7v2.notifications import CONTEXT, EUI, NOW, bundle, measured
 
 ASKED = Asked("ORU^R40", {})
-SITES = sites.load()
+SITES = sites.load(unknown="accept")
 ONSET = datetime(2026, 8, 1, 9, 30, tzinfo=UTC)
 ALERT = Alert(
     id=UUID(int=1), tenant=1, patient="ann", device="m1", system=canonical.MDC, code="198260",
@@ -71,7 +73,7 @@ def test_a_bound_is_told_with_its_source_value_and_limits() -> None:
     assert (event.event, event.source) == ("196670", "158776")
     assert (str(event.value), event.unit) == ("15.0", "mm[Hg]")
     kind, source, *_ = message.all("OBX")
-    assert kind.raw(8) == "PH~L"
+    assert kind.raw(8) == "PH~ST~L"
     assert source.raw(7) == "122-262"
 
 
@@ -120,3 +122,53 @@ def test_flags_that_are_no_alerts_are_not_told() -> None:
     flag = {"resourceType": "Flag", "id": "f", "status": "active", "code": {"text": "falls"}}
     told = bundle([flag], topic=canonical.TOPIC_DEVICE_ALERT)
     assert messages(told, ASKED, "s1", NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("physiological", "SP"), ("technical", "ST"), ("advisory", "SA")]
+)
+def test_it_is_said_whether_it_is_about_the_body_or_the_machine(kind: Any, code: str) -> None:
+    assert next(sent(replace(ALERT, kind=kind)).all("OBX")).raw(8) == f"PH~{code}"
+
+
+def again(*alerts: Alert, at: datetime = NOW) -> list[Message]:
+    flags = [
+        {**flag_of(one, subject="Patient/ann", evidence=()), "id": f"f{number}"}
+        for number, one in enumerate(alerts)
+    ]
+    told = bundle(flags, topic=canonical.TOPIC_DEVICE_ALERT)
+    return [read(one.text) for one in going_on(Enclosed(going_on=told), ASKED, "s1", at)]
+
+
+def test_what_goes_on_is_said_again_under_another_control_id() -> None:
+    (first,) = messages(
+        bundle(
+            [{**flag_of(ALERT, subject="Patient/ann", evidence=()), "id": "f0"}],
+            topic=canonical.TOPIC_DEVICE_ALERT,
+        ),
+        ASKED,
+        "s1",
+        NOW,
+    )
+    (one,), (other,) = again(ALERT), again(ALERT, at=NOW + timedelta(seconds=20))
+    ids = [first.control_id, one.header.text(10) or "", other.header.text(10) or ""]
+    assert len(set(ids)) == 3
+    named = [read_control_id(text) for text in ids]
+    assert {(n.subscription, n.first, n.last, n.at) for n in named if n} == {("s1", 7, 7, NOW)}
+    event = as_machine(one)
+    assert (event.event, event.phase, event.state) == ("198260", "continue", "active")
+
+
+def test_what_is_over_is_not_said_again_and_the_most_urgent_comes_first() -> None:
+    medium = replace(ALERT, priority="PM", code="198242")
+    latched = replace(ALERT, condition="absent", code="198262")
+    closed = replace(ALERT, closed=NOW, response="closed", code="198264")
+    found = [as_machine(one) for one in again(medium, closed, latched)]
+    assert [(one.event, one.state) for one in found] == [
+        ("198262", "latched"),
+        ("198242", "active"),
+    ]
+
+
+def test_where_nothing_goes_on_nothing_is_said() -> None:
+    assert list(going_on(Enclosed(), ASKED, "s1", NOW)) == []

@@ -34,7 +34,7 @@ from tests.unit.subscriptions.core.hl7v2.notifications import (
 )
 
 ASKED = Asked("ORU^R01", {5: "EHR", 6: "CLINIC^1.2.3^ISO"})
-SITES = sites.load()
+SITES = sites.load(unknown="accept")
 
 
 def sent(*resources: Json, **options: Any) -> list[Message]:
