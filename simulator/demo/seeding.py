@@ -15,6 +15,7 @@ from simulator.transports.connection import Credential
 Json = dict[str, Any]
 
 CANONICAL: Final = "https://w3id.org/fhirserver/StructureDefinition/"
+CARE_TEAM_ADMIN: Final = CANONICAL + "care-team-admin"
 ESCALATION_TIER: Final = CANONICAL + "escalation-tier"
 MONITORING_RULE: Final = CANONICAL + "monitoring-rule"
 ORGANIZATION: Final = "demo-clinic"
@@ -71,8 +72,9 @@ def care_team(home: Household) -> Json:
     """Return who is called for this patient, and in which order."""
 
     def participant(tier: int, person: Person, role: str) -> Json:
+        tends = [{"url": CARE_TEAM_ADMIN, "valueBoolean": True}] if person is NURSE else []
         return {
-            "extension": [{"url": ESCALATION_TIER, "valuePositiveInt": tier}],
+            "extension": [{"url": ESCALATION_TIER, "valuePositiveInt": tier}, *tends],
             "role": [{"text": role}],
             "member": {"reference": person.reference, "display": person.name},
         }

@@ -26,4 +26,5 @@ KEPT_ROWS: Final[Mapping[str, str]] = {
     "alert": "that there was an alarm, when and what was done; why is destroyed",
     "attempt": "that somebody was called, when and whether they answered; the words are destroyed",
     "rule_signature": "a digest of what two people signed",
+    "presence": "the id alone, gone half a minute after somebody looked",
 }

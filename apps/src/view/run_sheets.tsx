@@ -21,13 +21,18 @@ const CHOICES = [
 const DAY = 86_400_000;
 
 export function RunSheets({ patient }: { readonly patient: string }): React.JSX.Element {
-  const reports = useRecord().all("DiagnosticReport");
+  const record = useRecord();
+  const reports = record.all("DiagnosticReport");
   const sheets = useMemo(() => runSheetsOf(reports, patient), [reports, patient]);
   return (
     <section aria-labelledby="sheets-title" className="card">
       <h2 id="sheets-title">Past treatments</h2>
       {sheets.length === 0 && (
-        <p className="quiet">A treatment has its run sheet seconds after its end. There is none yet.</p>
+        <p className="quiet">
+          {record.hidden.has("DiagnosticReport")
+            ? "Run sheets are not shown to you: the clinic and the patient see them."
+            : "A treatment has its run sheet seconds after its end. There is none yet."}
+        </p>
       )}
       {sheets.length > 1 && <Weeks sheets={sheets} />}
       {sheets.slice(0, 12).map((sheet) => (

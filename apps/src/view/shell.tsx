@@ -76,8 +76,10 @@ export function Shell({ session, onSignedOut }: Props): React.JSX.Element {
           Sign out
         </button>
       </header>
-      <LocalAlarm />
-      <SoundKeeper />
+      <section aria-label="This screen">
+        <LocalAlarm />
+        <SoundKeeper />
+      </section>
       <main id="content" tabIndex={-1}>
         <View route={route} />
       </main>
