@@ -1,6 +1,6 @@
 // Around every view: the live data, the state of the connection, the sound, the way out.
 
-import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { FhirServer } from "../fhir/server";
 import { Feed } from "../live/feed";
 import { loadAll, loadOpen } from "../live/initial";
@@ -23,8 +23,10 @@ interface Props {
 const ENDED = "Your sign-in has ended. Sign in again.";
 
 export function Shell({ session, onSignedOut }: Props): React.JSX.Element {
+  const leaving = useRef(false);
   const live = useMemo<Live>(() => {
-    const server = new FhirServer(session.client, () => onSignedOut(ENDED));
+    // What was still being asked for when its person signed out is refused, and no news.
+    const server = new FhirServer(session.client, () => leaving.current || onSignedOut(ENDED));
     const record = new LiveRecord();
     const clock = new ServerClock();
     const feed = new Feed(server, record, clock, { all: loadAll, open: loadOpen });
@@ -54,6 +56,7 @@ export function Shell({ session, onSignedOut }: Props): React.JSX.Element {
   const route = routeOf(hash);
   const [isLeaving, setLeaving] = useState(false);
   const out = async () => {
+    leaving.current = true;
     setLeaving(true);
     live.feed.stop();
     await signOut(session.client);
