@@ -71,7 +71,9 @@ class House:
         return next(one for one in phones if one["name"] == name)
 
     def _control(self, what: dict[str, str]) -> None:
-        answer = httpx.post(f"{self.page.rstrip('/')}/api/control", json=what, timeout=PATIENCE_SECONDS)
+        answer = httpx.post(
+            f"{self.page.rstrip('/')}/api/control", json=what, timeout=PATIENCE_SECONDS
+        )
         assert answer.is_success, answer.text
 
 
