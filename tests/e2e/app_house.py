@@ -81,6 +81,7 @@ def equipped() -> None:
     """Skip where the app was not built or there is no browser."""
     browser_pages.program()
     if not BUILD.is_file():
+        # CI builds it where npm answers; what it is made of is tested by `make app` itself.
         pytest.skip("the app is not built: run `make app` (needs npm, or brings Node as a wheel)")
 
 
@@ -105,6 +106,7 @@ def house(out: Path) -> Iterator[House]:
             while not known.is_file() or "The app: " not in out.read_text():
                 assert process.poll() is None, out.read_text()
                 assert time.monotonic() < deadline, out.read_text()
+                # A server of its own process tells nobody when it is ready: its output is looked at.
                 time.sleep(0.2)
             url = f"http://127.0.0.1:{port}"
             page = httpx.get(f"{url}/", timeout=PATIENCE_SECONDS).headers["location"]
@@ -129,6 +131,7 @@ def sign_in(page: Any, house: House, login: str, *, allow: bool = True) -> None:
 def accessible(page: Any) -> None:
     """Find nothing that axe finds wrong with what is on the screen."""
     if not _AXE.is_file():
+        # It comes with what the app is built of: without it there is nothing to judge by.
         pytest.skip("axe-core is not installed: run `make app`")
     page.evaluate(_AXE.read_text())
     found = page.evaluate("axe.run()")["violations"]

@@ -60,16 +60,7 @@ export function LimitsSection({ patient }: SectionProps): React.JSX.Element {
         {orders.value && inForce.length === 0 && (
           <p>There is no order for this patient: the default limits for adults hold.</p>
         )}
-        {inForce.map((order) => (
-          <LimitOrder
-            key={order.id}
-            order={order}
-            patient={patient}
-            mayChange={isClinician}
-            saving={saving}
-          />
-        ))}
-        {drafts.map((order) => (
+        {[...inForce, ...drafts].map((order) => (
           <LimitOrder
             key={order.id}
             order={order}

@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -43,21 +44,11 @@ def access_command(
 
     A practitioner asks, who belongs to the team of every patient, so that every configuration finds the same.
     """
-    data = server.fresh_data()
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, data)
-        running = stack.enter_context(server.running({"SYNTHETIC_SECONDS": "0"}, data=data))
-        admin = Target(running.place.base, running.place.admin_token())
-        uvloop.run(import_population(admin, patients=patients, clients=4, say=print))
-        ids = uvloop.run(patients_of(admin, patients))
-        nurse = nurse_of(admin, ids)
-        wanted = uvloop.run(
-            prepare(Target(running.place.base, nurse), patients=patients, say=print)
-        )
-        loads = _loads(ids, wanted, seconds / _SLICES)
+    with _clinic(patients) as clinic:
+        loads = _loads(clinic, seconds / _SLICES)
         measured: dict[str, list[Round]] = {name: [] for name in loads}
         for _ in range(rounds):
-            for name, one in _round(data, nurse, loads).items():
+            for name, one in _round(clinic.data, clinic.nurse, loads).items():
                 measured[name].append(one)
     found = {name: figures(each) for name, each in measured.items()}
     for name, each in found.items():
@@ -75,6 +66,34 @@ def rls_command(
     report: Annotated[Path | None, typer.Option(help="Write the figures here (JSON).")] = None,
 ) -> None:
     """What row-level security alone costs: the same requests in turns with and without it, in one process."""
+    with _clinic(patients) as clinic:
+        paths = {
+            "read": [f"/Patient/{one}" for one in clinic.ids],
+            "search": [one.url for one in clinic.wanted],
+        }
+        found = wall_cost(clinic.data, clinic.nurse, paths, pairs)
+    for name, each in found.items():
+        print(table_of_pairs(name, each))
+    if report is not None:
+        report.write_text(json.dumps(found, indent=2) + "\n")
+
+
+Load = Callable[[Target], Coroutine[Any, Any, Measured]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Clinic:
+    """A server that runs on `data`: its patients' `ids`, the `nurse` (her token) in all their teams, searches she may ask."""
+
+    data: Path
+    ids: list[str]
+    nurse: str
+    wanted: tuple[Wanted, ...]
+
+
+@contextmanager
+def _clinic(patients: int) -> Iterator[_Clinic]:
+    """Run a server with so many patients until the block ends; nothing is left of it."""
     data = server.fresh_data()
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, data)
@@ -86,26 +105,15 @@ def rls_command(
         wanted = uvloop.run(
             prepare(Target(running.place.base, nurse), patients=patients, say=print)
         )
-        paths = {
-            "read": [f"/Patient/{one}" for one in ids],
-            "search": [one.url for one in wanted],
-        }
-        found = wall_cost(data, nurse, paths, pairs)
-    for name, each in found.items():
-        print(table_of_pairs(name, each))
-    if report is not None:
-        report.write_text(json.dumps(found, indent=2) + "\n")
+        yield _Clinic(data, ids, nurse, wanted)
 
 
-Load = Callable[[Target], Coroutine[Any, Any, Measured]]
-
-
-def _loads(ids: list[str], wanted: tuple[Wanted, ...], seconds: float) -> dict[str, Load]:
+def _loads(clinic: _Clinic, seconds: float) -> dict[str, Load]:
     return {
         "read": lambda target: read_known(
-            target, "Patient", ids, clients=_CLIENTS, seconds=seconds
+            target, "Patient", clinic.ids, clients=_CLIENTS, seconds=seconds
         ),
-        "search": lambda target: search(target, wanted, clients=_CLIENTS, seconds=seconds),
+        "search": lambda target: search(target, clinic.wanted, clients=_CLIENTS, seconds=seconds),
     }
 
 
